@@ -1,0 +1,1 @@
+"""One module per download format; nothing here imports Streamlit."""

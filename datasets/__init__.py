@@ -1,0 +1,1 @@
+"""What is known: facts with sources, the warehouse and the upload formats."""

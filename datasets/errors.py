@@ -1,0 +1,21 @@
+"""Errors that a user can put right: each says what was given, what is allowed and what to do."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class InferplanError(Exception):
+    """Base of every error shown to a user as it is, without a traceback."""
+
+
+class UnknownNameError(InferplanError):
+    """A name that is in no catalog; the message offers the nearest ones."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        """Compose the message from the ``kind`` of thing, the unknown ``name`` and all ``known`` names."""
+        by_folded = {candidate.casefold(): candidate for candidate in known}
+        close = difflib.get_close_matches(name.casefold(), by_folded, n=4, cutoff=0.4)
+        self.name = name
+        self.nearest = tuple(by_folded[match] for match in close)
+        hint = f" Did you mean {', '.join(self.nearest)}?" if self.nearest else ""
+        super().__init__(f"There is no {kind} named {name!r} in the catalog.{hint}")

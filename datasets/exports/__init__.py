@@ -1,0 +1,1 @@
+"""One upload format per module, recognised by content."""

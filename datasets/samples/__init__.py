@@ -1,0 +1,1 @@
+"""The demo fleet, always labelled as sample data."""

@@ -1,0 +1,1 @@
+"""What follows from the facts: memory, performance, cost and advice."""

@@ -1,0 +1,1 @@
+"""What the observed demand says should change."""

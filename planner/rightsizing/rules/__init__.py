@@ -1,0 +1,1 @@
+"""One rightsizing rule per module."""

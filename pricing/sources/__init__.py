@@ -1,0 +1,1 @@
+"""One price source per module."""
