@@ -1,0 +1,51 @@
+"""The pages, in one ordered list: for our own app and for a host application's ``st.navigation``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import streamlit as st
+
+_FOLDER = Path(__file__).resolve().parent / "app_pages"
+
+
+@dataclass(frozen=True, slots=True)
+class PageEntry:
+    """One page: the stem of its file in ``app_pages/``, its title and its icon."""
+
+    stem: str
+    title: str
+    icon: str
+
+    @property
+    def path(self) -> Path:
+        """Absolute file, so that it is found from any entry script."""
+        return _FOLDER / f"{self.stem}.py"
+
+    @property
+    def url_path(self) -> str:
+        """Address within the app; the prefix keeps clear of a host's own pages."""
+        return f"inferplan-{self.stem.replace('_', '-')}"
+
+
+PAGES = (
+    PageEntry("overview", "Overview", ":material/dashboard:"),
+)
+
+
+def pages() -> list[st.Page]:
+    """Return Inferplan's pages for ``st.navigation``; call it on every run of the entry script.
+
+    Nothing else is touched: no page config, logo or theme, and every ``url_path`` begins with ``inferplan-``.
+    """
+    import streamlit as st  # here, so that the command line never pays for it
+
+    return [st.Page(page.path, title=page.title, icon=page.icon, url_path=page.url_path) for page in PAGES]
+
+
+def page_path(stem: str) -> str | None:
+    """Return the file of the page ``stem`` for ``st.switch_page`` and ``st.page_link``; ``None`` without it."""
+    return next((str(page.path) for page in PAGES if page.stem == stem), None)
