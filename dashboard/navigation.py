@@ -47,5 +47,5 @@ def pages() -> list[st.Page]:
 
 
 def page_path(stem: str) -> str | None:
-    """Return the file of the page ``stem`` for ``st.switch_page`` and ``st.page_link``; ``None`` without it."""
+    """Return the file of the page ``stem``, as ``st.page_link`` takes it, or ``None`` without such a page."""
     return next((str(page.path) for page in PAGES if page.stem == stem), None)
