@@ -1,4 +1,4 @@
-"""One question about one deployment, in the words of the JSON contract: what the CLI reads and a plan stores."""
+"""One question about one deployment, in the words of the JSON contract: what a plan stores."""
 
 from typing import Annotated, Any, Literal
 

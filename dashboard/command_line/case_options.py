@@ -1,0 +1,144 @@
+"""Command-line options made from the fields of ``Case``, so that a field is written down once."""
+
+import json
+import types
+import typing
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Literal, TextIO
+
+import click
+
+from inferplan.datasets.errors import InferplanError
+from inferplan.planner.case import Case
+
+NOT_OPTIONS = {"id", "config", "slo", "speculative"}
+LIMIT_CONFIG_BYTES = 16 * 1024**2
+
+
+def case_options(*, load: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return a decorator that adds an option for each field of a case (those of the load if ``load``)."""
+    load_fields = {"input_tokens", "output_tokens", "concurrency", "request_rate", "prefix_cache_hit_rate"}
+    load_fields |= {"offer", "usd_per_gpu_hour"}
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        options = [
+            _option(name, field.annotation)
+            for name, field in Case.model_fields.items()
+            if name not in NOT_OPTIONS and (load or name not in load_fields)
+        ]
+        options.append(
+            click.option(
+                "--config", type=click.Path(path_type=Path), help="A config.json, in place of --model"
+            )
+        )
+        if load:
+            options += [
+                click.option("--draft-tokens", type=int, help="Speculative decoding: tokens per draft"),
+                click.option("--acceptance-rate", type=float, help="Speculative decoding: share accepted"),
+            ]
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def case_from_options(given: dict[str, Any]) -> Case:
+    """Return the case that the given options describe."""
+    fields = {name: value for name, value in given.items() if value is not None}
+    if path := fields.pop("config", None):
+        fields["config"] = read_config(path)
+    draft, acceptance = fields.pop("draft_tokens", None), fields.pop("acceptance_rate", None)
+    if draft is not None or acceptance is not None:
+        fields["speculative"] = {
+            name: value
+            for name, value in (("draft_tokens", draft), ("acceptance_rate", acceptance))
+            if value is not None
+        }
+    return Case.read(fields)
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Return the JSON object in ``path``; raises ``InferplanError`` naming the file and what is wrong."""
+    try:
+        if path.stat().st_size > LIMIT_CONFIG_BYTES:
+            msg = f"{path}: larger than {LIMIT_CONFIG_BYTES // 1024**2} MiB, which no config.json is"
+            raise InferplanError(msg)
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        msg = f"{path}: {error.strerror or error}"
+        raise InferplanError(msg) from None
+    except (ValueError, RecursionError) as error:
+        msg = f"{path}: not a JSON file ({error}); give a model's config.json"
+        raise InferplanError(msg) from None
+    if not isinstance(config, dict):
+        msg = f"{path}: holds a {type(config).__name__}, a config.json holds an object"
+        raise InferplanError(msg)
+    return config
+
+
+def answer_cases(
+    lines: Iterable[str], answer: Callable[[Case], dict[str, Any]], out: Callable[[str], None]
+) -> None:
+    """Answer JSON lines in order, one line each; a bad case gets ``{"id", "error"}`` and the rest go on."""
+    for line in lines:
+        if not line.strip():
+            continue
+        given: object = None
+        try:
+            given = json.loads(line)
+            result = answer(Case.read(given))
+        except InferplanError as error:
+            result = {"error": str(error)}
+        except (ValueError, RecursionError) as error:
+            result = {"error": f"not a JSON object: {error}"}
+        case_id = given.get("id") if isinstance(given, dict) else None
+        out(json.dumps({"id": case_id, **result}, allow_nan=False))
+
+
+def read_lines(source: str) -> Iterator[str]:
+    """Yield the lines of the file ``source``, or of standard input for ``-``."""
+    try:
+        stream: TextIO
+        with click.open_file(source, encoding="utf-8") as stream:
+            yield from stream
+    except OSError as error:
+        msg = f"{source}: {error.strerror or error}"
+        raise InferplanError(msg) from None
+    except UnicodeDecodeError as error:
+        msg = f"{source}: not UTF-8 text ({error.reason} at byte {error.start})"
+        raise InferplanError(msg) from None
+
+
+def _option(name: str, annotation: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    flag = "--" + name.replace("_", "-")
+    kinds = {kind for kind in _plain_types(annotation) if kind is not type(None)}
+    if kinds == {bool}:
+        return click.option(flag, is_flag=True, default=None)
+    if choices := [kind for kind in kinds if isinstance(kind, str)]:
+        if int in kinds:
+            return click.option(flag, metavar=f"INTEGER|{'|'.join(choices)}", type=_integer_or(choices))
+        return click.option(flag, type=click.Choice(sorted(choices)))
+    return click.option(flag, type=float if float in kinds else int if int in kinds else str)
+
+
+def _plain_types(annotation: Any) -> Iterator[Any]:
+    """Yield the types in a union, and the strings of a ``Literal``, looking through ``Annotated``."""
+    origin = typing.get_origin(annotation)
+    if origin is typing.Annotated:
+        yield from _plain_types(typing.get_args(annotation)[0])
+    elif origin in (typing.Union, types.UnionType):
+        for part in typing.get_args(annotation):
+            yield from _plain_types(part)
+    elif origin is Literal:
+        yield from typing.get_args(annotation)
+    else:
+        yield annotation
+
+
+def _integer_or(words: list[str]) -> Callable[[str], int | str]:
+    def convert(text: str) -> int | str:
+        return text if text in words else int(text)
+
+    return convert
