@@ -47,7 +47,12 @@ def change(**fields: object) -> None:
     try:
         use(Case.read({**data, **fields}))
     except InferplanError as error:
-        st.session_state[PROBLEM] = str(error)
+        refuse(error)
+
+
+def refuse(error: InferplanError) -> None:
+    """Remember why a change was refused, for `problem`."""
+    st.session_state[PROBLEM] = str(error)
 
 
 def problem() -> str | None:
@@ -61,16 +66,34 @@ def widget_key(field: str) -> str:
     return f"{PREFIX}input.{field}"
 
 
-def bound(field: str, shown: object, read: Callable[[Any], object] | None = None) -> dict[str, Any]:
+def bound(
+    field: str,
+    shown: object,
+    read: Callable[[Any], object] | None = None,
+    *,
+    write: Callable[[Any], None] | None = None,
+) -> dict[str, Any]:
     """Return the arguments that tie a widget to ``field`` of the case.
 
-    ``shown`` is what the widget shows for the case as it is; ``read`` turns its value into the field's.
+    Parameters
+    ----------
+    field
+        Field of the case, which also names the widget.
+    shown
+        What the widget shows for the case as it is now.
+    read
+        Turns the widget's value into the field's, where they differ.
+    write
+        Stores the widget's value in place of the plain change of ``field``.
     """
     key = widget_key(field)
     st.session_state[key] = shown
 
     def store() -> None:
         value = st.session_state[key]
-        change(**{field: value if read is None else read(value)})
+        if write is not None:
+            write(value)
+        else:
+            change(**{field: value if read is None else read(value)})
 
     return {"key": key, "on_change": store}

@@ -1,0 +1,261 @@
+"""Widgets that build the fields of a ``Case``; each shows the current plan and writes back to it."""
+
+import json
+from typing import Any, get_args
+
+import streamlit as st
+
+from inferplan.dashboard import formats
+from inferplan.dashboard.state import bound, case, change, problem, refuse, widget_key
+from inferplan.datasets import catalog
+from inferplan.datasets.errors import InferplanError
+from inferplan.planner.architecture import parse
+from inferplan.planner.deployment import EngineName
+
+UPLOADED = "Uploaded config.json"
+CONFIG_LIMIT_MB = 4
+AS_SHIPPED = "as the checkpoint says"
+KV_DTYPES = ("auto", "bf16", "fp16", "fp8")
+MILLISECONDS = 1000
+
+
+def show_problem() -> None:
+    """Tell why the last change was refused, where the user is looking."""
+    if found := problem():
+        st.error(formats.plain(found), icon=":material/error:")
+
+
+def model_picker() -> None:
+    """Pick a model of the catalog, or upload its config.json."""
+    current = case()
+    options = [*([UPLOADED] if current.config is not None else []), *catalog.models()]
+    shown = current.model or UPLOADED
+    st.selectbox(
+        "Model",
+        options if shown in options else [shown, *options],
+        format_func=lambda name: f"{UPLOADED}: {_config_name()}" if name == UPLOADED else name,
+        help="Type to search the catalog by organisation or name.",
+        **bound("model", shown, write=_use_model),
+    )
+    with st.popover("Use another config.json", icon=":material/upload_file:", width="stretch"):
+        st.file_uploader(
+            "A Hugging Face config.json",
+            type="json",
+            key=widget_key("config"),
+            on_change=_use_upload,
+            max_upload_size=CONFIG_LIMIT_MB,
+            help="The file beside the model's weights. It is read here and sent nowhere.",
+        )
+
+
+def gpu_picker() -> None:
+    """Pick a GPU of the catalog, with its memory beside the name."""
+    gpus = {gpu.name: gpu for gpu in catalog.gpus()}
+    st.selectbox(
+        "GPU",
+        list(gpus),
+        format_func=lambda name: f"{name} · {formats.gib(gpus[name].memory_total_bytes, 0)}",
+        help="Memory as the driver reports it, which is less than the marketed number.",
+        **bound("gpu", catalog.gpu(case().gpu).name),
+    )
+
+
+def parallelism() -> None:
+    """Choose how the model is spread over GPUs."""
+    current = case()
+    names = (("tp", "Tensor"), ("pp", "Pipeline"), ("dp", "Replicas"))
+    for column, (field, label) in zip(st.columns(3), names, strict=True):
+        column.number_input(
+            label, min_value=1, max_value=1024, step=1, **bound(field, getattr(current, field))
+        )
+    total = current.tp * current.pp * current.dp
+    st.caption(f"{formats.plural(total, 'GPU')} in all: tensor × pipeline × data-parallel replicas")
+
+
+def precision() -> None:
+    """Choose the types of weights and KV cache."""
+    current = case()
+    weights, kv_cache = st.columns(2)
+    formats_known = [AS_SHIPPED, *(entry.name for entry in catalog.quantization_formats())]
+    shown = current.weights_dtype or AS_SHIPPED
+    weights.selectbox(
+        "Weights",
+        formats_known if shown in formats_known else [shown, *formats_known],
+        **bound("weights_dtype", shown, lambda value: None if value == AS_SHIPPED else value),
+    )
+    kv_cache.selectbox(
+        "KV cache",
+        KV_DTYPES if current.kv_dtype in KV_DTYPES else (current.kv_dtype, *KV_DTYPES),
+        help="auto: the type of the model's activations",
+        **bound("kv_dtype", current.kv_dtype),
+    )
+
+
+def context_and_concurrency() -> None:
+    """Choose tokens per sequence and sequences at once."""
+    current = case()
+    context, sequences = st.columns(2)
+    context.number_input(
+        "Context (tokens)",
+        min_value=1,
+        max_value=100_000_000,
+        step=1024,
+        placeholder="model's own",
+        help="Prompt and answer together. Empty: the most that the model was made for.",
+        **bound("max_model_len", current.max_model_len),
+    )
+    sequences.number_input(
+        "Sequences at once",
+        min_value=1,
+        max_value=1_000_000,
+        step=1,
+        placeholder="as many as fit",
+        help="Requests in flight. Empty: as many as the KV cache holds.",
+        **bound("concurrency", current.concurrency if isinstance(current.concurrency, int) else None),
+    )
+
+
+def engine() -> None:
+    """Choose the serving engine and its version."""
+    current = case()
+    name, version = st.columns(2)
+    name.selectbox("Engine", get_args(EngineName), **bound("engine", current.engine))
+    version.text_input(
+        "Version",
+        placeholder="newest known",
+        **bound("engine_version", current.engine_version or "", lambda text: text.strip() or None),
+    )
+
+
+def engine_settings() -> None:
+    """Choose the engine's limits, which most people leave alone."""
+    current = case()
+    with st.expander("Engine settings"):
+        st.number_input(
+            "Share of GPU memory",
+            min_value=0.01,
+            max_value=1.0,
+            step=0.01,
+            placeholder="engine's default",
+            **bound("gpu_memory_utilization", current.gpu_memory_utilization),
+        )
+        st.number_input(
+            "Tokens per step",
+            min_value=1,
+            step=512,
+            placeholder="engine's default",
+            help="max_num_batched_tokens: prompts are cut into chunks of this size",
+            **bound("max_num_batched_tokens", current.max_num_batched_tokens),
+        )
+        st.number_input(
+            "Most sequences per step",
+            min_value=1,
+            step=8,
+            placeholder="engine's default",
+            help="max_num_seqs",
+            **bound("max_num_seqs", current.max_num_seqs),
+        )
+        st.number_input(
+            "Expert parallel",
+            min_value=1,
+            step=1,
+            help="GPUs that share out the experts of a mixture; 1 splits experts like every other matrix",
+            **bound("ep", current.ep),
+        )
+        st.toggle(
+            "Eager mode (no CUDA graphs)",
+            **bound("enforce_eager", current.enforce_eager),
+        )
+
+
+def workload() -> None:
+    """Describe one request and how many run at once."""
+    current = case()
+    prompt, answer = st.columns(2)
+    prompt.number_input("Input tokens", min_value=1, step=100, **bound("input_tokens", current.input_tokens))
+    answer.number_input(
+        "Output tokens", min_value=1, step=50, **bound("output_tokens", current.output_tokens)
+    )
+    st.slider(
+        "Prompt found in the prefix cache",
+        min_value=0,
+        max_value=100,
+        step=5,
+        format="%d%%",
+        **bound(
+            "prefix_cache_hit_rate",
+            round(current.prefix_cache_hit_rate * 100),
+            lambda share: share / 100,
+        ),
+    )
+
+
+def latency_target() -> None:
+    """Choose the latencies that must be kept, in milliseconds; an empty one is no target."""
+    current = case().slo
+    labels = {"ttft_s": "First token (ms)", "tpot_s": "Each token (ms)"}
+    for column, (field, label) in zip(st.columns(2), labels.items(), strict=True):
+        value = getattr(current, field)
+        column.number_input(
+            label,
+            min_value=1.0,
+            step=10.0 if field == "tpot_s" else 100.0,
+            format="%g",
+            placeholder="no target",
+            **bound(
+                f"slo.{field}",
+                None if value is None else value * MILLISECONDS,
+                write=lambda value, field=field: _set_target(field, value),
+            ),
+        )
+
+
+def read_config(name: str, content: bytes) -> dict[str, Any]:
+    """Return the checked config in an uploaded file.
+
+    Raises
+    ------
+    InferplanError
+        If it is too large, not JSON, not an object, or describes no model that is understood.
+    """
+    if len(content) > CONFIG_LIMIT_MB * 1024**2:
+        msg = f"{name} is larger than {CONFIG_LIMIT_MB} MB, which no config.json is."
+        raise InferplanError(msg)
+    try:
+        config = json.loads(content.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        msg = f"{name} is not a JSON file ({error}). Upload the config.json that lies beside the weights."
+        raise InferplanError(msg) from None
+    if not isinstance(config, dict):
+        msg = f"{name} holds a {type(config).__name__}; a config.json holds an object."
+        raise InferplanError(msg)
+    named = {"_name_or_path": name.removesuffix(".json"), **config}
+    parse(named, name=str(named["_name_or_path"]))
+    return named
+
+
+def _config_name() -> str:
+    return str((case().config or {}).get("_name_or_path", "without a name"))
+
+
+def _use_model(name: str) -> None:
+    if name != UPLOADED:
+        change(model=name, config=None)
+
+
+def _use_upload() -> None:
+    upload = st.session_state[widget_key("config")]
+    if upload is None:
+        return
+    try:
+        change(model=None, config=read_config(upload.name, upload.getvalue()))
+    except InferplanError as error:
+        refuse(error)
+
+
+def _set_target(field: str, milliseconds: float | None) -> None:
+    targets = case().slo.model_dump(exclude_none=True)
+    targets.pop(field, None)
+    if milliseconds is not None:
+        targets[field] = milliseconds / MILLISECONDS
+    change(slo=targets)
