@@ -1,0 +1,129 @@
+"""`inferplan import`: read exports of other tools into the warehouse."""
+
+import json
+import sys
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from inferplan.datasets.errors import InferplanError
+from inferplan.datasets.exports import (
+    NeedsAnswerError,
+    ParseReport,
+    ReadOptions,
+    formats,
+    import_file,
+    inspect,
+    undo_import,
+)
+from inferplan.datasets.warehouse import Warehouse
+
+WRONG_INPUT = 2
+
+
+@click.command()
+@click.argument("paths", metavar="FILE...", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--time-zone", help="IANA zone of times without one, such as Europe/Berlin.")
+@click.option("--start", type=click.DateTime(), help="Time of the first sample, for a file without times.")
+@click.option("--interval-s", type=float, help="Seconds between samples, for a file without times.")
+@click.option("--metric", help="What the values are, where the file does not say.")
+@click.option("--host", help="The machine that the file is of, where it does not say.")
+@click.option("--column", "columns", multiple=True, metavar="COLUMN=MEANING", help="Name a column; repeat.")
+@click.option("--dry-run", is_flag=True, help="Report what is in the files and import nothing.")
+@click.option("--undo", type=int, metavar="IMPORT_ID", help="Take an earlier import out, whole.")
+@click.option("--formats", "list_formats", is_flag=True, help="List the formats that are understood.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+def command(
+    paths: tuple[Path, ...],
+    time_zone: str | None,
+    start: datetime | None,
+    interval_s: float | None,
+    metric: str | None,
+    host: str | None,
+    columns: tuple[str, ...],
+    dry_run: bool,
+    undo: int | None,
+    list_formats: bool,
+    as_json: bool,
+) -> None:
+    """Import utilization exports, bills and other tools' advice.
+
+    Each file lands whole or not at all; the same file twice changes nothing; a file that is refused does not
+    stop the others.
+    """
+    if list_formats:
+        for known in formats():
+            click.echo(known.title)
+        return
+    if undo is not None:
+        with Warehouse.open() as warehouse:
+            undo_import(warehouse, undo)
+        click.echo(f"Import {undo} was taken out.")
+        return
+    if not paths:
+        raise click.UsageError("Name at least one file.")
+    options = ReadOptions(
+        time_zone=time_zone,
+        start=start,
+        interval_s=interval_s,
+        metric=metric,
+        host=host,
+        columns=dict(_pair(column) for column in columns) or None,
+    )
+    refused = False
+    for path in paths:
+        try:
+            _one(path, options, dry_run=dry_run, as_json=as_json)
+        except InferplanError as error:
+            refused = True
+            hint = _hint(error)
+            click.echo(f"Error: {path}: {error}{hint}", err=True)
+    if refused:
+        sys.exit(WRONG_INPUT)
+
+
+def _one(path: Path, options: ReadOptions, *, dry_run: bool, as_json: bool) -> None:
+    if dry_run:
+        report, import_id, known = inspect(path, options), None, False
+    else:
+        with Warehouse.open() as warehouse:
+            done = import_file(warehouse, path, options)
+        report, import_id, known = done.report, done.import_id, done.already_imported
+    if as_json:
+        answer = {"path": str(path), "import_id": import_id, "already_imported": known, **asdict(report)}
+        click.echo(json.dumps(answer, default=str))
+        return
+    state = "looked at" if dry_run else f"already import {import_id}" if known else f"import {import_id}"
+    click.echo(f"{path}: {report.title}, {state}")
+    for line in _lines(report):
+        click.echo(f"  {line}")
+
+
+def _lines(report: ParseReport) -> list[str]:
+    lines = [
+        f"{report.rows_read:,} rows read, {report.rows_refused:,} refused; "
+        f"{report.values_kept:,} values kept, {report.values_missing:,} missing"
+    ]
+    if report.first_at and report.last_at:
+        lines.append(f"{report.series:,} series from {report.first_at} to {report.last_at} UTC")
+    lines += [f"line {problem.line}: {problem.reason}" for problem in report.problems]
+    if report.ignored:
+        lines.append("not used: " + ", ".join(f"{name} ({count:,})" for name, count in report.ignored[:8]))
+    lines += [f"asks: {question.text}" for question in report.questions]
+    return lines + [f"note: {note}" for note in report.notes]
+
+
+def _pair(text: str) -> tuple[str, str]:
+    column, equals, meaning = text.rpartition("=")
+    if not equals or not column:
+        raise click.UsageError(f"--column takes COLUMN=MEANING, not {text!r}.")
+    return column, meaning
+
+
+def _hint(error: InferplanError) -> str:
+    if not isinstance(error, NeedsAnswerError):
+        return ""
+    flags = (question.option.replace("columns", "column").replace("_", "-") for question in error.questions)
+    return f" Answer with {', '.join(f'--{flag}' for flag in flags)}."
