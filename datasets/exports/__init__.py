@@ -1,1 +1,35 @@
-"""One upload format per module, recognised by content."""
+"""Formats that other tools export: every module of this folder is one; a new one is found by being here.
+
+``inspect`` tells what is in a file, ``import_file`` lands it in the warehouse, ``undo_import`` takes it out.
+"""
+
+from inferplan.datasets.uploads.formats import formats
+from inferplan.datasets.uploads.landing import (
+    Import,
+    import_file,
+    inspect,
+    list_imports,
+    undo_import,
+)
+from inferplan.datasets.uploads.reading import (
+    NeedsAnswerError,
+    Question,
+    ReadOptions,
+    UnreadableError,
+)
+from inferplan.datasets.uploads.report import ImportReport, ParseReport
+
+__all__ = [
+    "Import",
+    "ImportReport",
+    "NeedsAnswerError",
+    "ParseReport",
+    "Question",
+    "ReadOptions",
+    "UnreadableError",
+    "formats",
+    "import_file",
+    "inspect",
+    "list_imports",
+    "undo_import",
+]

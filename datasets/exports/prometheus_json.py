@@ -1,0 +1,88 @@
+"""Prometheus HTTP API answers: ``query_range`` (matrix) and ``query`` (vector).
+
+Format: prometheus/prometheus docs/querying/api.md. Values are strings and may be NaN or infinite, times may
+have decimals, and steps without a sample are absent.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from inferplan.datasets.uploads.clock import epoch_us
+from inferplan.datasets.uploads.gathering import Gatherer, told_metric
+from inferplan.datasets.uploads.json_stream import members
+from inferplan.datasets.uploads.metrics import Naming, named
+from inferplan.datasets.uploads.opening import Upload
+from inferplan.datasets.uploads.reading import Items, ReadOptions, Series, Tally, UnreadableError
+from inferplan.datasets.uploads.values import labels_of, number
+
+name = "prometheus-json"
+title = "Prometheus HTTP API (query_range or query)"
+kind = "usage"
+
+_ERROR = re.compile(r'"status"\s*:\s*"error"')
+_TYPE = re.compile(r'"resultType"\s*:\s*"(\w+)"')
+_VARIANTS = ("finished_reason", "le", "quantile", "priority")
+
+
+def sniff(head: str) -> bool:
+    """Recognise the envelope of an answer, be it an error."""
+    start = head.lstrip("\ufeff \t\r\n")
+    return start.startswith("{") and (bool(_TYPE.search(head)) or bool(_ERROR.search(head[:2000])))
+
+
+def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
+    """Yield the samples of every series whose metric we use."""
+    if _ERROR.search(upload.head[:2000]):
+        msg = f"{upload.file_name} is an error of Prometheus, no data: {upload.head[:300].strip()}"
+        raise UnreadableError(msg)
+    result_type = _TYPE.search(upload.head)
+    if result_type and result_type[1] not in ("matrix", "vector"):
+        msg = f"{upload.file_name} holds a {result_type[1]}; ask Prometheus for query_range (a matrix)."
+        raise UnreadableError(msg)
+    gatherer = Gatherer(tally)
+    with upload.text() as text:
+        for position, member in enumerate(members(text, "result", upload.file_name), start=1):
+            _take(member, position, options, tally, gatherer)
+            if gatherer.full:
+                yield from gatherer.flush()
+    yield from gatherer.flush()
+
+
+def _take(member: Any, position: int, options: ReadOptions, tally: Tally, gatherer: Gatherer) -> None:
+    metric = member.get("metric") if isinstance(member, Mapping) else None
+    points = member.get("values", [member.get("value")]) if isinstance(member, Mapping) else None
+    if not isinstance(metric, Mapping) or not isinstance(points, list):
+        tally.rows_read += 1
+        tally.refuse(position, "the series has no 'metric' or no 'values'")
+        return
+    tally.rows_read += len(points)
+    naming = _naming(metric, options)
+    if naming is None:
+        tally.ignored[str(metric["__name__"])] += len(points)
+        return
+    labels = {str(key): str(value) for key, value in metric.items()}
+    variant = ",".join(labels[key] for key in _VARIANTS if key in labels)
+    series = Series(naming.metric, labels_of(labels), variant)
+    times_us, values = [], []
+    for point in points:
+        try:
+            at, text = point
+            value = number(str(text))[0]
+            us = epoch_us(float(at))
+        except (ValueError, TypeError, OverflowError) as error:
+            tally.refuse(position, f"sample {str(point)[:60]}: {error}")
+            continue
+        if value is None:
+            tally.values_missing += 1
+            continue
+        times_us.append(us)
+        values.append(value)
+    if values:
+        gatherer.extend(series, naming.factor, times_us, values, position)
+
+
+def _naming(metric: Mapping[str, Any], options: ReadOptions) -> Naming | None:
+    if "__name__" not in metric:
+        return told_metric(options.metric)
+    return named(str(metric["__name__"]))

@@ -1,0 +1,43 @@
+"""Counters into increases: a counter that falls was reset, and what it then shows is new."""
+
+import numpy as np
+import numpy.typing as npt
+
+from inferplan.datasets.uploads.reading import Series, Tally
+from inferplan.datasets.uploads.statistics import US
+
+Values = npt.NDArray[np.float64]
+Times = npt.NDArray[np.int64]
+
+
+class Counters:
+    """Keeps the last reading of each counter."""
+
+    def __init__(self, tally: Tally) -> None:
+        """Report readings out of order to ``tally``."""
+        self._tally = tally
+        self._last: dict[Series, tuple[int, float]] = {}
+
+    def increases(self, series: Series, times_us: Times, readings: Values) -> tuple[Times, Values, Values]:
+        """Return times, increases since the reading before, and the same per second.
+
+        The first reading of a file has nothing before it and gives no increase.
+        """
+        before = self._last.get(series)
+        if before is None:
+            self._tally.note("A counter's first reading starts the count: it has no increase of its own.")
+        if before is not None:
+            times_us = np.concatenate(([before[0]], times_us))
+            readings = np.concatenate(([before[1]], readings))
+        newest = np.maximum.accumulate(times_us)
+        fresh = np.concatenate(([True], times_us[1:] > newest[:-1]))
+        if not fresh.all():
+            self._tally.refuse(
+                None, f"{series.metric}: counter readings out of order or repeated", rows=int((~fresh).sum())
+            )
+            times_us, readings = times_us[fresh], readings[fresh]
+        self._last[series] = (int(times_us[-1]), float(readings[-1]))
+        steps = np.diff(readings)
+        increases = np.where(steps >= 0, steps, readings[1:])
+        seconds = np.diff(times_us) / US
+        return times_us[1:], increases, increases / seconds

@@ -1,0 +1,56 @@
+"""The formats that we read: every module of the folder ``datasets/exports``."""
+
+import importlib
+import pkgutil
+from functools import cache
+from typing import Protocol
+
+from inferplan.datasets.uploads.opening import Upload
+from inferplan.datasets.uploads.reading import Items, ReadOptions, Tally, UnreadableError
+
+PARQUET_HEAD = "PAR1"
+
+
+class Format(Protocol):
+    """What a module of the folder provides."""
+
+    name: str
+    title: str
+    kind: str
+    """``usage``, ``bill``, ``allocation`` or ``advice``; ``table`` is what any other table is tried as."""
+
+    def sniff(self, head: str) -> bool:
+        """Return whether a file that begins with ``head`` is of this format."""
+        ...
+
+    def read(self, upload: Upload, options: ReadOptions, tally: Tally) -> Items:
+        """Yield what the file holds and report the rest to ``tally``."""
+        ...
+
+
+@cache
+def formats() -> tuple[Format, ...]:
+    """Return all formats; plain tables, which recognise nearly everything, come last."""
+    folder = importlib.import_module("inferplan.datasets.exports")
+    found = [
+        importlib.import_module(f"{folder.__name__}.{module.name}")
+        for module in pkgutil.iter_modules(folder.__path__)
+    ]
+    return tuple(sorted(found, key=lambda module: (module.kind == "table", module.name)))
+
+
+def recognise(upload: Upload) -> Format:
+    """Return the first format that knows the file by its content.
+
+    Raises
+    ------
+    UnreadableError
+        If none does.
+    """
+    head = PARQUET_HEAD if upload.is_parquet else upload.head
+    for candidate in formats():
+        if candidate.sniff(head):
+            return candidate
+    known = "; ".join(candidate.title for candidate in formats())
+    msg = f"{upload.file_name} is of no format that we read. We read: {known}."
+    raise UnreadableError(msg)

@@ -1,0 +1,119 @@
+"""Collects single samples into batches, with impossible values taken out and units decided."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from inferplan.datasets.uploads.metrics import EITHER, METRICS, MIB, PERCENT, UNITS, Naming
+from inferplan.datasets.uploads.reading import RATIO_SLACK, Batch, NeedsAnswerError, Question, Series, Tally
+
+FLUSH_VALUES = 250_000
+_LARGEST_MIB = float(1 << 24)  # 16 TiB written in MiB, or 16 MB written in bytes: no GPU holds either
+
+
+@dataclass(slots=True)
+class _Open:
+    factor: float
+    line: int | None
+    times_us: list[int] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+
+
+class Gatherer:
+    """Gathers samples by series; ``full`` says when to ``flush``."""
+
+    def __init__(self, tally: Tally) -> None:
+        """Report refusals to ``tally``."""
+        self._tally = tally
+        self._open: dict[tuple[Series, float], _Open] = {}
+        self._held = 0
+        self._decided: dict[str, float] = {}
+
+    @property
+    def full(self) -> bool:
+        """Whether enough was gathered to be passed on."""
+        return self._held >= FLUSH_VALUES
+
+    def add(self, series: Series, factor: float, us: int, value: float, line: int | None) -> None:
+        """Add one sample of ``series``; ``value`` times ``factor`` is in the metric's unit."""
+        key = (series, factor)
+        opened = self._open.get(key)
+        if opened is None:
+            opened = self._open[key] = _Open(factor, line)
+        opened.times_us.append(us)
+        opened.values.append(value)
+        self._held += 1
+
+    def extend(
+        self,
+        series: Series,
+        factor: float,
+        times_us: Sequence[int],
+        values: Sequence[float],
+        line: int | None,
+    ) -> None:
+        """Add samples of one series."""
+        opened = self._open.setdefault((series, factor), _Open(factor, line))
+        opened.times_us.extend(times_us)
+        opened.values.extend(values)
+        self._held += len(values)
+
+    def flush(self) -> Iterator[Batch]:
+        """Yield what was gathered, in our units, and start anew."""
+        for (series, factor), opened in self._open.items():
+            if factor == EITHER:
+                self._decide(series.metric, opened.values)
+        for (series, factor), opened in self._open.items():
+            scale = factor if factor != EITHER else self._decided.get(series.metric, 1.0)
+            values = [value * scale for value in opened.values] if scale != 1.0 else opened.values
+            batch = self._possible(Batch(series, opened.times_us, values), opened.line)
+            if batch.values:
+                yield batch
+        self._open = {}
+        self._held = 0
+
+    def _decide(self, metric: str, values: Sequence[float]) -> None:
+        """Settle the unit of a name that carries several: shares above 1 are percents, small bytes MiB.
+
+        Where every share is at most 1 the larger reading is taken, a ratio: a busy GPU never looks idle.
+        """
+        unit = METRICS[metric].unit
+        peak = max(values, default=0.0)
+        if unit == "ratio" and peak > RATIO_SLACK and metric not in self._decided:
+            self._decided[metric] = PERCENT
+            self._tally.note(f"{metric}: values above 1 were read as percents.")
+        elif unit == "bytes" and 0 < peak < _LARGEST_MIB and metric not in self._decided:
+            self._decided[metric] = MIB
+            self._tally.note(f"{metric}: values without a unit were read as MiB.")
+
+    def _possible(self, batch: Batch, line: int | None) -> Batch:
+        metric = METRICS[batch.series.metric]
+        ceiling = RATIO_SLACK if metric.unit == "ratio" else math.inf
+        if min(batch.values) >= 0 and max(batch.values) <= ceiling:
+            return batch
+        good = [pair for pair in zip(batch.times_us, batch.values, strict=True) if 0 <= pair[1] <= ceiling]
+        bad = next(value for value in batch.values if not 0 <= value <= ceiling)
+        reason = f"{metric.name} of {bad:g} is impossible"
+        self._tally.refuse(line, reason, rows=len(batch.values) - len(good))
+        return Batch(batch.series, [at for at, _ in good], [value for _, value in good])
+
+
+def factor_of(naming: Naming, unit: str) -> float:
+    """Return the factor to our unit; a unit printed beside the number outranks the name's usual one."""
+    return UNITS.get(unit, naming.factor) if unit else naming.factor
+
+
+METRIC_QUESTION = Question(
+    "metric", "The file does not say what its values measure: which metric is it?", tuple(METRICS)
+)
+
+
+def told_metric(metric: str | None) -> Naming:
+    """Return the metric that the user said the values are; their unit is decided by the values."""
+    if metric is None:
+        raise NeedsAnswerError(METRIC_QUESTION)
+    if metric not in METRICS:
+        raise NeedsAnswerError(
+            METRIC_QUESTION._replace(text=f"{metric!r} is no metric of ours: which is it?")
+        )
+    return Naming(metric, EITHER if METRICS[metric].unit in ("ratio", "bytes") else 1.0)

@@ -1,0 +1,70 @@
+"""Members of one long JSON array, one at a time, so that memory is bounded by the largest of them."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import IO, Any
+
+from inferplan.datasets.uploads.reading import UnreadableError
+
+_CHUNK = 1 << 20
+MAX_MEMBER = 64 << 20
+_GAP = re.compile(r"[\s,]*")
+
+
+def members(stream: IO[str], key: str, file_name: str) -> Iterator[Any]:
+    """Yield the members of the array under ``key`` of the document in ``stream``.
+
+    Raises
+    ------
+    UnreadableError
+        If the document ends early, is no JSON, or one member is longer than ``MAX_MEMBER`` characters.
+    """
+    opening = re.compile(rf'"{re.escape(key)}"\s*:\s*\[')
+    buffer = ""
+    while not (match := opening.search(buffer)):
+        chunk = stream.read(_CHUNK)
+        if not chunk or len(buffer) > MAX_MEMBER:
+            msg = f"{file_name} has no list {key!r}: it is cut off or of another kind."
+            raise UnreadableError(msg)
+        buffer += chunk
+    yield from _decoded(stream, buffer[match.end() :], file_name)
+
+
+def _decoded(stream: IO[str], buffer: str, file_name: str) -> Iterator[Any]:
+    decoder = json.JSONDecoder()
+    position = 0
+    wanted = _CHUNK
+    while True:
+        position = _end_of_gap(buffer, position)
+        if position < len(buffer) and buffer[position] == "]":
+            return
+        reason = "it ends inside the list"
+        if position < len(buffer):
+            try:
+                member, position = decoder.raw_decode(buffer, position)
+            except json.JSONDecodeError as error:
+                reason = str(error)
+            except RecursionError as error:
+                msg = f"{file_name} is nested too deeply."
+                raise UnreadableError(msg) from error
+            else:
+                yield member
+                wanted = _CHUNK
+                continue
+        if len(buffer) - position > MAX_MEMBER:
+            msg = (
+                f"{file_name} has a member above {MAX_MEMBER >> 20} MiB in its list, or is no JSON: {reason}."
+            )
+            raise UnreadableError(msg)
+        more = stream.read(wanted)
+        if not more:
+            msg = f"{file_name} is no complete JSON document: {reason}. It was cut off; export it again."
+            raise UnreadableError(msg)
+        buffer, position = buffer[position:] + more, 0
+        wanted *= 2
+
+
+def _end_of_gap(buffer: str, position: int) -> int:
+    match = _GAP.match(buffer, position)
+    return match.end() if match else position

@@ -1,0 +1,208 @@
+"""From a file to the warehouse: look, report, then land all of it in one transaction or nothing."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from inferplan.datasets.errors import InferplanError
+from inferplan.datasets.uploads.counters import Counters, Times, Values
+from inferplan.datasets.uploads.formats import Format, recognise
+from inferplan.datasets.uploads.metrics import METRICS
+from inferplan.datasets.uploads.opening import Upload, look
+from inferplan.datasets.uploads.reading import (
+    Advice,
+    Allocation,
+    Batch,
+    BillLine,
+    NeedsAnswerError,
+    ReadOptions,
+    Series,
+    Tally,
+)
+from inferplan.datasets.uploads.report import Gathered, ImportReport, ParseReport
+from inferplan.datasets.uploads.statistics import RATE, SeriesStatistics
+from inferplan.datasets.uploads.tablewriter import TableWriter
+
+if TYPE_CHECKING:
+    from inferplan.datasets.warehouse import Warehouse
+
+Record = BillLine | Allocation | Advice
+
+
+class Sink(Protocol):
+    """Where checked series and records go."""
+
+    def samples(self, series: Series, times_us: Times, values: Values) -> None:
+        """Take samples of one series."""
+        ...
+
+    def record(self, record: Record) -> None:
+        """Take a line of a bill, an allocation or a piece of advice."""
+        ...
+
+
+class _Nowhere:
+    """The sink of an inspection."""
+
+    def samples(self, series: Series, times_us: Times, values: Values) -> None:
+        pass
+
+    def record(self, record: Record) -> None:
+        pass
+
+
+def inspect(path: Path | str, options: ReadOptions | None = None) -> ParseReport:
+    """Return what is in a file, without importing anything.
+
+    What the file cannot say about itself is in ``questions``.
+
+    Raises
+    ------
+    UnreadableError
+        If the file is damaged, hostile or of no known format.
+    """
+    options = options or ReadOptions()
+    upload = look(Path(path), options.file_name)
+    chosen = recognise(upload)
+    gathered, tally = Gathered(), Tally()
+    try:
+        _pour(chosen, upload, options, gathered, tally, _Nowhere())
+    except NeedsAnswerError as error:
+        return Gathered().report(upload, _named(chosen), Tally(), error.questions)
+    return gathered.report(upload, _named(chosen), tally)
+
+
+def import_file(
+    warehouse: "Warehouse",
+    path: Path | str,
+    options: ReadOptions | None = None,
+    *,
+    is_sample: bool = False,
+) -> ImportReport:
+    """Import a file whole, or not at all; content that was imported before changes nothing.
+
+    Raises
+    ------
+    NeedsAnswerError
+        If the file leaves something open that ``options`` do not answer.
+    UnreadableError
+        If the file is damaged, hostile, of no known format, or holds nothing that we use.
+    """
+    options = options or ReadOptions()
+    upload = look(Path(path), options.file_name)
+    chosen = recognise(upload)
+    gathered, tally = Gathered(), Tally()
+    with warehouse.transaction() as cursor:
+        before = cursor.execute("SELECT import_id FROM imports WHERE digest = ?", [upload.digest]).fetchall()
+        if before:
+            return ImportReport(int(before[0][0]), inspect(path, options), already_imported=True)
+        import_id = int(cursor.execute("SELECT nextval('import_numbers')").fetchall()[0][0])
+        writer = TableWriter(cursor, import_id, upload.file_name)
+        _pour(chosen, upload, options, gathered, tally, writer)
+        writer.finish(gathered.statistics)
+        report = gathered.report(upload, _named(chosen), tally)
+        if not report.values_kept:
+            raise InferplanError(_nothing(report))
+        cursor.execute(
+            "INSERT INTO imports (import_id, digest, file_name, format, is_sample, imported_at, first_at, "
+            "last_at, report) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [import_id, upload.digest, upload.file_name, chosen.name, is_sample, _now(),
+             report.first_at, report.last_at, json.dumps(asdict(report), default=str)],
+        )  # fmt: skip
+    return ImportReport(import_id, report, already_imported=False)
+
+
+@dataclass(frozen=True)
+class Import:
+    """A file that was imported."""
+
+    import_id: int
+    file_name: str
+    format: str
+    is_sample: bool
+    imported_at: datetime
+    """Naive UTC."""
+    first_at: datetime | None
+    last_at: datetime | None
+
+
+def list_imports(warehouse: "Warehouse") -> tuple[Import, ...]:
+    """Return all imports, the newest first."""
+    found = warehouse.rows(
+        "SELECT import_id, file_name, format, is_sample, imported_at, first_at, last_at FROM imports "
+        "ORDER BY import_id DESC"
+    )
+    return tuple(Import(*row) for row in found)
+
+
+_DELETES = (
+    "DELETE FROM usage_samples WHERE series_id IN (SELECT series_id FROM usage_series WHERE import_id = ?)",
+    "DELETE FROM usage_series WHERE import_id = ?",
+    "DELETE FROM bill_lines WHERE import_id = ?",
+    "DELETE FROM cost_allocations WHERE import_id = ?",
+    "DELETE FROM tool_advice WHERE import_id = ?",
+    "DELETE FROM imports WHERE import_id = ?",
+)
+
+
+def undo_import(warehouse: "Warehouse", import_id: int) -> None:
+    """Remove every row of an import; raises ``InferplanError`` if there is no such import."""
+    with warehouse.transaction() as cursor:
+        if not cursor.execute("SELECT 1 FROM imports WHERE import_id = ?", [import_id]).fetchall():
+            msg = f"There is no import number {import_id}; it may have been undone already."
+            raise InferplanError(msg)
+        for statement in _DELETES:
+            cursor.execute(statement, [import_id])
+
+
+def _pour(
+    chosen: Format, upload: Upload, options: ReadOptions, gathered: Gathered, tally: Tally, sink: Sink
+) -> None:
+    counters = Counters(tally)
+    for item in chosen.read(upload, options, tally):
+        if isinstance(item, Batch):
+            for series, times_us, values in _gauges(item, counters):
+                gathered.statistics.setdefault(series, SeriesStatistics()).take(times_us)
+                sink.samples(series, times_us, values)
+        else:
+            gathered.take_record(item)
+            sink.record(item)
+
+
+def _gauges(batch: Batch, counters: Counters) -> Iterable[tuple[Series, Times, Values]]:
+    times_us = np.asarray(batch.times_us, dtype=np.int64)
+    values = np.asarray(batch.values, dtype=np.float64)
+    if not len(values):
+        return
+    series = batch.series
+    if not METRICS[series.metric].counter:
+        yield series, times_us, values
+        return
+    times_us, increases, rates = counters.increases(series, times_us, values)
+    if len(times_us):
+        yield series, times_us, increases
+        yield Series(series.metric + RATE, series.labels, series.variant), times_us, rates
+
+
+def _named(chosen: Format) -> tuple[str, str, str]:
+    return chosen.name, chosen.title, chosen.kind
+
+
+def _nothing(report: ParseReport) -> str:
+    why = "; ".join(f"line {problem.line}: {problem.reason}" for problem in report.problems[:3])
+    ignored = ", ".join(name for name, _ in report.ignored[:6])
+    return (
+        f"{report.file_name} ({report.title}) holds nothing that we can use: {report.rows_read:,} rows read, "
+        f"{report.rows_refused:,} refused, {report.values_missing:,} without a value."
+        + (f" {why}." if why else "")
+        + (f" Not used: {ignored}." if ignored else "")
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)

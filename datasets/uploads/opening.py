@@ -1,0 +1,217 @@
+"""Opening a file that somebody uploaded: compressed or not, honest or hostile, in bounded memory."""
+
+import codecs
+import gzip
+import hashlib
+import io
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from inferplan.datasets.uploads.reading import Tally, UnreadableError
+
+CHUNK_BYTES = 1 << 20
+HEAD_BYTES = 64 << 10
+MAX_LINE_BYTES = 16 << 20
+MAX_BYTES = 32 << 30
+"""Of the decompressed file."""
+MAX_COMPRESSION = 400
+"""Refused above this ratio once larger than ``FREE_BYTES``: telemetry compresses 5 to 60 times."""
+FREE_BYTES = 256 << 20
+_BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_FOREIGN_MAGIC = (
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook: save it as CSV"),
+    (b"%PDF", "a PDF document"),
+    (b"\x89PNG", "a picture"),
+    (b"\xff\xd8\xff", "a picture"),
+    (b"\x7fELF", "a program"),
+    (b"\x28\xb5\x2f\xfd", "compressed with zstd: decompress it first"),
+    (b"BZh", "compressed with bzip2: decompress it first"),
+    (b"\xfd7zXZ", "compressed with xz: decompress it first"),
+)
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file that was looked through once: it decompresses, is text or Parquet, and has bounded lines."""
+
+    path: Path
+    file_name: str
+    digest: str
+    """BLAKE2b of the decompressed content."""
+    size_bytes: int
+    """Decompressed."""
+    encoding: str
+    head: str
+    """First characters, empty for a binary format."""
+    is_parquet: bool
+    is_plain: bool
+    """Neither compressed nor in an encoding other than ASCII or UTF-8, and without NUL bytes."""
+
+    @contextmanager
+    def binary(self) -> Iterator[IO[bytes]]:
+        """Open the decompressed bytes."""
+        with _decompressed(self.path, self.file_name) as stream:
+            yield stream
+
+    @contextmanager
+    def text(self) -> Iterator[IO[str]]:
+        """Open the characters; bytes that are not of the encoding come as U+FFFD."""
+        with self.binary() as stream, io.TextIOWrapper(stream, self.encoding, "replace", newline="") as text:
+            yield text
+
+    def lines(self, tally: Tally) -> Iterator[tuple[int, str]]:
+        """Yield numbered lines; one with NUL bytes is refused, one not in the encoding is read and said."""
+        with self.text() as text:
+            for line_number, line in enumerate(text, start=1):
+                if "\0" in line:
+                    tally.rows_read += 1
+                    tally.refuse(line_number, "the line contains NUL bytes")
+                    continue
+                if "\ufffd" in line:
+                    tally.note(f"Line {line_number} has characters that are not {self.encoding}.")
+                yield line_number, line.rstrip("\r\n")
+
+
+def look(path: Path, file_name: str | None = None) -> Upload:
+    """Look through the file once and return it, or raise ``UnreadableError`` with the reason.
+
+    Reads all of it: the digest needs every byte, and a broken end must be found before anything is imported.
+    """
+    name = file_name or path.name
+    if not path.is_file():
+        msg = f"There is no file {name}."
+        raise UnreadableError(msg)
+    with _decompressed(path, name) as stream:
+        head = _first(stream, name)
+        is_parquet = head[:4] == b"PAR1"
+        encoding = next((encoding for bom, encoding in _BOMS if head.startswith(bom)), "utf-8")
+        one_line = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[")
+        if not is_parquet:
+            _refuse_binary(head, encoding, name)
+        sweep = _Sweep(name, path.stat().st_size, lines_matter=not (is_parquet or one_line))
+        sweep.take(head)
+        while chunk := stream.read(CHUNK_BYTES):
+            sweep.take(chunk)
+    text = "" if is_parquet else head[:HEAD_BYTES].decode(encoding, "replace")
+    if text and encoding == "utf-16":
+        text = text.rstrip("\ufffd")
+    return Upload(
+        path=path,
+        file_name=name,
+        digest=sweep.digest.hexdigest(),
+        size_bytes=sweep.size_bytes,
+        encoding=encoding,
+        head=text,
+        is_parquet=is_parquet,
+        is_plain=not sweep.has_nul and encoding != "utf-16" and _compression(path) is None,
+    )
+
+
+class _Sweep:
+    """What the one look through a file gathers."""
+
+    def __init__(self, name: str, stored_bytes: int, *, lines_matter: bool) -> None:
+        self.digest = hashlib.blake2b(digest_size=20)
+        self.size_bytes = 0
+        self.has_nul = False
+        self._name = name
+        self._stored_bytes = max(1, stored_bytes)
+        self._lines_matter = lines_matter
+        self._open_line_bytes = 0
+        self._lines = 0
+
+    def take(self, chunk: bytes) -> None:
+        self.digest.update(chunk)
+        self.size_bytes += len(chunk)
+        if self.size_bytes > MAX_BYTES or (
+            self.size_bytes > FREE_BYTES and self.size_bytes > MAX_COMPRESSION * self._stored_bytes
+        ):
+            msg = (
+                f"{self._name} grows beyond {self.size_bytes >> 20:,} MiB from "
+                f"{self._stored_bytes >> 10:,} KiB decompressed: refused. Export less time or fewer series."
+            )
+            raise UnreadableError(msg)
+        self.has_nul = self.has_nul or b"\0" in chunk
+        if self._lines_matter:
+            self._measure_lines(chunk)
+
+    def _measure_lines(self, chunk: bytes) -> None:
+        last = chunk.rfind(b"\n")
+        if last < 0:
+            self._open_line_bytes += len(chunk)
+        else:
+            self._open_line_bytes = len(chunk) - last - 1
+        if self._open_line_bytes > MAX_LINE_BYTES:
+            msg = f"{self._name} has a line above {MAX_LINE_BYTES >> 20} MiB: no table of samples."
+            raise UnreadableError(msg)
+
+
+def _first(stream: IO[bytes], name: str) -> bytes:
+    head = b""
+    while len(head) < HEAD_BYTES and (more := stream.read(HEAD_BYTES - len(head))):
+        head += more
+    if not head.strip():
+        msg = f"{name} is empty."
+        raise UnreadableError(msg)
+    return head
+
+
+def _refuse_binary(head: bytes, encoding: str, name: str) -> None:
+    for magic, what in _FOREIGN_MAGIC:
+        if head.startswith(magic):
+            msg = f"{name} is {what}."
+            raise UnreadableError(msg)
+    control = sum(byte < 32 and byte not in b"\t\n\r\f" for byte in head)
+    if encoding != "utf-16" and control > len(head) // 50 + 2:
+        msg = f"{name} is not a text file: it holds binary data, whatever its name says."
+        raise UnreadableError(msg)
+
+
+def _compression(path: Path) -> str | None:
+    with path.open("rb") as stream:
+        magic = stream.read(4)
+    if magic[:2] == b"\x1f\x8b":
+        return "gzip"
+    return "zip" if magic == b"PK\x03\x04" else None
+
+
+@contextmanager
+def _decompressed(path: Path, name: str) -> Iterator[IO[bytes]]:
+    kind = _compression(path)
+    try:
+        if kind == "gzip":
+            with gzip.open(path, "rb") as stream:
+                yield stream
+        elif kind == "zip":
+            with zipfile.ZipFile(path) as archive, archive.open(_only_member(archive, name)) as member:
+                yield member
+        else:
+            with path.open("rb") as stream:
+                yield stream
+    except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
+        msg = f"{name} is damaged or was cut off: {error}. Export or download it again."
+        raise UnreadableError(msg) from error
+
+
+def _only_member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
+    members = [
+        member
+        for member in archive.infolist()
+        if not member.is_dir() and not member.filename.startswith("__MACOSX/") and member.file_size
+    ]
+    if any(member.filename == "xl/workbook.xml" for member in members):
+        msg = f"{name} is an Excel workbook: save the sheet as CSV and upload that."
+        raise UnreadableError(msg)
+    if len(members) != 1:
+        listed = ", ".join(member.filename for member in members[:5]) or "none"
+        msg = f"{name} holds {len(members)} files ({listed}); put one export into one zip file."
+        raise UnreadableError(msg)
+    if members[0].flag_bits & 1:
+        msg = f"{name} is encrypted: decrypt it first."
+        raise UnreadableError(msg)
+    return members[0]

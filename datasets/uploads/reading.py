@@ -1,0 +1,199 @@
+"""What a reader of an export yields, what it may be told, and how it keeps count."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from pydantic import Field
+
+from inferplan.datasets.errors import InferplanError
+from inferplan.datasets.schema import Row
+
+SHOWN_PROBLEMS = 20
+MISSING_FROM = 140737488355328.0  # DCGM's smallest "blank" (dcgm_structs.h); int64's are larger
+RATIO_SLACK = 1.05  # measured shares overshoot 1 a little
+
+
+class ReadOptions(Row):
+    """What a file does not say about itself; ``None`` is "not told"."""
+
+    time_zone: str | None = None
+    """IANA name of the zone of times that carry none, for example ``Europe/Berlin``."""
+    start: datetime | None = None
+    """Time of the first sample, for a file without times."""
+    interval_s: float | None = None
+    """Seconds between samples, for a file without times."""
+    metric: str | None = None
+    """Canonical metric of values whose column does not name one."""
+    host: str | None = None
+    """Machine that a file without machine names is of."""
+    columns: dict[str, str] | None = None
+    """Column of the file (name, or number from 0) -> what it is: ``time``, a label or a metric."""
+    file_name: str | None = None
+    """Name to show, where the path is a temporary one."""
+
+
+class Question(NamedTuple):
+    """Something that only the user can say, as a field of ``ReadOptions``."""
+
+    option: str
+    text: str
+    choices: tuple[str, ...] = ()
+
+
+class NeedsAnswerError(InferplanError):
+    """The file cannot be read before a question is answered."""
+
+    def __init__(self, *questions: Question) -> None:
+        """Keep the ``questions`` for a page to ask."""
+        self.questions = questions
+        super().__init__(" ".join(f"{question.text} (option {question.option})" for question in questions))
+
+
+class UnreadableError(InferplanError):
+    """The file is broken, hostile or of no format that we know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Where a series was measured; ``None`` is "not said"."""
+
+    gpu_uuid: str | None = None
+    gpu_index: str | None = None
+    gpu_name: str | None = None
+    mig_id: str | None = None
+    mig_profile: str | None = None
+    host: str | None = None
+    instance_id: str | None = None
+    instance_type: str | None = None
+    namespace: str | None = None
+    pod: str | None = None
+    container: str | None = None
+    endpoint: str | None = None
+    engine: str | None = None
+    model: str | None = None
+    team: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One metric at one place."""
+
+    metric: str
+    labels: Labels
+    variant: str = ""
+    """Tells apart series that share metric and place, for example by the reason that requests finished."""
+
+
+class Batch(NamedTuple):
+    """Samples of one series in the file's order, in the metric's unit."""
+
+    series: Series
+    times_us: Sequence[int]
+    """Microseconds since 1970, UTC."""
+    values: Sequence[float]
+
+
+class BillLine(Row):
+    """A line of a bill; money is exact, ``None`` is "not stated"."""
+
+    line: int
+    period_start: datetime
+    period_end: datetime
+    charge_category: str
+    charge_class: str | None = None
+    commitment_status: str | None = None
+    """``used`` or ``unused`` where a commitment is concerned."""
+    commitment_id: str | None = None
+    description: str | None = None
+    service: str | None = None
+    region: str | None = None
+    resource_id: str | None = None
+    resource_name: str | None = None
+    instance_type: str | None = None
+    quantity: Decimal | None = None
+    quantity_unit: str | None = None
+    billed_cost: Decimal
+    effective_cost: Decimal
+    list_cost: Decimal | None = None
+    contracted_cost: Decimal | None = None
+    currency: str
+    account: str | None = None
+    team: str | None = None
+    tags: dict[str, Any] = Field(default_factory=dict)
+
+
+class Allocation(Row):
+    """Cost that a Kubernetes cost tool gives to a workload for a day or window."""
+
+    line: int
+    period_start: datetime
+    period_end: datetime
+    cluster: str | None = None
+    node: str | None = None
+    namespace: str | None = None
+    controller: str | None = None
+    pod: str | None = None
+    container: str | None = None
+    team: str | None = None
+    is_idle: bool = False
+    gpu_hours: float | None = None
+    gpu_usage_ratio: float | None = None
+    gpu_cost: Decimal | None = None
+    total_cost: Decimal
+
+
+class Advice(Row):
+    """What another rightsizer recommends, kept beside ours."""
+
+    line: int
+    tool: str
+    resource: str
+    resource_id: str | None = None
+    resource_type: str
+    finding: str
+    """``over``, ``under``, ``optimized``, ``idle``, ``undecided`` or ``error``."""
+    current: str | None = None
+    recommended: str | None = None
+    risk: str | None = None
+    lookback_days: float | None = None
+    savings_usd_per_month: Decimal | None = None
+    detail: dict[str, Any] = Field(default_factory=dict)
+
+
+Item = Batch | BillLine | Allocation | Advice
+Items = Iterator[Item]
+
+
+class Problem(NamedTuple):
+    """A part of the file that was refused."""
+
+    line: int | None
+    reason: str
+
+
+@dataclass
+class Tally:
+    """Running count of what became of the file's rows."""
+
+    rows_read: int = 0
+    rows_refused: int = 0
+    values_missing: int = 0
+    problems: list[Problem] = field(default_factory=list)
+    ignored: Counter[str] = field(default_factory=Counter)
+    """Names that we do not use, with how often they came."""
+    notes: dict[str, None] = field(default_factory=dict)
+    """Things said once, in order."""
+
+    def refuse(self, line: int | None, reason: str, rows: int = 1) -> None:
+        """Count refused rows; the first ones are kept with their reason."""
+        self.rows_refused += rows
+        if len(self.problems) < SHOWN_PROBLEMS:
+            self.problems.append(Problem(line, reason))
+
+    def note(self, text: str) -> None:
+        """Say something once in the report."""
+        self.notes[text] = None

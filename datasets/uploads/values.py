@@ -1,0 +1,109 @@
+"""Numbers and labels as exporters print them."""
+
+import math
+import re
+from collections.abc import Mapping
+
+from inferplan.datasets.uploads.reading import MISSING_FROM, Labels
+
+_MISSING_TEXT = {
+    "", "-", "?", "n/a", "[n/a]", "na", "nan", "null", "none", "nil", "undefined",
+    "[not supported]", "not supported", "[unknown error]", "unknown error", "[insufficient permissions]",
+    "[gpu is lost]", "[gpu requires reset]", "err!", "#n/a",
+}  # fmt: skip
+_NUMBER_AND_UNIT = re.compile(r"^([+-]?[\d.,]+(?:e[+-]?\d+)?)\s*([a-z%°/]*)$")
+_LABEL_SET = re.compile(r'([A-Za-z_][\w.:-]*)\s*=\s*"((?:[^"\\]|\\.)*)"')
+_ESCAPED = re.compile(r"\\(.)")
+
+
+def number(text: str, *, decimal_comma: bool = False) -> tuple[float | None, str]:
+    """Return the number in a cell and the unit printed beside it; ``None`` where there is no value.
+
+    Raises
+    ------
+    ValueError
+        If the cell is neither a number nor a known word for "no value".
+
+    >>> number("74812 MiB")
+    (74812.0, 'mib')
+    >>> number("[N/A]")
+    (None, '')
+    """
+    folded = text.strip().casefold()
+    try:
+        return finite(float(folded)), ""
+    except ValueError:
+        pass
+    if folded in _MISSING_TEXT:
+        return None, ""
+    match = _NUMBER_AND_UNIT.match(folded)
+    if match is None:
+        msg = f"{text.strip()[:40]!r} is not a number"
+        raise ValueError(msg)
+    digits = match[1].replace(".", "").replace(",", ".") if decimal_comma else match[1]
+    try:
+        return finite(float(digits)), match[2]
+    except ValueError:
+        msg = f"{text.strip()[:40]!r} is not a number"
+        raise ValueError(msg) from None
+
+
+def finite(value: float) -> float | None:
+    """Return the value, or ``None`` for NaN, infinities and DCGM's blank values."""
+    return value if math.isfinite(value) and value < MISSING_FROM else None
+
+
+_LABELS: dict[str, tuple[str, ...]] = {
+    "gpu_uuid": ("uuid", "gpu_uuid", "gpuuuid"),
+    "gpu_index": ("gpu", "index", "gpu_index", "gpu_id", "minor_number", "gpudevice"),
+    "gpu_name": ("modelname", "gpu_name", "gpu_model", "device_name"),
+    "mig_id": ("gpu_i_id", "gpu_instance_id"),
+    "mig_profile": ("gpu_i_profile", "mig_profile"),
+    "host": ("hostname", "host", "node", "nodename", "node_name", "exported_node", "kubernetes_node"),
+    "instance_id": ("instanceid", "instance_id", "resourceid", "resource_id"),
+    "instance_type": ("instancetype", "instance_type", "node_kubernetes_io_instance_type"),
+    "namespace": ("exported_namespace", "namespace", "pod_namespace", "kubernetes_namespace"),
+    "pod": ("exported_pod", "pod", "pod_name", "podname", "kubernetes_pod_name", "replica"),
+    "container": ("exported_container", "container", "container_name"),
+    "endpoint": ("instance", "endpoint"),
+    "engine": ("engine", "engine_index", "dp_rank"),
+    "model": ("model_name", "model", "served_model_name", "model_id"),
+    "team": ("team", "label_team", "owner", "exported_team", "cost_center", "user_team"),
+}
+_EXPORTERS = ("dcgm-exporter", "nvidia-dcgm-exporter", "nvidia-gpu-exporter")
+
+
+def labels_of(raw: Mapping[str, str]) -> Labels:
+    """Return the labels we know; an ``exported_`` label (the workload's own) wins over the scrape's.
+
+    >>> labels_of({"Hostname": "inf-a-0", "gpu": "0", "exported_pod": "llm-0", "pod": "dcgm-exporter-x"}).pod
+    'llm-0'
+    """
+    folded = {name.casefold(): value.strip() for name, value in raw.items() if value and value.strip()}
+    found: dict[str, str] = {}
+    for field, names in _LABELS.items():
+        for name in names:
+            if name in folded:
+                found[field] = folded[name]
+                break
+    if found.get("pod", "").startswith(_EXPORTERS):
+        for field in ("pod", "namespace", "container"):
+            found.pop(field, None)
+    return Labels(**found)
+
+
+def known_label(name: str) -> str | None:
+    """Return the field of ``Labels`` that a column of this name fills, or ``None``."""
+    folded = name.strip().casefold()
+    if folded in Labels.__dataclass_fields__:
+        return folded
+    return next((field for field, names in _LABELS.items() if folded in names), None)
+
+
+def label_set(text: str) -> dict[str, str]:
+    """Return the pairs of a Prometheus label set such as ``{gpu="0", pod="a"}``."""
+    return {name: _ESCAPED.sub(_unescape, value) for name, value in _LABEL_SET.findall(text)}
+
+
+def _unescape(match: re.Match[str]) -> str:
+    return "\n" if match[1] == "n" else match[1]
