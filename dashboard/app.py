@@ -6,6 +6,9 @@ import streamlit as st
 
 from inferplan.dashboard import pages
 
-st.set_page_config(page_title="Inferplan", page_icon=":material/speed:", layout="wide")
-st.logo(Path(__file__).with_name("logo.svg"), size="large")
+FOLDER = Path(__file__).parent
+
+# An icon by name would be fetched from a font service; files of our own are served from here.
+st.set_page_config(page_title="Inferplan", page_icon=FOLDER / "favicon.svg", layout="wide")
+st.logo(FOLDER / "logo.svg", size="large")
 st.navigation(pages(), position="top").run()

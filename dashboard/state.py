@@ -1,22 +1,33 @@
 """The current plan: one ``Case`` per session that belongs to us and not to the widgets.
 
 Widgets show the case and write to it through callbacks, so page switches, share links, undo and tests
-all see one object. Every session key begins with ``inferplan.``.
+all see one object. Every session key begins with ``inferplan.``, every address parameter with ``inferplan-``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import streamlit as st
 
+from inferplan.dashboard.cached import warehouse
 from inferplan.datasets.errors import InferplanError
+from inferplan.planner import plan_link, plan_store
 from inferplan.planner.case import Case
 
 PREFIX = "inferplan."
 CASE = PREFIX + "case"
 PROBLEM = PREFIX + "problem"
+OPENED = PREFIX + "opened_plan"
+DRAFT = PREFIX + "draft"
+ADDRESS = PREFIX + "address"
+
+LINK_PARAMETER = "inferplan-link"
+PLAN_PARAMETER = "inferplan-plan"
+DRAFT_PARAMETER = "inferplan-draft"
+PARAMETERS = (LINK_PARAMETER, PLAN_PARAMETER, DRAFT_PARAMETER)
 
 FIRST_CASE = Case(
     model="meta-llama/Llama-3.3-70B-Instruct",
@@ -30,28 +41,49 @@ FIRST_CASE = Case(
 
 
 def case() -> Case:
-    """Return the case that all pages are about."""
-    found = st.session_state.get(CASE)
+    """Return the case that all pages are about: this session's, else the address's, else an example."""
+    if CASE not in st.session_state:
+        st.session_state[CASE] = _case_of_address() or FIRST_CASE
+    _keep_address(st.session_state.get(ADDRESS, {}))
+    found = st.session_state[CASE]
     return found if isinstance(found, Case) else FIRST_CASE
 
 
-def use(new: Case) -> None:
-    """Make ``new`` the current case, as opening a saved plan does."""
+def use(new: Case, *, opened: str | None = None) -> None:
+    """Make ``new`` the current case; ``opened`` is the id of the saved plan that it is, if it is one.
+
+    It is kept as a draft of this session's own, so that two people on one link never write over each other.
+    """
     st.session_state[CASE] = new
+    st.session_state[OPENED] = opened
     st.session_state.pop(PROBLEM, None)
+    draft = st.session_state.setdefault(DRAFT, plan_store.new_id())
+    st.session_state[ADDRESS] = {DRAFT_PARAMETER: draft} | ({PLAN_PARAMETER: opened} if opened else {})
+    try:
+        plan_store.save_draft(warehouse(), draft, new, at=now())
+    except InferplanError as error:
+        refuse(error)
 
 
 def change(**fields: object) -> None:
     """Change fields of the current case; a refused value leaves it as it was and `problem` says why."""
     data = case().model_dump(mode="json", exclude_none=True, exclude_defaults=True)
     try:
-        use(Case.read({**data, **fields}))
+        changed = Case.read({**data, **fields})
     except InferplanError as error:
         refuse(error)
+        return
+    use(changed, opened=opened_plan())
+
+
+def opened_plan() -> str | None:
+    """Return the id of the saved plan that the case came from, changed or not."""
+    found = st.session_state.get(OPENED)
+    return found if isinstance(found, str) else None
 
 
 def refuse(error: InferplanError) -> None:
-    """Remember why a change was refused, for `problem`."""
+    """Remember why something was refused, for `problem`."""
     st.session_state[PROBLEM] = str(error)
 
 
@@ -59,6 +91,11 @@ def problem() -> str | None:
     """Return why the last change was refused, once."""
     found = st.session_state.pop(PROBLEM, None)
     return found if isinstance(found, str) else None
+
+
+def now() -> datetime:
+    """Return the time as everything stores it: naive UTC."""
+    return datetime.now(UTC).replace(tzinfo=None)
 
 
 def widget_key(field: str) -> str:
@@ -97,3 +134,33 @@ def bound(
             change(**{field: value if read is None else read(value)})
 
     return {"key": key, "on_change": store}
+
+
+def _case_of_address() -> Case | None:
+    """Return the case that the address names: a draft, else a saved plan, else the link's own."""
+    given = {name: st.query_params[name] for name in PARAMETERS if name in st.query_params}
+    st.session_state[ADDRESS] = given
+    st.session_state[OPENED] = given.get(PLAN_PARAMETER)
+    try:
+        if draft := given.get(DRAFT_PARAMETER):
+            found = plan_store.load_draft(warehouse(), draft)
+            if found is not None:
+                return found
+        if plan_id := given.get(PLAN_PARAMETER):
+            return plan_store.load(warehouse(), plan_id).case
+        if link := given.get(LINK_PARAMETER):
+            return plan_link.plan_of_link(link).case
+    except InferplanError as error:
+        st.session_state[OPENED] = None
+        st.session_state[ADDRESS] = {}
+        refuse(error)
+    return None
+
+
+def _keep_address(wanted: dict[str, str]) -> None:
+    """Write our parameters into the address again after a page switch has dropped them."""
+    for name in PARAMETERS:
+        if name in wanted and st.query_params.get(name) != wanted[name]:
+            st.query_params[name] = wanted[name]
+        elif name not in wanted and name in st.query_params:
+            del st.query_params[name]

@@ -152,7 +152,9 @@ class Visit:
         return self.page.get_by_test_id("stMain").inner_text()
 
     def _note_message(self, message: ConsoleMessage) -> None:
-        if message.type == "error":
+        # Streamlit looks for its server beside the page's address first, and takes the root when that fails.
+        probing = "/_stcore/" in message.location.get("url", "") and "404" in message.text
+        if message.type == "error" and not probing:
             self.errors.append(f"{message.text} {message.location.get('url', '')}")
 
     def _note_request(self, url: str) -> None:

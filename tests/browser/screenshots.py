@@ -28,7 +28,7 @@ def shoot(out: Path, stems: list[str]) -> None:
                 for entry in PAGES:
                     if stems and entry.stem not in stems:
                         continue
-                    visit = Visit(context, address).open(entry.url_path)
+                    visit = Visit(context, address).open("" if entry is PAGES[0] else entry.url_path)
                     visit.page.wait_for_timeout(800)  # charts draw after the script has ended
                     height = visit.page.evaluate(
                         "document.querySelector('[data-testid=\"stMain\"]').scrollHeight + 60"
