@@ -11,7 +11,7 @@ from inferplan.planner.case import Case
 from inferplan.planner.plan import Plan, PlanError, canonical_json, read_plan
 
 if TYPE_CHECKING:
-    from inferplan.datasets.warehouse import Warehouse
+    from inferplan.datasets.warehouse import Cursor, Warehouse
 
 KEEP_DRAFTS = timedelta(days=90)
 
@@ -74,13 +74,15 @@ def save(warehouse: Warehouse, plan: Plan, *, based_on: int = 0, deleted: bool =
     """
     row = (plan.id, based_on + 1, plan.name, plan.author, plan.updated_at, deleted)
     row += (plan.case.model or "uploaded config", plan.case.gpu, plan.digest)
-    with warehouse.transaction() as cursor:
-        previous = cursor.execute(
+    insert = [*row, canonical_json(plan)]
+
+    def next_revision(cursor: Cursor) -> object:
+        latest = cursor.execute(
             "SELECT coalesce(max(revision), 0) FROM plan_revisions WHERE plan_id = ?", [plan.id]
         ).fetchone()
-        stored = None
-        if previous == (based_on,):
-            stored = cursor.execute(_INSERT, [*row, canonical_json(plan)]).fetchone()
+        return cursor.execute(_INSERT, insert).fetchone() if latest == (based_on,) else None
+
+    stored = warehouse.write(next_revision)
     if stored is None:
         raise PlanConflictError(entry(warehouse, plan.id))
     return PlanEntry(*row)
@@ -165,12 +167,15 @@ def restore(warehouse: Warehouse, plan_id: str, *, author: str, at: datetime) ->
 
 def save_draft(warehouse: Warehouse, draft_id: str, case: Case, *, at: datetime) -> None:
     """Remember what a browser session works on, in place of what it worked on before; old drafts go."""
-    with warehouse.transaction() as cursor:
+
+    def replace_draft(cursor: Cursor) -> None:
         cursor.execute(
             "INSERT OR REPLACE INTO plan_drafts VALUES (?, ?, ?)",
             [draft_id, at, case.model_dump_json(exclude_none=True)],
-        )
-        cursor.execute("DELETE FROM plan_drafts WHERE saved_at < ?", [at - KEEP_DRAFTS])
+        ).fetchall()
+        cursor.execute("DELETE FROM plan_drafts WHERE saved_at < ?", [at - KEEP_DRAFTS]).fetchall()
+
+    warehouse.write(replace_draft)
 
 
 def load_draft(warehouse: Warehouse, draft_id: str) -> Case | None:
