@@ -45,9 +45,36 @@ class RecurrentState:
     heads: int
     state_dtype: str | None = None
     """Type that the config or the model's class states for the state; ``None`` is the model's own."""
+    groups: int = 0
+    """Groups of B and C (Mamba-2) that an engine copies when they do not divide among the GPUs; 0: none."""
+    conv_elements_per_group: int = 0
+    """Part of ``conv_elements`` that belongs to one group."""
 
 
-Mixer = SoftmaxAttention | LatentAttention | RecurrentState
+@dataclass(frozen=True, slots=True)
+class CompressedAttention:
+    """One entry per ``ratio`` tokens, shared by all heads, beside a short window of single tokens (DeepSeek V4)."""
+
+    query_heads: int
+    entry_dim: int
+    ratio: int
+    """Tokens per compressed entry; 0 keeps the window alone."""
+    window_tokens: int
+    index_head_dim: int = 0
+    """Elements of the indexer's key per compressed entry, 0 without an indexer."""
+
+
+@dataclass(frozen=True, slots=True)
+class CrossAttention:
+    """Keys and values of the encoder's output: fixed per sequence (Whisper)."""
+
+    query_heads: int
+    kv_heads: int
+    head_dim: int
+    source_tokens: int
+
+
+Mixer = SoftmaxAttention | LatentAttention | RecurrentState | CompressedAttention | CrossAttention
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +87,16 @@ class Layer:
 
 Part = Literal["language_model", "mtp", "vision", "audio", "buffer"]
 Role = Literal[
-    "embedding", "lm_head", "attention", "mlp", "expert", "shared_expert", "router", "recurrent", "norm", "other"
+    "embedding",
+    "lm_head",
+    "attention",
+    "mlp",
+    "expert",
+    "shared_expert",
+    "router",
+    "recurrent",
+    "norm",
+    "other",
 ]
 Shard = Literal["column", "row", "kv_heads", "vocab", "replicated"]
 
@@ -83,6 +119,8 @@ class Tensor:
     shard: Shard
     count: int = 1
     """Identical arrays in that layer: the experts of a mixture."""
+    shard_units: int = 0
+    """Heads or groups that the sharded side consists of: it is cut between them only (0: anywhere)."""
 
     @property
     def elements(self) -> int:
@@ -109,8 +147,3 @@ class Architecture:
     quantization: Mapping[str, object] | None = None
     """The config's own ``quantization_config``: the format that the checkpoint is stored in."""
     notes: tuple[str, ...] = field(default=())
-
-
-def parse(config: Mapping[str, object], *, name: str = "") -> Architecture:
-    """Return the architecture that a Hugging Face ``config`` describes."""
-    raise NotImplementedError(config, name)

@@ -1,0 +1,36 @@
+"""What a model is made of: layers by kind, as data, read from a Hugging Face config."""
+
+from inferplan.planner.architecture.fields import ConfigError, read_config
+from inferplan.planner.architecture.model import (
+    Architecture,
+    CompressedAttention,
+    CrossAttention,
+    LatentAttention,
+    Layer,
+    Mixer,
+    Part,
+    RecurrentState,
+    Role,
+    Shard,
+    SoftmaxAttention,
+    Tensor,
+)
+from inferplan.planner.architecture.reading import parse
+
+__all__ = [
+    "Architecture",
+    "CompressedAttention",
+    "ConfigError",
+    "CrossAttention",
+    "LatentAttention",
+    "Layer",
+    "Mixer",
+    "Part",
+    "RecurrentState",
+    "Role",
+    "Shard",
+    "SoftmaxAttention",
+    "Tensor",
+    "parse",
+    "read_config",
+]

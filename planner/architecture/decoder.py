@@ -1,0 +1,197 @@
+"""A decoder: its layers one by one, and what stands before and after them."""
+
+from inferplan.planner.architecture import attention, feed_forward
+from inferplan.planner.architecture.fields import Fields
+from inferplan.planner.architecture.layers import (
+    COMPRESSED,
+    DENSE,
+    EXPERTS,
+    LINEAR,
+    NONE,
+    PARALLEL,
+    LayerPlan,
+    layer_plans,
+)
+from inferplan.planner.architecture.model import Layer, Mixer, Tensor
+from inferplan.planner.architecture.recurrent import recurrent_state
+from inferplan.planner.architecture.sheet import Sheet
+
+
+def read_decoder(fields: Fields) -> tuple[list[Layer], list[Tensor]]:
+    """Return the layers and all tensors of the decoder that ``fields`` describe."""
+    plans = _with_positions(fields, layer_plans(fields))
+    built: dict[LayerPlan, tuple[tuple[Mixer, ...], Sheet]] = {}
+    layers: list[Layer] = []
+    outside = Sheet()
+    _before(fields, outside, len(plans))
+    _after(fields, outside)
+    tensors = list(outside.placed("", None))
+    for index, plan in enumerate(plans):
+        if plan not in built:
+            sheet = Sheet()
+            built[plan] = (decoder_layer(fields.for_layer(dict(plan.own)), sheet, plan), sheet)
+        mixers, sheet = built[plan]
+        layers.append(Layer(index, mixers))
+        tensors.extend(sheet.placed(f"model.layers.{index}.", index))
+    return layers, tensors
+
+
+def _with_positions(fields: Fields, plans: list[LayerPlan]) -> list[LayerPlan]:
+    """Return ``plans`` with what depends on a layer's place: shared caches, ratios, indexers."""
+    count = len(plans)
+    sharing = fields.integer("shared_kv_layers", 0, minimum=0)
+    share = fields.integer("cla_share_factor", 1) if fields.flag("use_cla") else 1
+    ratios = fields.sequence("compress_ratios")
+    index_types = fields.sequence("index_types")
+    indexed = fields.sequence("index_layers")
+    placed = []
+    for i, plan in enumerate(plans):
+        own = dict(plan.own)
+        if i >= count - sharing or i % share:
+            own["stores_kv"] = False
+        if i % share:
+            own["kv_weights"] = False
+        if ratios and i < len(ratios):
+            own["compress_ratio"] = ratios[i]
+        if index_types and i < len(index_types):
+            own["indexed"] = index_types[i] != "shared"
+        if indexed and i < len(indexed):
+            own["indexed"] = bool(indexed[i])
+        if ratios and i < fields.integer("num_hash_layers", 0, minimum=0):
+            own["correction_bias"] = False
+            own["hash_router"] = True
+        placed.append(LayerPlan(plan.mixer, plan.feed_forward, tuple(sorted(own.items()))))
+    return placed
+
+
+def decoder_layer(fields: Fields, sheet: Sheet, plan: LayerPlan) -> tuple[Mixer, ...]:
+    """Add one layer's tensors and return its mixers."""
+    mixers = _mixers(fields, sheet, plan)
+    _feed_forward(fields, sheet, plan)
+    _norms(fields, sheet, plan)
+    _extras(fields, sheet)
+    return mixers
+
+
+def _mixers(fields: Fields, sheet: Sheet, plan: LayerPlan) -> tuple[Mixer, ...]:
+    if plan.mixer == NONE:
+        return ()
+    if plan.mixer == "matrix":
+        hidden = fields.integer("hidden_size")
+        sheet.matrix("self_attn.linear_attn", "attention", hidden, hidden, "replicated")
+        return ()
+    if plan.mixer == LINEAR:
+        return (recurrent_state(fields, sheet),)
+    if plan.mixer == PARALLEL:
+        return (attention.softmax_attention(fields, sheet, "full"), recurrent_state(fields, sheet))
+    if plan.mixer == COMPRESSED:
+        ratio = fields.integer("compress_ratio", 0, minimum=0)
+        return (attention.compressed_attention(fields, sheet, ratio),)
+    if fields.has("kv_lora_rank"):
+        return (attention.latent_attention(fields, sheet, indexed=fields.flag("indexed", True)),)
+    found = attention.softmax_attention(fields, sheet, plan.mixer, stores_kv=fields.flag("stores_kv", True))
+    if fields.has("index_heads") and fields.flag("indexed"):
+        attention.block_sparse_indexer(fields, sheet)
+    return (found,)
+
+
+def _feed_forward(fields: Fields, sheet: Sheet, plan: LayerPlan) -> None:
+    both = fields.flag("parallel_experts")
+    if plan.feed_forward == "matrix":
+        hidden = fields.integer("hidden_size")
+        sheet.matrix("mlp.linear_mlp", "mlp", hidden, hidden, "replicated")
+    elif plan.feed_forward == EXPERTS and both:
+        feed_forward.dense(fields, sheet)
+        feed_forward.gemma4_experts(fields, sheet)
+    elif plan.feed_forward == EXPERTS:
+        feed_forward.experts(fields, sheet)
+        if fields.flag("residual_experts"):
+            feed_forward.residual_mlp(fields, sheet)
+        sheet.vector(
+            "mlp.post_mlp_layernorm.weight",
+            fields.integer("hidden_size") * fields.integer("expert_norms", 0, minimum=0),
+        )
+    elif plan.feed_forward == DENSE:
+        wide = fields.flag("use_double_wide_mlp") and not fields.flag("stores_kv", True)
+        width = fields.optional("intermediate_size")
+        inner = fields.for_layer({"intermediate_size": 2 * width}) if wide and width else fields
+        feed_forward.dense(inner, sheet)
+
+
+def _norms(fields: Fields, sheet: Sheet, plan: LayerPlan) -> None:
+    hidden = fields.integer("hidden_size")
+    kind = fields.text("norm", "rms")
+    each = fields.integer("norms_per_sublayer", 2 if fields.flag("use_post_norm") else 1)
+    around_mixer = each if plan.mixer != NONE else 0
+    around_feed = each if plan.feed_forward != NONE else 0
+    if _shares_norm(fields) and around_mixer and around_feed:
+        around_feed = 0
+    for name in ("input_layernorm", "post_self_attn_layernorm")[:around_mixer]:
+        sheet.norm(name, hidden, kind)
+    for name in ("post_attention_layernorm", "post_mlp_layernorm")[:around_feed]:
+        sheet.norm(name, hidden, kind)
+
+
+def _shares_norm(fields: Fields) -> bool:
+    """Return whether attention and feed-forward read the same norm."""
+    if fields.flag("falcon_block"):
+        two = fields.flag("new_decoder_architecture") and fields.integer("num_ln_in_parallel_attn", 2) == 2
+        return fields.flag("parallel_attn", True) and not two
+    if fields.flag("stablelm_block"):
+        return fields.flag("use_parallel_residual")
+    return fields.flag("parallel_block")
+
+
+def _extras(fields: Fields, sheet: Sheet) -> None:
+    """Add what only some families have per layer."""
+    hidden = fields.integer("hidden_size")
+    if fields.flag("layer_scalar"):
+        sheet.vector("layer_scalar", 1, "other")
+    narrow = fields.optional("hidden_size_per_layer_input", minimum=0)
+    if narrow:
+        sheet.matrix("per_layer_input_gate", "other", narrow, hidden, "replicated")
+        sheet.matrix("per_layer_projection", "other", hidden, narrow, "replicated")
+        sheet.norm("post_per_layer_input_norm", hidden)
+    streams = fields.integer("hc_mult", 0, minimum=0)
+    if streams:
+        mixes = (2 + streams) * streams
+        for name in ("attn_hc", "ffn_hc"):
+            sheet.matrix(f"{name}.fn", "other", mixes, streams * hidden, "replicated")
+            sheet.vector(f"{name}.base", mixes, "other")
+            sheet.vector(f"{name}.scale", 3, "other")
+
+
+def _before(fields: Fields, sheet: Sheet, layers: int) -> None:
+    hidden, vocab = fields.integer("hidden_size"), fields.integer("vocab_size")
+    width = fields.integer("embedding_width", hidden)
+    sheet.matrix("model.embed_tokens", "embedding", vocab, width, "vocab")
+    if width != hidden:
+        sheet.matrix("model.project_in", "other", hidden, width, "replicated")
+        sheet.matrix("model.project_out", "other", width, hidden, "replicated")
+    if fields.flag("learned_positions"):
+        rows = fields.integer("positions") + fields.integer("position_offset", 0, minimum=0)
+        sheet.matrix("model.embed_positions", "embedding", rows, hidden, "replicated")
+    for _ in range(fields.integer("embedding_norms", 0, minimum=0)):
+        sheet.norm("model.embed_layernorm", hidden, fields.text("norm", "rms"))
+    narrow = fields.optional("hidden_size_per_layer_input", minimum=0)
+    if narrow:
+        rows = fields.integer("vocab_size_per_layer_input", vocab)
+        sheet.matrix("model.embed_tokens_per_layer", "embedding", rows, layers * narrow, "vocab")
+        sheet.matrix("model.per_layer_model_projection", "other", layers * narrow, hidden, "replicated")
+        sheet.norm("model.per_layer_projection_norm", narrow)
+
+
+def _after(fields: Fields, sheet: Sheet) -> None:
+    hidden, vocab = fields.integer("hidden_size"), fields.integer("vocab_size")
+    if fields.flag("do_layer_norm_before", True):
+        sheet.norm("model.norm", hidden, fields.text("norm", "rms"))
+    streams = fields.integer("hc_mult", 0, minimum=0)
+    if streams:
+        sheet.matrix("model.hc_head.hc_fn", "other", streams, streams * hidden, "replicated")
+        sheet.vector("model.hc_head.hc_base", streams, "other")
+        sheet.vector("model.hc_head.hc_scale", 1, "other")
+    if not fields.flag("tied"):
+        width = fields.integer("embedding_width", hidden)
+        sheet.matrix("lm_head", "lm_head", vocab, width, "vocab", bias=fields.flag("lm_head_bias"))
+    elif fields.flag("lm_head_bias"):
+        sheet.vector("lm_head.bias", vocab, "lm_head", "vocab")

@@ -1,0 +1,320 @@
+"""Which kind of attention, state and feed-forward each layer has, from the many ways a config may say it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from inferplan.planner.architecture.fields import ConfigError, Fields, shown, whole
+from inferplan.planner.architecture.names import NAMES
+
+MAX_LAYERS = 2048
+
+FULL, WINDOW, CHUNK, LINEAR, NONE = "full", "window", "chunk", "linear", "none"
+COMPRESSED, PARALLEL = "compressed", "parallel"
+DENSE, EXPERTS = "dense", "experts"
+
+_MIXERS: Mapping[str, str] = {
+    **dict.fromkeys(("full_attention", "attention", "full", "global", "global_attention", "indexed_attention"), FULL),
+    **dict.fromkeys(("sliding_attention", "local_attention", "sliding", "local", "swa", "sliding_window"), WINDOW),
+    "chunked_attention": CHUNK,
+    **dict.fromkeys(("mamba", "mamba2", "linear_attention", "recurrent", "linear", "ssm", "conv", "short_conv"), LINEAR),
+    **dict.fromkeys(("heavily_compressed_attention", "compressed_sparse_attention", "compressed"), COMPRESSED),
+    "hybrid": PARALLEL,
+    **dict.fromkeys(("mlp", "moe", "none", "no_op"), NONE),
+}  # fmt: skip
+_LETTERS: Mapping[str, str] = {"M": "mamba", "*": "attention", "-": "mlp", "E": "moe"}
+_FEED_FORWARDS: Mapping[str, str] = {
+    **dict.fromkeys(("sparse", "moe", "hash_moe", "experts"), EXPERTS),
+    **dict.fromkeys(("dense", "mlp"), DENSE),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LayerPlan:
+    """One layer before its sizes: kinds, and what is set for this layer only (canonical name, value)."""
+
+    mixer: str
+    feed_forward: str
+    own: tuple[tuple[str, Any], ...] = ()
+
+
+def layer_plans(fields: Fields) -> list[LayerPlan]:
+    """Return the plan of every layer.
+
+    Raises
+    ------
+    ConfigError
+        When a list of layers has the wrong length or names a kind that we do not know.
+    """
+    words = _written_kinds(fields)
+    count = fields.integer("layers", len(words) if words else None, maximum=MAX_LAYERS)
+    if words is not None and len(words) < count:
+        where = fields.find("layer_types" if fields.has("layer_types") else "layer_pattern")[0]
+        msg = (
+            f"{where} names {len(words)} layers but there are {count} of them; give one kind for each layer."
+        )
+        raise ConfigError(msg, [where])
+    mixers = (
+        [_kind(fields, word, _MIXERS) for word in words[:count]] if words else _derived_mixers(fields, count)
+    )
+    single = words is not None and any(word in ("mlp", "moe") for word in words)
+    feeds = _single_sublayer(fields, words or [], count) if single else _feed_forwards(fields, count)
+    own = _own_values(fields, count)
+    plans = [LayerPlan(mixers[i], feeds[i], tuple(sorted(own[i].items()))) for i in range(count)]
+    return _with_blocks(fields, plans)
+
+
+def _kind(fields: Fields, word: object, kinds: Mapping[str, str]) -> str:
+    if isinstance(word, str) and word in kinds:
+        return kinds[word]
+    where = fields.path + "layer_types"
+    msg = f"{where} names a kind of layer that is not known: {shown(word)}. Known are {', '.join(sorted(kinds))}."
+    raise ConfigError(msg, [where])
+
+
+def _written_kinds(fields: Fields) -> list[Any] | None:
+    """Return the words of a list (or letters of a pattern) that names each layer's kind."""
+    written, value = fields.find("layer_pattern")
+    if isinstance(value, str):
+        unknown = sorted(set(value) - set(_LETTERS))
+        if unknown:
+            msg = f"{written} holds {shown(''.join(unknown))}; known letters are M, *, - and E."
+            raise ConfigError(msg, [written])
+        return [_LETTERS[letter] for letter in value]
+    words = fields.sequence("layer_types")
+    if words is None or not words:
+        return None
+    count = fields.optional("layers", maximum=MAX_LAYERS)
+    if count and len(words) < count and fields.find("layer_types")[0].endswith("block_types"):
+        words = [words[i % len(words)] for i in range(count)]
+    return words
+
+
+def _single_sublayer(fields: Fields, words: list[Any], count: int) -> list[str]:
+    """Return the feed-forward of layers that are either a mixer or a feed-forward (Nemotron-H)."""
+    return [{"mlp": DENSE, "moe": EXPERTS}.get(word, NONE) for word in words[:count]]
+
+
+def _bits(fields: Fields, name: str, count: int) -> list[bool] | None:
+    values = fields.sequence(name)
+    if values is None:
+        return None
+    where = fields.find(name)[0]
+    if len(values) < count:
+        msg = f"{where} has {len(values)} entries but there are {count} layers."
+        raise ConfigError(msg, [where])
+    return [bool(whole(where, int(v) if isinstance(v, bool) else v, 0)) for v in values[:count]]
+
+
+def _indices(fields: Fields, name: str, count: int) -> set[int] | None:
+    written, value = fields.find(name)
+    if isinstance(value, str):
+        value = [int(part) if part.strip().isdecimal() else part for part in value.split(",") if part.strip()]
+    if value is None:
+        return None
+    if not isinstance(value, list | tuple):
+        msg = f"{written} is {shown(value)}; it must be a list of layer numbers."
+        raise ConfigError(msg, [written])
+    return {whole(written, item, 0, MAX_LAYERS) for item in value}
+
+
+def _derived_mixers(fields: Fields, count: int) -> list[str]:
+    """Return the kinds from the fields that state them in other ways than a list of words."""
+    if fields.flag("attention_free"):
+        return [LINEAR] * count
+    if fields.flag("parallel_mixers"):
+        return [PARALLEL] * count
+    for found in (_by_compression, _by_lists, _by_period, _by_interval, _by_chunk, _by_window):
+        mixers = found(fields, count)
+        if mixers is not None:
+            return mixers
+    return [FULL] * count
+
+
+def _by_compression(fields: Fields, count: int) -> list[str] | None:
+    return [COMPRESSED] * count if fields.has("compress_ratios") else None
+
+
+def _by_lists(fields: Fields, count: int) -> list[str] | None:
+    full = _bits(fields, "linear_or_full", count)
+    if full is not None:
+        return [FULL if bit else LINEAR for bit in full]
+    window = _bits(fields, "full_or_window", count)
+    if window is not None:
+        return [WINDOW if bit else FULL for bit in window]
+    layers = _indices(fields, "full_attention_layers", count)
+    if layers is not None:
+        return [FULL if i + 1 in layers else LINEAR for i in range(count)]
+    layers = _indices(fields, "attention_layer_indices", count)
+    if layers is not None:
+        return [FULL if i in layers else LINEAR for i in range(count)]
+    return None
+
+
+def _by_period(fields: Fields, count: int) -> list[str] | None:
+    period = fields.optional("attention_layer_period")
+    cycle = fields.sequence("layer_cycle")
+    if cycle is not None:
+        return [_windowed(fields, _kind(fields, cycle[i % len(cycle)], _MIXERS)) for i in range(count)]
+    if period is None or not fields.has("recurrent"):
+        return None
+    offset = fields.integer("attention_layer_offset", 0, minimum=0)
+    return [FULL if i % period == offset else LINEAR for i in range(count)]
+
+
+def _windowed(fields: Fields, kind: str) -> str:
+    return WINDOW if kind == FULL and fields.has("window") else kind
+
+
+def _by_interval(fields: Fields, count: int) -> list[str] | None:
+    interval = fields.optional("full_attention_interval")
+    if interval is None:
+        return [LINEAR] * count if fields.flag("all_linear") else None
+    tail = count // interval * interval  # Ling-linear: the layers after the last whole group attend in full
+    partial = FULL if fields.family.fixed.get("recurrent") == "bailing_lightning" else LINEAR
+    return [FULL if (i + 1) % interval == 0 else partial if i >= tail else LINEAR for i in range(count)]
+
+
+def _by_chunk(fields: Fields, count: int) -> list[str] | None:
+    if not fields.has("rope_layer_interval") or not fields.has("chunk"):
+        return None
+    rope = fields.sequence("rope_layers")
+    if rope:
+        bits = _bits(fields, "rope_layers", count)
+        return [CHUNK if bit else FULL for bit in bits or []]
+    interval = fields.integer("rope_layer_interval")
+    return [FULL if (i + 1) % interval == 0 else CHUNK for i in range(count)]
+
+
+def _by_window(fields: Fields, count: int) -> list[str] | None:
+    if not fields.has("window") or not fields.flag("use_window", True):
+        return None
+    if fields.integer("window", minimum=0) == 0:
+        return None
+    written, pattern = fields.find("window_pattern")
+    if isinstance(pattern, str):
+        return (
+            [FULL if pattern[i % len(pattern)] == "G" else WINDOW for i in range(count)] if pattern else None
+        )
+    if pattern is not None:
+        period = whole(written, pattern)
+        first_full = fields.flag("full_layers_first")
+        return [FULL if (i + 1) % period == 0 or (first_full and i == 0) else WINDOW for i in range(count)]
+    first = fields.optional("max_window_layers", minimum=0)
+    if first is not None and fields.has("use_window"):
+        return [WINDOW if i >= first else FULL for i in range(count)]
+    return [WINDOW] * count
+
+
+def _feed_forwards(fields: Fields, count: int) -> list[str]:
+    if fields.flag("attention_free"):
+        return [NONE] * count
+    if (
+        not fields.has("experts")
+        or fields.integer("experts", minimum=0) <= 1
+        or not fields.flag("enable_moe_block", True)
+    ):
+        return [DENSE] * count
+    words = fields.sequence("feed_forward_types")
+    if words is not None and len(words) >= count:
+        return [_kind(fields, word, _FEED_FORWARDS) for word in words[:count]]
+    rules: list[Callable[[int], bool]] = []
+    first = fields.integer("first_dense_layers", 0, minimum=0)
+    last = fields.integer("last_moe_layer", -1, minimum=-1)
+    rules.append(lambda i: i >= first and (last < 0 or i <= last))
+    rules.extend(_frequency_rules(fields, count))
+    layers = _indices(fields, "moe_layers", count)
+    if layers:
+        rules.append(lambda i: i in layers)
+    dense = _indices(fields, "dense_layers", count)
+    if dense:
+        rules.append(lambda i: i not in dense)
+    return [EXPERTS if all(rule(i) for rule in rules) else DENSE for i in range(count)]
+
+
+def _frequency_rules(fields: Fields, count: int) -> list[Callable[[int], bool]]:
+    written, frequency = fields.find("moe_frequency")
+    rules: list[Callable[[int], bool]] = []
+    if isinstance(frequency, list):
+        bits = _bits(fields, "moe_frequency", count) or []
+        rules.append(lambda i: bits[i])
+    elif frequency is not None:
+        every = whole(written, frequency)
+        shift = 1 if written.endswith("interval") else 0
+        rules.append(lambda i: (i + shift) % every == 0)
+    step = fields.integer("moe_step", 1)
+    rules.append(lambda i: (i + 1) % step == 0)
+    period = fields.optional("moe_period")
+    if period:
+        offset = fields.integer("moe_offset", 0, minimum=0)
+        rules.append(lambda i: i % period == offset)
+    return rules
+
+
+_PER_LAYER = (
+    "heads", "kv_heads", "intermediate_size", "experts_per_token", "shared_experts", "expert_intermediate_size",
+    "experts", "head_dim",
+)  # fmt: skip
+
+
+def _own_values(fields: Fields, count: int) -> list[dict[str, Any]]:
+    """Return per layer the values of fields that are lists with one entry per layer."""
+    own: list[dict[str, Any]] = [{} for _ in range(count)]
+    for name in _PER_LAYER:
+        written, value = fields.find(name)
+        if isinstance(value, list):
+            if len(value) < count:
+                msg = f"{written} has {len(value)} entries but there are {count} layers."
+                raise ConfigError(msg, [written])
+            for layer, item in zip(own, value, strict=False):
+                layer[name] = whole(written, item, 0)
+    heads = fields.sequence("num_attention_heads_per_layer")
+    for layer, item in zip(own, heads or [], strict=False):
+        layer["heads"] = whole("num_attention_heads_per_layer", item)
+    for number, values in (fields.section("per_layer") or {}).items():
+        if number.isdecimal() and int(number) < count and isinstance(values, Mapping):
+            own[int(number)].update({_CANONICAL.get(name, name): value for name, value in values.items()})
+    return own
+
+
+_CANONICAL = {written: name for name, all_written in NAMES.items() for written in all_written[:3]}
+
+
+def _with_blocks(fields: Fields, plans: list[LayerPlan]) -> list[LayerPlan]:
+    """Return ``plans`` changed by ``block_configs``: layers whose attention or feed-forward was cut (Nemotron NAS)."""
+    blocks = fields.sequence("block_configs")
+    if not blocks:
+        return plans
+    where = fields.find("block_configs")[0]
+    if len(blocks) != len(plans) or not all(isinstance(block, Mapping) for block in blocks):
+        msg = (
+            f"{where} has {len(blocks)} entries but there are {len(plans)} layers; give one object per layer."
+        )
+        raise ConfigError(msg, [where])
+    return [_block(fields, plan, block) for plan, block in zip(plans, blocks, strict=True)]
+
+
+def _block(fields: Fields, plan: LayerPlan, block: Mapping[str, Any]) -> LayerPlan:
+    attention = block.get("attention") or {}
+    ffn = block.get("ffn") or {}
+    own = dict(plan.own)
+    mixer, feed = plan.mixer, plan.feed_forward
+    if attention.get("no_op"):
+        mixer = NONE
+    elif attention.get("replace_with_linear"):
+        mixer = "matrix"
+    elif attention.get("n_heads_in_group"):
+        group = whole("n_heads_in_group", attention["n_heads_in_group"])
+        own["kv_heads"] = fields.integer("heads") // group
+    if ffn.get("no_op"):
+        feed = NONE
+    elif ffn.get("replace_with_linear"):
+        feed = "matrix"
+    elif ffn.get("ffn_mult") is not None:
+        width = int(
+            2 * Fields(ffn, fields.family).number("ffn_mult", 1.0) * fields.integer("hidden_size") / 3
+        )
+        own["intermediate_size"] = -(-width // 256) * 256
+    elif ffn.get("intermediate_size"):
+        own["intermediate_size"] = whole("intermediate_size", ffn["intermediate_size"])
+    return LayerPlan(mixer, feed, tuple(sorted(own.items())))
