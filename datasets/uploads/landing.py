@@ -24,13 +24,17 @@ from inferplan.datasets.uploads.reading import (
     Series,
     Tally,
 )
-from inferplan.datasets.uploads.report import Gathered, ImportReport, ParseReport
+from inferplan.datasets.uploads.report import Gathered, ImportReport, ParseReport, naive_utc
 from inferplan.datasets.uploads.statistics import RATE, SeriesStatistics
 from inferplan.datasets.uploads.tablewriter import TableWriter
 
 if TYPE_CHECKING:
     from inferplan.datasets.warehouse import Warehouse
 
+_INSERT_IMPORT = (
+    "INSERT INTO imports (import_id, digest, file_name, format, is_sample, imported_at, first_at, last_at, "
+    "report) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
 Record = BillLine | Allocation | Advice
 
 
@@ -109,12 +113,42 @@ def import_file(
         if not report.values_kept:
             raise InferplanError(_nothing(report))
         cursor.execute(
-            "INSERT INTO imports (import_id, digest, file_name, format, is_sample, imported_at, first_at, "
-            "last_at, report) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            _INSERT_IMPORT,
             [import_id, upload.digest, upload.file_name, chosen.name, is_sample, _now(),
              report.first_at, report.last_at, json.dumps(asdict(report), default=str)],
         )  # fmt: skip
     return ImportReport(import_id, report, already_imported=False)
+
+
+def land_series(
+    warehouse: "Warehouse",
+    title: str,
+    digest: str,
+    kind: str,
+    found: Iterable[tuple[Series, Times, Values]],
+) -> int:
+    """Land series that were computed rather than read, as sample data; return the import's number.
+
+    The same ``digest`` a second time changes nothing.
+    """
+    gathered = Gathered()
+    with warehouse.transaction() as cursor:
+        before = cursor.execute("SELECT import_id FROM imports WHERE digest = ?", [digest]).fetchall()
+        if before:
+            return int(before[0][0])
+        import_id = int(cursor.execute("SELECT nextval('import_numbers')").fetchall()[0][0])
+        writer = TableWriter(cursor, import_id, title)
+        for series, times_us, values in found:
+            gathered.statistics.setdefault(series, SeriesStatistics()).take(times_us)
+            writer.samples(series, times_us, values)
+        writer.finish(gathered.statistics)
+        span = gathered.statistics.values()
+        first, last = min(one.first_us for one in span), max(one.last_us for one in span)
+        cursor.execute(
+            _INSERT_IMPORT,
+            [import_id, digest, title, kind, True, _now(), naive_utc(first), naive_utc(last), "{}"],
+        )
+    return import_id
 
 
 @dataclass(frozen=True)

@@ -76,8 +76,9 @@ class TableWriter:
             "CREATE TEMP TABLE untidy_series AS SELECT unnest(?::BIGINT[]) AS series_id", [series_ids]
         )
         self._cursor.execute(
-            "CREATE TEMP TABLE tidy_samples AS SELECT series_id, measured_at, max(value) AS value "
-            "FROM usage_samples WHERE series_id IN (FROM untidy_series) GROUP BY ALL ORDER BY series_id, measured_at"
+            "CREATE TEMP TABLE tidy_samples AS "
+            "SELECT series_id, measured_at, max(value) AS value FROM usage_samples "
+            "WHERE series_id IN (FROM untidy_series) GROUP BY ALL ORDER BY series_id, measured_at"
         )
         self._cursor.execute("DELETE FROM usage_samples WHERE series_id IN (FROM untidy_series)")
         self._cursor.execute("INSERT INTO usage_samples FROM tidy_samples")
