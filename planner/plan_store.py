@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from threading import Lock
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -15,12 +16,12 @@ if TYPE_CHECKING:
 
 KEEP_DRAFTS = timedelta(days=90)
 
+_one_at_a_time = Lock()  # one process owns the file, so its threads are all who can save at the same time
+
 _INSERT = """
 INSERT INTO plan_revisions
     (plan_id, revision, name, author, saved_at, deleted, model, gpu, digest, document)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT DO NOTHING
-RETURNING revision
 """
 
 
@@ -76,14 +77,18 @@ def save(warehouse: Warehouse, plan: Plan, *, based_on: int = 0, deleted: bool =
     row += (plan.case.model or "uploaded config", plan.case.gpu, plan.digest)
     insert = [*row, canonical_json(plan)]
 
-    def next_revision(cursor: Cursor) -> object:
+    def next_revision(cursor: Cursor) -> bool:
         latest = cursor.execute(
             "SELECT coalesce(max(revision), 0) FROM plan_revisions WHERE plan_id = ?", [plan.id]
         ).fetchone()
-        return cursor.execute(_INSERT, insert).fetchone() if latest == (based_on,) else None
+        if latest != (based_on,):
+            return False
+        cursor.execute(_INSERT, insert).fetchall()
+        return True
 
-    stored = warehouse.write(next_revision)
-    if stored is None:
+    with _one_at_a_time:
+        saved = warehouse.write(next_revision)
+    if not saved:
         raise PlanConflictError(entry(warehouse, plan.id))
     return PlanEntry(*row)
 
@@ -175,7 +180,8 @@ def save_draft(warehouse: Warehouse, draft_id: str, case: Case, *, at: datetime)
         ).fetchall()
         cursor.execute("DELETE FROM plan_drafts WHERE saved_at < ?", [at - KEEP_DRAFTS]).fetchall()
 
-    warehouse.write(replace_draft)
+    with _one_at_a_time:
+        warehouse.write(replace_draft)
 
 
 def load_draft(warehouse: Warehouse, draft_id: str) -> Case | None:

@@ -147,10 +147,10 @@ def test_a_draft_is_replaced_and_old_ones_go(warehouse: Warehouse) -> None:
 def test_many_sessions_save_their_drafts_at_once(warehouse: Warehouse) -> None:
     def work(number: int) -> None:
         for minute in range(10):
-            plan_store.save_draft(warehouse, f"d{number}", CASE, at=NOON + timedelta(minutes=minute))
+            plan_store.save_draft(warehouse, f"d{number // 2}", CASE, at=NOON + timedelta(minutes=minute))
 
     with ThreadPoolExecutor(6) as sessions:
         assert list(sessions.map(work, range(6))) == [None] * 6
     assert warehouse.rows("SELECT count(*), min(saved_at) FROM plan_drafts") == [
-        (6, NOON + timedelta(minutes=9))
+        (3, NOON + timedelta(minutes=9))
     ]
