@@ -11,7 +11,7 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 from inferplan.datasets import gpu_names
-from inferplan.datasets.errors import UnknownNameError
+from inferplan.datasets.errors import InferplanError, UnknownNameError
 from inferplan.datasets.schema import (
     ApiPrice,
     EnergyFigure,
@@ -176,6 +176,29 @@ def offer_observations() -> tuple[Offer, ...]:
 def offers() -> tuple[Offer, ...]:
     """Return the newest observation of every offer of the bundled snapshot."""
     return newest(offer_observations())
+
+
+def offer(name: str) -> Offer:
+    """Return the bundled offer with the id ``name``, or the only one of that instance type.
+
+    Raises
+    ------
+    InferplanError
+        When several offers go by that name; the message lists them.
+    UnknownNameError
+        When none does.
+    """
+    folded = name.strip().casefold()
+    by_id = {offer.offer_id: offer for offer in offers()}
+    found = [
+        key for key, offer in by_id.items() if folded in (key.casefold(), offer.instance_type.casefold())
+    ]
+    if len(found) > 1:
+        msg = f"{len(found)} offers are called {name!r}; name one by its id: {', '.join(sorted(found)[:8])}"
+        raise InferplanError(msg)
+    if not found:
+        raise UnknownNameError("offer", name, by_id)
+    return by_id[found[0]]
 
 
 def newest(observations: Iterable[Offer]) -> tuple[Offer, ...]:

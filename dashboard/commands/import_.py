@@ -90,7 +90,7 @@ def _one(path: Path, options: ReadOptions, *, dry_run: bool, as_json: bool) -> N
     else:
         with Warehouse.open() as warehouse:
             done = import_file(warehouse, path, options)
-        report, import_id, known = done.report, done.import_id, done.already_imported
+        report, import_id, known = done.parsed, done.import_id, done.already_imported
     if as_json:
         answer = {"path": str(path), "import_id": import_id, "already_imported": known, **asdict(report)}
         click.echo(json.dumps(answer, default=str))
