@@ -1,0 +1,137 @@
+"""A plan, or two side by side, as a report to download: inputs, prices with their dates, results."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from inferplan.dashboard.reports import Column, Report, Table
+from inferplan.planner.plan import Plan
+from inferplan.planner.plan_results import (
+    FigureDifference,
+    PlanComparison,
+    PlanResults,
+    figures,
+    inputs,
+)
+
+RESULT_COLUMNS = (
+    Column("Result"),
+    Column("Unit"),
+    Column("Expected"),
+    Column("Low"),
+    Column("High"),
+    Column("Why not known"),
+)
+PRICE_COLUMNS = (
+    Column("Provider"),
+    Column("Instance"),
+    Column("GPU"),
+    Column("GPUs"),
+    Column("Region"),
+    Column("Purchase option"),
+    Column("Price", "USD per instance-hour"),
+    Column("Seen on"),
+    Column("Source"),
+)
+SIGNIFICANT_DIGITS = 6
+
+
+def plan_report(plan: Plan, results: PlanResults, *, made_at: datetime) -> Report:
+    """Return ``plan`` with its recomputed ``results`` as a report."""
+    rows = tuple(
+        (
+            figure.label,
+            figure.unit,
+            _rounded(figure.value),
+            _rounded(figure.low),
+            _rounded(figure.high),
+            figure.reason if figure.value is None else "",
+        )
+        for figure in figures(results)
+    )
+    prices = tuple(
+        (
+            offer.provider,
+            offer.instance_type,
+            offer.gpu,
+            offer.gpu_count,
+            offer.region,
+            offer.purchase_option,
+            offer.usd_per_hour,
+            offer.observed_on,
+            offer.source,
+        )
+        for offer in plan.prices
+    )
+    return Report(
+        title=plan.name,
+        tables=(
+            Table("Results", RESULT_COLUMNS, rows),
+            Table("Inputs", (Column("Input"), Column("Value")), tuple(inputs(plan).items())),
+            Table("Prices", PRICE_COLUMNS, prices),
+        ),
+        facts=_facts(plan, results),
+        made_at=made_at,
+    )
+
+
+def comparison_report(first: Plan, second: Plan, comparison: PlanComparison, *, made_at: datetime) -> Report:
+    """Return two plans side by side as a report: what differs, and what follows."""
+    names = Column(f"A: {first.name}"), Column(f"B: {second.name}")
+    return Report(
+        title=f"{first.name} against {second.name}",
+        tables=(
+            Table(
+                "Results",
+                (Column("Result"), Column("Unit"), *names, Column("B minus A"), Column("Change", "%")),
+                tuple(map(_compared, comparison.figures)),
+            ),
+            Table(
+                "Inputs that differ",
+                (Column("Input"), *names),
+                tuple((row.name, row.first, row.second) for row in comparison.inputs),
+            ),
+        ),
+        facts=(
+            *((f"A, {name}", value) for name, value in _facts(first, comparison.first)),
+            *((f"B, {name}", value) for name, value in _facts(second, comparison.second)),
+        ),
+        made_at=made_at,
+    )
+
+
+def _facts(plan: Plan, results: PlanResults) -> tuple[tuple[str, str], ...]:
+    return (
+        ("Verdict", f"{results.verdict}: {results.fit_reason}"),
+        ("Price", results.price_basis),
+        ("Estimate", results.estimate_reason),
+        ("Engine", results.fit.memory.engine_profile if results.fit else "not known"),
+        ("Intervals", "80 %: one case in ten lies below low, one in ten above high"),
+        ("Author", plan.author or "not given"),
+        ("Saved at (UTC)", plan.updated_at.isoformat(sep=" ")),
+        ("Notes", plan.notes or "none"),
+        ("Plan id", plan.id),
+        ("SHA-256 of the plan", plan.digest),
+    )
+
+
+def _compared(row: FigureDifference) -> tuple[object, ...]:
+    relative = row.relative_change
+    return (
+        row.label,
+        row.unit,
+        _rounded(row.first.value),
+        _rounded(row.second.value),
+        _rounded(row.change),
+        None if relative is None else round(relative * 100, 2),
+    )
+
+
+def _rounded(value: float | Decimal | None) -> float | int | Decimal | None:
+    """Return ``value`` with the digits that an estimate can carry; whole numbers stay whole."""
+    if value is None or isinstance(value, int):
+        return value
+    if isinstance(value, Decimal):
+        return Decimal(f"{value:.{SIGNIFICANT_DIGITS}g}")
+    return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
