@@ -147,3 +147,7 @@ class Architecture:
     quantization: Mapping[str, object] | None = None
     """The config's own ``quantization_config``: the format that the checkpoint is stored in."""
     notes: tuple[str, ...] = field(default=())
+
+    def __hash__(self) -> int:
+        """Hash of the outline: cheap, and enough to look up what was computed for this architecture."""
+        return hash((self.name, self.model_type, self.hidden_size, len(self.layers), len(self.tensors)))

@@ -1,0 +1,321 @@
+"""What the cache of a model costs on one GPU: per token, per window, per sequence.
+
+Sources of the rules (vllm-project/vllm v0.33.0): KV heads per GPU ``max(1, kv // tp)`` in config/model.py;
+the latent cache is copied to every tensor-parallel rank (docs/serving/context_parallel_deployment.md); Mamba
+state divides by heads and copies groups in model_executor/layers/mamba/mamba_utils.py; pipeline stages in
+distributed/utils.py ``get_pp_indices``.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from math import ceil
+from typing import Literal
+
+from inferplan.datasets.errors import InferplanError, UnknownNameError
+from inferplan.planner.architecture import (
+    Architecture,
+    CompressedAttention,
+    CrossAttention,
+    LatentAttention,
+    Layer,
+    Mixer,
+    RecurrentState,
+    SoftmaxAttention,
+)
+
+CacheKind = Literal["full", "window", "latent", "index", "compressed", "state", "cross"]
+
+_ELEMENT_BITS = {
+    "fp32": 32, "float32": 32, "bf16": 16, "bfloat16": 16, "fp16": 16, "float16": 16, "half": 16,
+    "fp8": 8, "fp8_e4m3": 8, "fp8_e5m2": 8, "int8": 8, "nvfp4": 4, "fp4_e2m1": 4, "int4": 4,
+    "fp8_per_token_head": 8, "int8_per_token_head": 8, "int4_per_token_head": 4, "q8_0": 8, "q4_0": 4,
+}  # fmt: skip
+_SCALE_BITS_PER_TOKEN_HEAD = 32  # inline fp32 scale: vllm v0.33.0 v1/attention/backends/triton_attn.py
+_BLOCK_SCALE_BITS = {
+    "nvfp4": Fraction(8, 16),  # e4m3 scale per 16 values: vllm v0.33.0 utils/torch_utils.py
+    "fp4_e2m1": Fraction(8, 16),  # SGLang stores one scale byte per 16 values
+    "q8_0": Fraction(16, 32),  # 34 bytes per 32 values: gguf 0.19.0 GGML_QUANT_SIZES
+    "q4_0": Fraction(16, 32),  # 18 bytes per 32 values: gguf 0.19.0 GGML_QUANT_SIZES
+}
+_SPARSE_LATENT_RECORD_BYTES = {
+    "fp8": 656,  # 512 fp8 + 4 fp32 scales + 64 bf16: vllm v0.33.0 v1/attention/backends/mla/flashmla_sparse.py
+    "nvfp4": 352,  # vllm v0.33.0 model_executor/layers/attention/mla_attention.py
+}
+_COMPRESSED_RECORD_BYTES = 584  # 448 fp8 + 64 bf16 + 8 scales: vllm v0.33.0 models/deepseek_v4/attention.py
+
+
+class ShardError(InferplanError):
+    """A parallel size that the model's heads or layers do not allow."""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheGroup:
+    """Layers of one pipeline stage that keep the same kind of cache of the same size, on one GPU."""
+
+    kind: CacheKind
+    layers: int
+    entry_bytes: Fraction
+    """Bytes per layer of one entry: a token for attention, the whole sequence for a state."""
+    tokens_per_entry: int = 1
+    """Above 1 where several tokens share an entry (DeepSeek V4)."""
+    window_tokens: int | None = None
+    """Most tokens that a sequence keeps, ``None`` without a cap."""
+    chunked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KvLayout:
+    """Cache of one GPU of the fullest pipeline stage; decode-context-parallel ranks hold their share."""
+
+    groups: tuple[CacheGroup, ...]
+    stage: int
+    """Pipeline stage (from 0) that keeps the most per token."""
+    copies: int
+    """GPUs of a tensor-parallel group that hold the same cache (MLA, or more GPUs than KV heads)."""
+
+    @property
+    def growing_bytes_per_token(self) -> int:
+        """Bytes per GPU that every further token of a sequence adds, whatever its length."""
+        return ceil(
+            sum((g.layers * g.entry_bytes / g.tokens_per_entry for g in self._groups("growing")), Fraction(0))
+        )
+
+    @property
+    def window_bytes_per_token(self) -> dict[int, int]:
+        """Bytes per GPU and token by size of the window (tokens) that caps them."""
+        windows: dict[int, Fraction] = {}
+        for group in self._groups("window"):
+            cap = group.window_tokens or 0
+            windows[cap] = windows.get(cap, Fraction(0)) + group.layers * group.entry_bytes
+        return {cap: ceil(size) for cap, size in sorted(windows.items())}
+
+    @property
+    def state_bytes_per_sequence(self) -> int:
+        """Bytes per GPU that a sequence costs whatever its length: states and cross-attention."""
+        return ceil(sum((g.layers * g.entry_bytes for g in self._groups("state")), Fraction(0)))
+
+    def window_bytes_per_sequence(self, tokens: int) -> int:
+        """Bytes per GPU of the capped windows of a sequence of ``tokens``, without rounding to blocks."""
+        return sum(size * min(tokens, cap) for cap, size in self.window_bytes_per_token.items())
+
+    def bytes_per_sequence(self, tokens: int) -> int:
+        """Bytes per GPU of a whole sequence of ``tokens``, without rounding to blocks."""
+        growing = self.growing_bytes_per_token * tokens
+        return growing + self.window_bytes_per_sequence(tokens) + self.state_bytes_per_sequence
+
+    def _groups(self, part: str) -> list[CacheGroup]:
+        return [group for group in self.groups if _part(group) == part]
+
+
+def _part(group: CacheGroup) -> str:
+    if group.kind in ("state", "cross"):
+        return "state"
+    return "growing" if group.window_tokens is None else "window"
+
+
+def served_dtype(architecture: Architecture) -> str:
+    """Return the 16-bit type in which engines run the model: a float32 checkpoint is cast when it is loaded.
+
+    Source: vllm v0.33.0 config/model.py ``_resolve_auto_dtype``.
+    """
+    return "float16" if architecture.dtype in ("float16", "half", "fp16") else "bfloat16"
+
+
+def kv_dtype_of(architecture: Architecture, kv_dtype: str) -> str:
+    """Return the element type that ``kv_dtype`` stands for; "auto" is the checkpoint's own.
+
+    Raises
+    ------
+    UnknownNameError
+        When it is no type that an engine stores caches in.
+    """
+    asked = kv_dtype.lower()
+    if asked == "auto":
+        return served_dtype(architecture)
+    if asked not in _ELEMENT_BITS:
+        raise UnknownNameError("KV cache type", kv_dtype, ["auto", *_ELEMENT_BITS])
+    return asked
+
+
+def _value_bytes(dtype: str, values: int, heads: int) -> Fraction:
+    """Return the bytes of one token's ``values`` numbers in ``heads`` vectors, scales included."""
+    bits = Fraction(_ELEMENT_BITS[dtype] * values) + _BLOCK_SCALE_BITS.get(dtype, Fraction(0)) * values
+    if dtype.endswith("per_token_head"):
+        bits += _SCALE_BITS_PER_TOKEN_HEAD * heads
+    return bits / 8
+
+
+def stages(layers: int, pp: int) -> list[range]:
+    """Return the layers of each pipeline stage as vLLM splits them: the rest goes to the later stages but the last.
+
+    Examples
+    --------
+    >>> [len(stage) for stage in stages(61, 4)]
+    [15, 15, 16, 15]
+    """
+    if pp > layers:
+        msg = f"pp is {pp} but the model has {layers} layers; a pipeline stage needs one at least."
+        raise ShardError(msg)
+    sizes = [layers // pp] * pp
+    for place in range(2, layers % pp + 2):
+        sizes[-place] += 1
+    starts = [sum(sizes[:i]) for i in range(pp)]
+    return [range(start, start + size) for start, size in zip(starts, sizes, strict=True)]
+
+
+@lru_cache(maxsize=4096)
+def layout(
+    architecture: Architecture,
+    *,
+    kv_dtype: str = "auto",
+    tp: int = 1,
+    pp: int = 1,
+    dcp: int = 1,
+    windows: bool = True,
+    chunks: bool = True,
+) -> KvLayout:
+    """Return what the cache of ``architecture`` costs on one GPU.
+
+    Parameters
+    ----------
+    kv_dtype
+        "auto", bf16, fp16, fp8, int8, nvfp4 and the per-token-head types of vLLM.
+    tp, pp, dcp
+        Tensor, pipeline and decode-context-parallel sizes. Data-parallel replicas keep independent caches.
+    windows
+        Whether the engine frees tokens that have left a sliding window (vLLM's hybrid manager).
+    chunks
+        Whether it does so for chunked attention too (Llama 4: off by default in vLLM).
+
+    Raises
+    ------
+    UnknownNameError
+        When ``kv_dtype`` is not known.
+    ShardError
+        When there are more stages than layers.
+
+    Examples
+    --------
+    >>> from inferplan.planner.architecture import parse
+    >>> model = parse({"model_type": "llama", "hidden_size": 8192, "num_hidden_layers": 80, "vocab_size": 128256,
+    ...     "num_attention_heads": 64, "num_key_value_heads": 8, "intermediate_size": 28672})
+    >>> layout(model, tp=8).growing_bytes_per_token
+    40960
+    """
+    dtype = kv_dtype_of(architecture, kv_dtype)
+    cut = _Cut(dtype, served_dtype(architecture), tp, dcp, windows, chunks)
+    found = [
+        KvLayout(_stage_groups([architecture.layers[i] for i in stage], cut), number, _copies(architecture, tp, dcp))
+        for number, stage in enumerate(stages(max(1, len(architecture.layers)), pp))
+        if architecture.layers
+    ]
+    if not found:
+        return KvLayout((), 0, 1)
+    return max(found, key=lambda one: one.bytes_per_sequence(architecture.max_position_tokens or 32768))
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    dtype: str
+    model_dtype: str
+    tp: int
+    dcp: int
+    windows: bool
+    chunks: bool
+
+
+def _copies(architecture: Architecture, tp: int, dcp: int) -> int:
+    """Return how many GPUs of a tensor-parallel group hold the same cache."""
+    copies = [1]
+    for layer in architecture.layers:
+        for mixer in layer.mixers:
+            if isinstance(mixer, LatentAttention | CompressedAttention):
+                copies.append(max(1, tp // dcp))
+            elif isinstance(mixer, SoftmaxAttention):
+                copies.append(max(1, tp // mixer.kv_heads // dcp))
+    return max(copies)
+
+
+def _stage_groups(layers: Sequence[Layer], cut: _Cut) -> tuple[CacheGroup, ...]:
+    counted: dict[CacheGroup, int] = {}
+    for layer in layers:
+        for mixer in layer.mixers:
+            for group in _groups_of(mixer, cut):
+                counted[group] = counted.get(group, 0) + 1
+    return tuple(
+        CacheGroup(g.kind, number, g.entry_bytes, g.tokens_per_entry, g.window_tokens, g.chunked)
+        for g, number in counted.items()
+    )
+
+
+def _groups_of(mixer: Mixer, cut: _Cut) -> list[CacheGroup]:
+    """Return the caches of one layer's ``mixer``, one layer each."""
+    if isinstance(mixer, SoftmaxAttention):
+        return _softmax_groups(mixer, cut)
+    if isinstance(mixer, LatentAttention):
+        return _latent_groups(mixer, cut)
+    if isinstance(mixer, CompressedAttention):
+        return _compressed_groups(mixer, cut)
+    if isinstance(mixer, CrossAttention):
+        heads = _heads_per_gpu(mixer.kv_heads, cut.tp)
+        size = _value_bytes(cut.dtype, 2 * heads * mixer.head_dim, 2 * heads) * mixer.source_tokens
+        return [CacheGroup("cross", 1, size)]
+    return [CacheGroup("state", 1, _state_bytes(mixer, cut))]
+
+
+def _heads_per_gpu(heads: int, tp: int) -> int:
+    return max(1, -(-heads // tp))
+
+
+def _softmax_groups(mixer: SoftmaxAttention, cut: _Cut) -> list[CacheGroup]:
+    if not mixer.stores_kv:
+        return []
+    heads = _heads_per_gpu(mixer.kv_heads, cut.tp)
+    size = _value_bytes(cut.dtype, heads * (mixer.head_dim + mixer.value_head_dim), 2 * heads) / cut.dcp
+    freed = cut.chunks if mixer.chunked else cut.windows
+    if mixer.window_tokens is None or not freed:
+        return [CacheGroup("full", 1, size)]
+    return [CacheGroup("window", 1, size, 1, mixer.window_tokens, mixer.chunked)]
+
+
+def _latent_groups(mixer: LatentAttention, cut: _Cut) -> list[CacheGroup]:
+    """Return latent vector and rotary key, the same on every tensor-parallel rank, and an indexer's key."""
+    values = mixer.kv_lora_rank + mixer.rope_head_dim
+    size = _value_bytes(cut.dtype, values, 1)
+    if mixer.index_key_bytes_per_token:
+        family = "fp8" if cut.dtype.startswith("fp8") else cut.dtype
+        size = Fraction(_SPARSE_LATENT_RECORD_BYTES.get(family, size))
+    groups = [CacheGroup("latent", 1, size / cut.dcp)]
+    if mixer.index_key_bytes_per_token:
+        groups.append(CacheGroup("index", 1, Fraction(mixer.index_key_bytes_per_token) / cut.dcp))
+    return groups
+
+
+def _compressed_groups(mixer: CompressedAttention, cut: _Cut) -> list[CacheGroup]:
+    eight_bit = _ELEMENT_BITS[cut.dtype] == 8
+    size = Fraction(_COMPRESSED_RECORD_BYTES) if eight_bit else _value_bytes(cut.dtype, mixer.entry_dim, 1)
+    groups = [CacheGroup("window", 1, size, 1, mixer.window_tokens)]
+    if mixer.ratio:
+        groups.append(CacheGroup("compressed", 1, size, mixer.ratio))
+        if mixer.index_head_dim:
+            key = Fraction(mixer.index_head_dim * _ELEMENT_BITS[cut.dtype], 8)
+            groups.append(CacheGroup("index", 1, key + (4 if eight_bit else 0), mixer.ratio))
+    return groups
+
+
+def _state_bytes(mixer: RecurrentState, cut: _Cut) -> Fraction:
+    """Return the bytes of one layer's state per sequence on one GPU.
+
+    The convolution's last inputs are kept in the model's type, the state in its own; B and C groups that do not
+    divide are copied to every GPU.
+    """
+    convolution = Fraction(mixer.conv_elements, cut.tp)
+    if mixer.groups % cut.tp:
+        shared = mixer.groups * mixer.conv_elements_per_group
+        own = _heads_per_gpu(mixer.groups, cut.tp) * mixer.conv_elements_per_group
+        convolution = Fraction(mixer.conv_elements - shared, cut.tp) + own
+    state_bits = _ELEMENT_BITS.get(mixer.state_dtype or cut.model_dtype, 16)
+    model_bits = _ELEMENT_BITS.get(cut.model_dtype, 16)
+    return (convolution * model_bits + Fraction(mixer.state_elements, cut.tp) * state_bits) / 8
