@@ -1,16 +1,9 @@
 """Planner calls remembered by the canonical JSON of their input; the results are frozen and shared."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import streamlit as st
 
 from inferplan.planner.case import Case
 from inferplan.planner.memory import Fit, fit
-
-if TYPE_CHECKING:
-    from inferplan.datasets.warehouse import Warehouse
 
 KEEP = 512
 KEEP_S = 3600
@@ -29,11 +22,3 @@ def memory_fit(case: Case) -> Fit:
 @st.cache_resource(max_entries=KEEP, ttl=KEEP_S, show_spinner=False)
 def _memory_fit(case_json: str) -> Fit:
     return fit(Case.model_validate_json(case_json).deployment())
-
-
-@st.cache_resource(show_spinner=False)
-def warehouse() -> Warehouse:
-    """Return this process's warehouse; raises ``InferplanError`` when it cannot be opened."""
-    from inferplan.datasets.warehouse import Warehouse  # DuckDB takes a while to import
-
-    return Warehouse.open()

@@ -8,48 +8,71 @@ import altair as alt
 from inferplan.dashboard import formats
 from inferplan.datasets.schema import GIB
 
-BAR_HEIGHT_PX = 56
+BAR_AND_AXIS_PX = 155  # Streamlit fits axis and legend into the height too
+LEGEND_ROW_PX = 19
+LEGEND_COLUMNS = 2
+END_MARK_SHARE = 0.005
 LABEL_LIMIT_PX = 220
+# Fixed, so that a part keeps its colour from chart to chart; a part of another name comes after these.
+MEMORY_PARTS = ("weights", "KV cache", "activations", "CUDA graphs", "outside of PyTorch", "unused")
 
 
-def memory_parts(parts: Mapping[str, int], total_bytes: int) -> alt.LayerChart:
+def memory_parts(parts: Mapping[str, int], total_bytes: int) -> alt.Chart:
     """Return the memory of one GPU as a stacked bar, with a line where the GPU ends.
 
     Parameters
     ----------
     parts
-        Bytes by label, in the order in which they are stacked; a part of no bytes keeps its colour.
+        Bytes by name, in the order in which they are stacked; one that is negative is left out.
     total_bytes
-        Memory of the GPU; parts beyond it do not fit.
+        Memory of the GPU; what reaches beyond it does not fit.
     """
-    labels = {name: f"{name} {formats.gib(size)}" for name, size in parts.items()}
+    rows = _stacked(parts)
+    total = total_bytes / GIB
+    reach = max(total, rows[-1]["end"]) if rows else total
+    labels = {row["name"]: row["part"] for row in rows}
+    order = [*MEMORY_PARTS, *(name for name in labels if name not in MEMORY_PARTS)]
+    domain = [labels.get(name, name) for name in order]
+    if reach > total * 1.0001:
+        half_width = reach * END_MARK_SHARE / 2
+        end = f"the GPU ends at {formats.gib(total_bytes)}"
+        rows.append(
+            {"part": end, "start": total - half_width, "end": total + half_width, "name": end, "gpu": ""}
+        )
+        domain.insert(len(MEMORY_PARTS), end)
+    legend_rows = -(-len(rows) // LEGEND_COLUMNS)
+    legend = alt.Legend(
+        title=None,
+        orient="bottom",
+        columns=LEGEND_COLUMNS,
+        offset=8,
+        labelLimit=LABEL_LIMIT_PX,
+        values=[row["part"] for row in rows],
+    )
+    return (
+        alt.Chart(alt.Data(values=rows))
+        .mark_bar(height=alt.RelativeBandSize(1))
+        .encode(
+            x=alt.X("start:Q", title="GiB of one GPU", scale=alt.Scale(domain=[0, reach], nice=False)),
+            x2="end:Q",
+            y=alt.Y("gpu:N", axis=None),
+            color=alt.Color("part:N", scale=alt.Scale(domain=domain), legend=legend),
+            tooltip=[alt.Tooltip("part:N", title="Memory")],
+        )
+        .properties(height=BAR_AND_AXIS_PX + legend_rows * LEGEND_ROW_PX)
+    )
+
+
+def _stacked(parts: Mapping[str, int]) -> list[dict[str, Any]]:
     start, rows = 0.0, []
     for name, size in parts.items():
-        end = start + max(size, 0) / GIB
-        share = formats.percent(size / total_bytes, 1)
-        rows.append({"part": labels[name], "start": start, "end": end, "share": share})
-        start = end
-    reach = max(start, total_bytes / GIB)
-    bar = (
-        alt.Chart(alt.Data(values=rows))
-        .mark_bar(height=BAR_HEIGHT_PX, cornerRadius=2)
-        .encode(
-            x=alt.X("start:Q", title="GiB per GPU", scale=alt.Scale(domain=[0, reach * 1.01], nice=False)),
-            x2="end:Q",
-            color=alt.Color(
-                "part:N",
-                scale=alt.Scale(domain=list(labels.values())),
-                legend=alt.Legend(title=None, orient="bottom", columns=2, labelLimit=LABEL_LIMIT_PX),
-            ),
-            tooltip=[alt.Tooltip("part:N", title="Part"), alt.Tooltip("share:N", title="Of the GPU")],
-        )
-    )
-    end_of_gpu = (
-        alt.Chart(alt.Data(values=[{"total": total_bytes / GIB}]))
-        .mark_rule(strokeWidth=2, strokeDash=[4, 3], color="gray")
-        .encode(x="total:Q", tooltip=[alt.Tooltip("total:Q", title="GPU total (GiB)", format=",.1f")])
-    )
-    return alt.layer(bar, end_of_gpu).properties(height=BAR_HEIGHT_PX + 24)
+        if size > 0:
+            end = start + size / GIB
+            rows.append(
+                {"part": f"{name} {formats.gib(size)}", "start": start, "end": end, "name": name, "gpu": ""}
+            )
+            start = end
+    return rows
 
 
 def cost_against_speed(rows: Sequence[Mapping[str, Any]]) -> alt.LayerChart:

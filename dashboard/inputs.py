@@ -10,11 +10,24 @@ from inferplan.dashboard.state import bound, case, change, problem, refuse, widg
 from inferplan.datasets import catalog
 from inferplan.datasets.errors import InferplanError
 from inferplan.planner.architecture import parse
+from inferplan.planner.case import Case
 from inferplan.planner.deployment import EngineName
 
 UPLOADED = "Uploaded config.json"
 CONFIG_LIMIT_MB = 4
 AS_SHIPPED = "as the checkpoint says"
+WEIGHTS_DTYPES = (
+    "bf16",
+    "fp16",
+    "fp8",
+    "int8",
+    "awq-int4",
+    "gptq-int4",
+    "nvfp4",
+    "mxfp4",
+    "bnb-4bit",
+    "gguf-q4_k_m",
+)
 KV_DTYPES = ("auto", "bf16", "fp16", "fp8")
 MILLISECONDS = 1000
 
@@ -76,7 +89,7 @@ def precision() -> None:
     """Choose the types of weights and KV cache."""
     current = case()
     weights, kv_cache = st.columns(2)
-    formats_known = [AS_SHIPPED, *(entry.name for entry in catalog.quantization_formats())]
+    formats_known = [AS_SHIPPED, *WEIGHTS_DTYPES]
     shown = current.weights_dtype or AS_SHIPPED
     weights.selectbox(
         "Weights",
@@ -96,16 +109,16 @@ def context_and_concurrency() -> None:
     current = case()
     context, sequences = st.columns(2)
     context.number_input(
-        "Context (tokens)",
+        "Context",
         min_value=1,
         max_value=100_000_000,
         step=1024,
         placeholder="model's own",
-        help="Prompt and answer together. Empty: the most that the model was made for.",
+        help="Tokens of prompt and answer together. Empty: the most that the model was made for.",
         **bound("max_model_len", current.max_model_len),
     )
     sequences.number_input(
-        "Sequences at once",
+        "Sequences",
         min_value=1,
         max_value=1_000_000,
         step=1,
@@ -208,6 +221,19 @@ def latency_target() -> None:
                 write=lambda value, field=field: _set_target(field, value),
             ),
         )
+
+
+def summary(current: Case) -> str:
+    """Return one line that says what is being looked at, for screens where the inputs are folded away."""
+    gpus = current.tp * current.pp * current.dp
+    weights = current.weights_dtype or "weights as shipped"
+    parts = (
+        f"**{formats.plain(current.model or _config_name())}**",
+        weights,
+        f"{gpus} × {current.gpu}",
+        " ".join(filter(None, (current.engine, current.engine_version))),
+    )
+    return " · ".join(parts)
 
 
 def read_config(name: str, content: bytes) -> dict[str, Any]:

@@ -33,6 +33,7 @@ class PageEntry:
 
 PAGES = (
     PageEntry("overview", "Overview", ":material/dashboard:"),
+    PageEntry("fit", "Fit", ":material/memory:"),
 )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import streamlit as st
 
-from inferplan.dashboard.cached import warehouse
+from inferplan.dashboard.connection import warehouse
 from inferplan.datasets.errors import InferplanError
 from inferplan.planner import plan_link, plan_store
 from inferplan.planner.case import Case

@@ -1,0 +1,63 @@
+"""Fit: does this model fit this GPU, where does the memory go, and what must change."""
+
+import streamlit as st
+
+from inferplan.dashboard import cached, charts, formats, inputs
+from inferplan.dashboard.state import case
+from inferplan.datasets.errors import InferplanError
+
+with st.sidebar:
+    inputs.model_picker()
+    inputs.gpu_picker()
+    inputs.parallelism()
+    inputs.precision()
+    inputs.context_and_concurrency()
+    inputs.engine()
+    inputs.engine_settings()
+
+current = case()
+st.title("Fit")
+inputs.show_problem()
+try:
+    found = cached.memory_fit(current)
+except InferplanError as error:
+    st.error(formats.plain(str(error)), icon=":material/error:")
+    st.stop()
+
+memory = found.memory
+st.markdown(inputs.summary(current))
+if found.fits:
+    st.success(f"**It fits.** {formats.plain(found.reason)}", icon=":material/check_circle:")
+else:
+    st.error(f"**It does not fit.** {formats.plain(found.reason)}", icon=":material/cancel:")
+
+with st.container(horizontal=True, gap="medium"):
+    st.metric(
+        "Weights per GPU",
+        formats.gib(memory.weights_bytes),
+        help=f"{formats.parameters(found.parameters)} parameters, "
+        f"{formats.parameters(found.active_parameters)} active for each token",
+    )
+    st.metric(
+        "KV cache per GPU",
+        formats.gib(memory.kv_pool_bytes),
+        help=f"{formats.size(found.kv_bytes_per_token_per_gpu)} for each token",
+    )
+    st.metric("Tokens in the cache", formats.count(found.kv_pool_tokens))
+    st.metric(
+        f"Sequences of {formats.count(found.max_model_len)} tokens",
+        formats.significant(found.max_concurrency),
+    )
+
+st.subheader("Where the memory goes")
+st.altair_chart(
+    charts.memory_parts(memory.parts(), memory.total_bytes),
+    alt=f"Memory of one {current.gpu}: "
+    + formats.listing([f"{name} {formats.gib(size)}" for name, size in memory.parts().items() if size]),
+)
+st.caption(
+    f"{current.gpu}: {formats.gib(memory.total_bytes)} as the driver reports it. "
+    f"{formats.plain(memory.engine_profile)}."
+)
+for note in memory.notes:
+    st.caption(formats.plain(note))
