@@ -51,7 +51,8 @@ def percentiles(
     -------
     pandas.DataFrame
         One row per ``entity`` and ``metric``: ``unit``, ``n``, ``mean``, ``p50``, ``p90``, ``p95``, ``p99``,
-        ``p999``, ``max``, ``first_at``, ``last_at`` (naive UTC), ``span_s``, ``step_s``, ``days``, ``coverage`` (0-1),
+        ``p999``, ``max``, ``first_at``, ``last_at`` (naive UTC), ``span_s``, ``step_s``, ``days``,
+        ``coverage`` (0-1),
         ``confidence`` (a name), ``members``, and the labels ``entity_kind``, ``gpu_name``,
         ``gpu_index``, ``host``, ``replica``, ``model``, ``team``. Quantiles are
         interpolated linearly between ranks, as by ``quantile_cont``.
@@ -67,7 +68,7 @@ def percentiles(
 def by_entity(
     warehouse: "Warehouse", import_ids: Sequence[int] | None = None, metrics: Sequence[str] | None = None
 ) -> pd.DataFrame:
-    """Return ``percentiles`` of everything that was measured: GPUs, slices, processes and nodes, each alone."""
+    """Return ``percentiles`` of each GPU, slice, process and node alone."""
     return _finished(_one_by_one(warehouse, _parameters("entity", import_ids, metrics)))
 
 
@@ -168,7 +169,8 @@ def unjoined(warehouse: "Warehouse") -> Unjoined:
     )
     homeless = warehouse.rows(
         "SELECT DISTINCT entity FROM usage_series WHERE entity_kind = 'replica' "
-        "AND coalesce(replica, entity) NOT IN (SELECT replica FROM usage_series WHERE entity_kind <> 'replica' AND replica IS NOT NULL) "
+        "AND coalesce(replica, entity) NOT IN (SELECT replica FROM usage_series "
+        "WHERE entity_kind <> 'replica' AND replica IS NOT NULL) "
         "ORDER BY 1"
     )
     return Unjoined(tuple(row[0] for row in alone), tuple(row[0] for row in homeless))
