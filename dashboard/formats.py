@@ -1,6 +1,6 @@
 """Every number format of the pages and reports: bytes become GiB and seconds milliseconds only here."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -131,6 +131,16 @@ def day(value: date | datetime | None) -> str:
     if value is None:
         return "undated"
     return (value.date() if isinstance(value, datetime) else value).isoformat()
+
+
+def day_range(values: Iterable[date | datetime]) -> str:
+    """Return the first and the last day, "" for none.
+
+    >>> day_range([date(2026, 8, 14), date(2026, 3, 1)])
+    '2026-03-01 to 2026-08-14'
+    """
+    days = sorted({day(value) for value in values})
+    return " to ".join([days[0], days[-1]][: len(days)]) if days else ""
 
 
 def plural(number: float, noun: str, plural_noun: str | None = None) -> str:

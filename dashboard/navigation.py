@@ -50,3 +50,8 @@ def pages() -> list[st.Page]:
 def page_path(stem: str) -> str | None:
     """Return the file of the page ``stem``, as ``st.page_link`` takes it, or ``None`` without such a page."""
     return next((str(page.path) for page in PAGES if page.stem == stem), None)
+
+
+def page_title(stem: str) -> str:
+    """Return the title of the page ``stem``, "" without such a page."""
+    return next((page.title for page in PAGES if page.stem == stem), "")

@@ -1,11 +1,21 @@
-"""Overview: what this is, what it knows and as of when, and a tour."""
+"""Overview: what this is, what it knows and as of when, and a tour on the sample fleet."""
 
+import pandas as pd
 import streamlit as st
 
-from inferplan.dashboard import formats
-from inferplan.dashboard.navigation import page_path
-from inferplan.datasets import catalog
+from inferplan.dashboard import formats, inputs
+from inferplan.dashboard.connection import warehouse
+from inferplan.dashboard.navigation import page_path, page_title
+from inferplan.dashboard.state import FIRST_CASE, case, refuse, use
+from inferplan.datasets import catalog, samples
+from inferplan.datasets.errors import InferplanError
+from inferplan.datasets.uploads.landing import list_imports
+from inferplan.datasets.warehouse import Warehouse
+from inferplan.planner import plan_store
+from inferplan.pricing.offers import current_offers
 
+RESET_KEY = "inferplan.overview.reset"
+SAMPLE_KEY = "inferplan.overview.load_sample"
 QUESTIONS = (
     (
         "fit",
@@ -23,22 +33,115 @@ QUESTIONS = (
         "Drop a utilization export: percentiles against capacity, and savings that carry their evidence.",
     ),
 )
+TOUR = (
+    (
+        "fit",
+        "See where the memory of a 70-billion-parameter model goes on one H200; then change its precision.",
+    ),
+    (
+        "tokens_per_dollar",
+        "Ask for 50 ms per token: which offers keep it, and what do a million tokens cost?",
+    ),
+    ("rightsizing", "Load the sample fleet and read which GPUs are idle, oversized or too small, and why."),
+    ("prices", "Look where each price comes from and how old it is; add your own rates as a sheet."),
+    ("plans", "Save what you found as a plan, compare it with another, and send the link to finance."),
+)
 
+
+def load_sample() -> None:
+    """Put the sample fleet into the warehouse."""
+    try:
+        samples.load(warehouse())
+    except InferplanError as error:
+        refuse(error)
+
+
+def link(stem: str, label: str) -> None:
+    """Draw a link to a page where this application has it."""
+    if (path := page_path(stem)) is not None:
+        st.page_link(path, label=label, icon=":material/arrow_forward:")
+
+
+def state_of_data(store: Warehouse) -> pd.DataFrame:
+    """Return one row per kind of thing that is known."""
+    offers = current_offers(store)
+    observed = [offer.observed_on for offer in offers]
+    checked = [gpu.as_of for gpu in catalog.gpus()]
+    api_dates = [price.observed_on for price in catalog.api_prices()]
+    imports = list_imports(store)
+    plans = plan_store.entries(store)
+    unpriced = sum(offer.usd_per_hour is None for offer in offers)
+    priced = (
+        f"{formats.count(unpriced)} without a public price"
+        if unpriced
+        else "Each with price, date and source"
+    )
+    rows = [
+        ("Models", len(catalog.models()), "", "Hugging Face configs with their sources"),
+        ("GPUs", len(catalog.gpus()), formats.day_range(checked), "Datasheets and driver reports"),
+        (
+            "Offers",
+            len(offers),
+            formats.day_range(observed),
+            f"{formats.count(unknown)} without a public price",
+        ),
+        ("Hosted API prices", len(api_dates), formats.day_range(api_dates), "Per million tokens, by host"),
+        (
+            "Imported files",
+            len(imports),
+            formats.day_range(found.imported_at for found in imports),
+            formats.listing([found.file_name for found in imports[:3]])
+            or "None yet: drop one on Rightsizing",
+        ),
+        (
+            "Saved plans",
+            len(plans),
+            formats.day_range([plan.saved_at for plan in plans]),
+            formats.listing([plan.name for plan in plans[:3]]) or "None yet: save one on Plans",
+        ),
+    ]
+    counted = [(name, formats.count(number), when, formats.plain(what)) for name, number, when, what in rows]
+    return pd.DataFrame(counted, columns=["", "Known", "As of", "What"]).set_index("")
+
+
+current = case()
 st.title("Inferplan")
-st.markdown("Cost and capacity planning for self-hosted LLM inference.")
+st.markdown(
+    "Cost and capacity planning for self-hosted LLM inference. Every figure says where it comes from."
+)
+inputs.show_problem()
 
 for column, (stem, question, answer) in zip(st.columns(3), QUESTIONS, strict=True):
     with column.container(border=True, height="stretch"):
         st.subheader(question)
         st.markdown(answer)
-        if (path := page_path(stem)) is not None:
-            st.page_link(path, label="Open", icon=":material/arrow_forward:")
+        link(stem, "Find out")
+
+if current != FIRST_CASE:
+    st.markdown(f"You are working on {inputs.summary(current)}.")
+    st.button(
+        "Start again with the example", on_click=use, args=(FIRST_CASE,), key="inferplan.overview.reset"
+    )
+
+st.subheader("A tour in five minutes")
+for number, (stem, text) in enumerate(TOUR, start=1):
+    target, step = st.columns([1, 4], vertical_alignment="center")
+    with target:
+        link(stem, page_title(stem))
+    step.markdown(f"{number}. {text}")
 
 st.subheader("What it knows")
-offers = catalog.offers()
-dates = sorted(offer.observed_on for offer in offers)
-facts = st.columns(4)
-facts[0].metric("Models", formats.count(len(catalog.models())))
-facts[1].metric("GPUs", formats.count(len(catalog.gpus())))
-facts[2].metric("Offers", formats.count(len(offers)))
-facts[3].metric("Prices as of", formats.day(dates[-1]), help=f"Oldest: {formats.day(dates[0])}")
+try:
+    store = warehouse()
+    st.table(state_of_data(store), border="horizontal", alt="What is known, how much of it, and as of when")
+    st.caption(f"Your data stays on this machine, in {formats.plain(str(store.path or 'memory only'))}")
+    if not samples.is_loaded(store):
+        st.button(
+            "Load the sample fleet",
+            icon=":material/science:",
+            on_click=load_sample,
+            key=SAMPLE_KEY,
+            help="An invented small fleet, marked as sample data everywhere and removed with one press.",
+        )
+except InferplanError as error:
+    st.warning(formats.plain(str(error)), icon=":material/database_off:")
