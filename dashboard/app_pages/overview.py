@@ -83,7 +83,7 @@ def state_of_data(store: Warehouse) -> pd.DataFrame:
             "Offers",
             len(offers),
             formats.day_range(observed),
-            f"{formats.count(unknown)} without a public price",
+            priced,
         ),
         ("Hosted API prices", len(api_dates), formats.day_range(api_dates), "Per million tokens, by host"),
         (
