@@ -34,6 +34,7 @@ class PageEntry:
 PAGES = (
     PageEntry("overview", "Overview", ":material/dashboard:"),
     PageEntry("fit", "Fit", ":material/memory:"),
+    PageEntry("prices", "Prices", ":material/sell:"),
 )
 
 

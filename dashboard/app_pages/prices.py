@@ -1,0 +1,79 @@
+"""Prices: what an hour of a GPU, a million hosted tokens and a kilowatt-hour cost, since when, says who."""
+
+import streamlit as st
+
+from inferplan.dashboard import formats, inputs, price_sources, price_tables, price_views
+from inferplan.dashboard.connection import warehouse
+from inferplan.dashboard.state import PREFIX, case, change, now
+from inferplan.datasets.errors import InferplanError
+from inferplan.pricing.offers import history
+
+GPUS_IN_CHART = 14
+FILTERS = {"gpu": "GPU", "provider": "Provider", "region": "Region", "option": "Purchase option"}
+
+st.title("Prices")
+inputs.show_problem()
+try:
+    store = warehouse()
+    known = price_tables.offers(store, now().date())
+except InferplanError as error:
+    st.error(formats.plain(str(error)), icon=":material/error:")
+    st.stop()
+
+machines, hosted, energy, sources = st.tabs(
+    ["GPU machines", "Hosted APIs", "Energy", "Sources"], key=f"{PREFIX}prices.tab", on_change="rerun"
+)
+if hosted.open:
+    with hosted:
+        price_views.show_hosted(price_tables.api_prices())
+if energy.open:
+    with energy:
+        price_views.show_energy(price_tables.energy())
+if sources.open:
+    with sources:
+        price_sources.show_sources(store)
+if not machines.open:
+    st.stop()
+
+with st.sidebar:
+    shown, filters = price_views.shown_filters(known, FILTERS)
+with machines:
+    if shown.empty:
+        st.info("No offer matches these filters. Clear one of them in the sidebar.", icon=":material/info:")
+        st.stop()
+    priced = shown.dropna(subset="usd_per_gpu_hour")
+    figures = st.columns(4)
+    figures[0].metric("Offers", formats.count(len(shown)), help=f"of {formats.count(len(known))} known")
+    if shown["gpu"].nunique() == 1 and not priced.empty:
+        cheapest = priced.loc[priced["usd_per_gpu_hour"].idxmin()]
+        figures[1].metric(
+            "Cheapest GPU-hour",
+            formats.usd(cheapest["usd_per_gpu_hour"]),
+            help=formats.plain(f"{cheapest['offer_id']}, seen {cheapest['observed_on']}"),
+        )
+        figures[2].metric("Median GPU-hour", formats.usd(priced["usd_per_gpu_hour"].median()))
+    else:
+        figures[1].metric("GPUs", formats.count(shown["gpu"].nunique()))
+        figures[2].metric("Providers", formats.count(shown["provider"].nunique()))
+    figures[3].metric(
+        "Stale",
+        formats.percent(shown["stale"].mean()),
+        help=f"Seen between {shown['observed_on'].min()} and {shown['observed_on'].max()}. "
+        "Refresh them under Sources.",
+    )
+    if not priced.empty:
+        st.subheader("One GPU name is never one price")
+        price_views.show_distribution(priced, GPUS_IN_CHART)
+    st.subheader("Offers")
+    picked = price_views.show_offers(shown, filters)
+    if picked is not None:
+        st.subheader(formats.plain(picked["offer_id"].replace("/", " / ")), anchor=False)
+        if picked["gpu"] == case().gpu:
+            st.button(
+                "Use this price in the current plan",
+                icon=":material/add_task:",
+                key=f"{PREFIX}prices.use",
+                on_click=change,
+                kwargs={"offer": picked["offer_id"], "usd_per_gpu_hour": None},
+            )
+        price_views.show_history(history(store, picked["offer_id"]))
