@@ -127,5 +127,6 @@ def _quantization(config: Mapping[str, object], fields: Fields) -> Mapping[str, 
     for holder in (config, fields.config):
         found = holder.get("quantization_config") or holder.get("compression_config")
         if isinstance(found, Mapping):
-            return found
+            expert_dtype = fields.text("expert_dtype")
+            return {**found, "expert_dtype": expert_dtype} if expert_dtype else found
     return None
