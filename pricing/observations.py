@@ -7,6 +7,7 @@ from typing import Any
 
 from inferplan.datasets.schema import Offer
 from inferplan.datasets.warehouse import Cursor
+from inferplan.pricing.money import trimmed
 
 _NEWEST = """
     SELECT offer_id, source_name, provider, instance_type, gpu, gpu_count, vcpus, memory_gib, region,
@@ -100,6 +101,5 @@ def _parse(row: Mapping[str, Any]) -> Recorded:
     """Return the observation of ``row``; a price loses the zeros that the column's type adds."""
     fields = {name: value for name, value in row.items() if name not in ("offer_id", "source_name")}
     if fields["usd_per_hour"] is not None:
-        price = fields["usd_per_hour"].normalize()
-        fields["usd_per_hour"] = price.quantize(1) if price.as_tuple().exponent > 0 else price
+        fields["usd_per_hour"] = trimmed(fields["usd_per_hour"])
     return Recorded(row["source_name"], Offer.model_validate(fields))

@@ -13,6 +13,7 @@ from inferplan.datasets.warehouse import Cursor, Warehouse
 from inferplan.pricing import observations
 from inferplan.pricing.checks import Refusal, check
 from inferplan.pricing.observations import Recorded
+from inferplan.pricing.sheet import read_sheet, sheet_source_name
 from inferplan.pricing.source import Fetched, SourceSkippedError
 from inferplan.pricing.sources import source
 
@@ -110,8 +111,6 @@ def import_sheet(warehouse: Warehouse, path: str | Path) -> RefreshReport:
     SheetError
         With row and column of everything that is wrong; nothing of such a sheet lands.
     """
-    from inferplan.pricing.sheet import read_sheet, sheet_source_name
-
     place = Path(path)
     name = sheet_source_name(place)
     return record(warehouse, name, f"Price sheet {place.name}", read_sheet(place))
