@@ -79,12 +79,7 @@ def state_of_data(store: Warehouse) -> pd.DataFrame:
     rows = [
         ("Models", len(catalog.models()), "", "Hugging Face configs with their sources"),
         ("GPUs", len(catalog.gpus()), formats.day_range(checked), "Datasheets and driver reports"),
-        (
-            "Offers",
-            len(offers),
-            formats.day_range(observed),
-            priced,
-        ),
+        ("Offers", len(offers), formats.day_range(observed), priced),
         ("Hosted API prices", len(api_dates), formats.day_range(api_dates), "Per million tokens, by host"),
         (
             "Imported files",
@@ -105,10 +100,8 @@ def state_of_data(store: Warehouse) -> pd.DataFrame:
 
 
 current = case()
-st.title("Inferplan")
-st.markdown(
-    "Cost and capacity planning for self-hosted LLM inference. Every figure says where it comes from."
-)
+st.title("Cost and capacity planning for self-hosted LLM inference")
+st.markdown("Every figure says where it comes from, and how sure it is.")
 inputs.show_problem()
 
 for column, (stem, question, answer) in zip(st.columns(3), QUESTIONS, strict=True):

@@ -9,7 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -41,17 +41,17 @@ CHROMIUM_FLAGS = (
 
 
 @contextmanager
-def running_dashboard(database: Path, *flags: str) -> Iterator[str]:
-    """Yield the address of a dashboard of its own, stopped afterwards."""
+def running_server(command: list[str], database: Path) -> Iterator[str]:
+    """Yield the address of a Streamlit server started with ``command``, stopped afterwards."""
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
         port = probe.getsockname()[1]
     address = f"http://localhost:{port}"
     log = database.with_suffix(".log")
-    command = [sys.executable, "-m", "inferplan.dashboard", "dashboard", "--server.port", str(port)]
+    flags = ("--server.port", str(port), "--server.headless", "true", "--server.fileWatcherType", "none")
     with log.open("w") as output:
         process = subprocess.Popen(
-            [*command, "--server.headless", "true", "--server.fileWatcherType", "none", *flags],
+            [*command, *flags],
             env={**os.environ, "INFERPLAN_DB": str(database), "AWS_EC2_METADATA_DISABLED": "true"},
             cwd=database.parent,
             stdout=output,
@@ -63,6 +63,11 @@ def running_dashboard(database: Path, *flags: str) -> Iterator[str]:
         finally:
             process.terminate()
             process.wait(timeout=20)
+
+
+def running_dashboard(database: Path) -> AbstractContextManager[str]:
+    """Start our own dashboard on ``database``; see `running_server`."""
+    return running_server([sys.executable, "-m", "inferplan.dashboard", "dashboard"], database)
 
 
 def _wait_until_healthy(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
