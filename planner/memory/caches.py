@@ -1,0 +1,130 @@
+"""What each layer keeps on one GPU, as this engine version stores it."""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Literal
+
+from inferplan.planner.architecture import (
+    Architecture,
+    LatentAttention,
+    Layer,
+    Mixer,
+    RecurrentState,
+    SoftmaxAttention,
+)
+from inferplan.planner.kv_cache import CacheGroup, layout
+from inferplan.planner.memory.settings import MemoryOptions, Settings
+
+LARGEST_CONV_KERNEL = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """One layer's cache; layers with equal caches share a group of pages."""
+
+    kind: Literal["full", "window", "state"]
+    bytes_per_token: Fraction = Fraction(0)
+    window_tokens: int = 0
+    state_bytes: int = 0
+    page_tokens: int = 0
+    """Tokens of a page where the attention kernel asks for its own; 0: the engine's."""
+
+
+def caches(
+    architecture: Architecture, kv_dtype: str, settings: Settings, options: MemoryOptions
+) -> Counter[Cache]:
+    """Return the caches of the fullest pipeline stage with the number of layers that have each.
+
+    Raises
+    ------
+    InferplanError
+        If the type is not known, or there are more stages than layers.
+    """
+    found = layout(
+        as_stored(architecture, settings, options),
+        kv_dtype=kv_dtype,
+        tp=settings.tp,
+        pp=settings.stages,
+        dcp=options.decode_context_parallel,
+        windows=_windows_capped(architecture, settings, options),
+        chunks=settings.profile.chunked_windows_capped and options.hybrid_manager is not False,
+    )
+    counted: Counter[Cache] = Counter()
+    for group in found.groups:
+        counted[_cache(group, settings)] += group.layers
+    return counted
+
+
+def _cache(group: CacheGroup, settings: Settings) -> Cache:
+    if group.kind in ("state", "cross"):
+        return Cache("state", state_bytes=round(group.entry_bytes))
+    per_token = group.entry_bytes / group.tokens_per_entry
+    if group.window_tokens is not None:
+        return Cache("window", per_token, window_tokens=group.window_tokens)
+    wants_pages = group.kind in ("latent", "index")
+    return Cache("full", per_token, page_tokens=(settings.profile.mla_page_tokens or 0) if wants_pages else 0)
+
+
+def _windows_capped(architecture: Architecture, settings: Settings, options: MemoryOptions) -> bool:
+    """Return whether only windows are held: always when all layers share one, else if the engine groups."""
+    mixers = [mixer for layer in architecture.layers for mixer in layer.mixers]
+    windows = {mixer.window_tokens for mixer in mixers if isinstance(mixer, SoftmaxAttention)}
+    if options.hybrid_manager is not None:
+        return options.hybrid_manager
+    return settings.profile.hybrid_manager or len(windows) == 1
+
+
+def as_stored(architecture: Architecture, settings: Settings, options: MemoryOptions) -> Architecture:
+    """Return the model with its caches as this engine version keeps them.
+
+    Old engines expand or pad latents; drafted tokens widen what a convolution keeps; a model's own MTP layers
+    cache like its last layer with full attention.
+    """
+    taps = _conv_taps(architecture)
+    layers = [
+        replace(
+            layer,
+            mixers=tuple(_stored(mixer, settings, options.draft_tokens, taps) for mixer in layer.mixers),
+        )
+        for layer in architecture.layers
+    ]
+    if options.mtp:
+        layers += _mtp_layers(architecture, layers)
+    if all(layer is stored for layer, stored in zip(architecture.layers, layers, strict=False)):
+        return architecture
+    return replace(architecture, layers=tuple(layers))
+
+
+def _stored(mixer: Mixer, settings: Settings, draft_tokens: int, taps: int) -> Mixer:
+    profile = settings.profile
+    if isinstance(mixer, LatentAttention) and profile.mla == "expanded":
+        width = profile.mla_expanded_head_dim or mixer.nope_head_dim + mixer.rope_head_dim
+        return SoftmaxAttention(mixer.query_heads, mixer.query_heads, width, width)
+    if isinstance(mixer, LatentAttention):
+        width = mixer.kv_lora_rank + mixer.rope_head_dim
+        padded = -(-width // profile.mla_entry_multiple) * profile.mla_entry_multiple
+        return replace(mixer, kv_lora_rank=mixer.kv_lora_rank + padded - width)
+    if isinstance(mixer, RecurrentState) and draft_tokens and taps:
+        drafted = mixer.conv_elements // taps * (taps + draft_tokens)
+        per_group = mixer.conv_elements_per_group // taps * (taps + draft_tokens)
+        return replace(mixer, conv_elements=drafted, conv_elements_per_group=per_group)
+    return mixer
+
+
+def _conv_taps(architecture: Architecture) -> int:
+    """Return the past inputs that the model's convolutions keep, 0 without one."""
+    kernels = (
+        tensor.in_features
+        for tensor in architecture.tensors
+        if tensor.role == "recurrent" and 1 < tensor.in_features <= LARGEST_CONV_KERNEL
+    )
+    return next(kernels, 1) - 1
+
+
+def _mtp_layers(architecture: Architecture, layers: list[Layer]) -> list[Layer]:
+    attending = [layer for layer in layers if any(not isinstance(m, RecurrentState) for m in layer.mixers)]
+    extra = len({tensor.layer for tensor in architecture.tensors if tensor.part == "mtp"})
+    return (
+        [replace(attending[-1], index=len(layers) + number) for number in range(extra)] if attending else []
+    )

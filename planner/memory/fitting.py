@@ -1,0 +1,122 @@
+"""``fit``: a deployment's memory, capacity and verdict."""
+
+from collections import Counter
+from dataclasses import replace
+
+from inferplan.planner.deployment import Deployment
+from inferplan.planner.memory.activation import Activation, activation
+from inferplan.planner.memory.budget import Loaded, divide
+from inferplan.planner.memory.caches import Cache, caches
+from inferplan.planner.memory.capacity import Pool, capacity, largest_context
+from inferplan.planner.memory.extras import adapter_bytes
+from inferplan.planner.memory.native import native_notes
+from inferplan.planner.memory.result import Fit, MemoryBreakdown
+from inferplan.planner.memory.settings import NO_OPTIONS, MemoryOptions, Settings, resolve
+from inferplan.planner.memory.words import formulas, verdict
+from inferplan.planner.parameters import count
+from inferplan.planner.weights import illegal_tp, weights
+
+
+def breakdown(deployment: Deployment, options: MemoryOptions = NO_OPTIONS) -> MemoryBreakdown:
+    """Return where the memory of the fullest GPU goes; the parts sum to its total exactly.
+
+    Raises
+    ------
+    InferplanError
+        If the engine, a type or the model's format is not known.
+    """
+    return _budget(deployment, options)[0]
+
+
+def fit(deployment: Deployment, options: MemoryOptions = NO_OPTIONS) -> Fit:
+    """Return whether ``deployment`` fits, with the memory of its fullest GPU.
+
+    It fits when one sequence of the longest context does: that is what engines check at start. Sizes follow
+    the engine version's own arithmetic (docs/memory.md); nothing is capped silently.
+
+    Raises
+    ------
+    InferplanError
+        If the engine, a type or the model's format is not known.
+    """
+    memory, pool, settings, peak = _budget(deployment, options)
+    context = settings.context_tokens
+    held = capacity(pool, memory.kv_pool_bytes, memory.state_pool_bytes, context)
+    longest = largest_context(
+        pool, memory.kv_pool_bytes, memory.state_pool_bytes, _limit(deployment, settings)
+    )
+    parameters = count(deployment.architecture)
+    illegal = illegal_tp(deployment.architecture, settings.tp)
+    fits, reason = verdict(memory, held, settings, longest, illegal)
+    return Fit(
+        fits=fits,
+        reason=reason,
+        memory=memory,
+        parameters=parameters.total,
+        active_parameters=parameters.active,
+        max_model_len=context,
+        kv_bytes_per_token_per_gpu=pool.growing_bytes_per_token,
+        kv_window_bytes_per_sequence_per_gpu=pool.window_bytes_per_sequence(context),
+        state_bytes_per_sequence_per_gpu=pool.state_bytes_per_sequence,
+        kv_pool_tokens=held.tokens,
+        max_concurrency=held.concurrency,
+        largest_context_tokens=longest,
+        formulas=(*formulas(deployment, memory, settings, peak), *held.steps),
+    )
+
+
+def _budget(
+    deployment: Deployment, options: MemoryOptions
+) -> tuple[MemoryBreakdown, Pool, Settings, Activation]:
+    settings = resolve(deployment)
+    architecture = deployment.architecture
+    loaded = _loaded(deployment, settings, options)
+    peak = activation(architecture, settings, vision=options.vision)
+    notes = (*architecture.notes, *native_notes(deployment))
+    memory = divide(settings, options, loaded, peak, eager=deployment.enforce_eager, notes=notes)
+    pool = Pool(_caches(deployment, settings, options), settings, options)
+    apart = pool.state_pool_bytes(memory.kv_pool_bytes)
+    memory = replace(memory, kv_pool_bytes=memory.kv_pool_bytes - apart, state_pool_bytes=apart)
+    return memory, pool, settings, peak
+
+
+def _loaded(deployment: Deployment, settings: Settings, options: MemoryOptions) -> Loaded:
+    own = weights(
+        deployment.architecture,
+        deployment.weights_dtype,
+        engine=deployment.engine,
+        tp=settings.tp,
+        pp=settings.stages,
+        ep=deployment.ep,
+        dp=deployment.dp,
+        mtp=options.mtp,
+        towers=options.vision,
+    )
+    draft_bytes = 0
+    if options.draft is not None:
+        draft = weights(
+            options.draft,
+            options.draft_weights_dtype,
+            engine=deployment.engine,
+            tp=settings.tp,
+            pp=1,
+            ep=1,
+            dp=1,
+        )
+        draft_bytes = draft.per_gpu_bytes
+    adapters = adapter_bytes(deployment.architecture, options.lora, settings.tp)
+    return Loaded(own.per_gpu_bytes, draft_bytes, adapters)
+
+
+def _caches(deployment: Deployment, settings: Settings, options: MemoryOptions) -> Counter[Cache]:
+    """Return the caches of the fullest pipeline stage, a draft model's included."""
+    found = caches(deployment.architecture, deployment.kv_dtype, settings, options)
+    if options.draft is not None:
+        one_stage = replace(settings, stages=1)
+        found += caches(options.draft, deployment.kv_dtype, one_stage, options)
+    return found
+
+
+def _limit(deployment: Deployment, settings: Settings) -> int:
+    """Return the longest context worth asking for: the model's own limit, or the one that was set."""
+    return max(deployment.architecture.max_position_tokens or 0, settings.context_tokens)
