@@ -6,7 +6,7 @@ from typing import Any
 import altair as alt
 
 ROW_PX = 26
-AXES_PX = 90
+AXES_PX = 110
 MARK_HEIGHT_PX = 16
 HOSTS_AXES_PX = 80
 HISTORY_PX = 220
@@ -55,7 +55,9 @@ def price_distribution(rows: Sequence[Mapping[str, Any]], gpus: Sequence[str]) -
         x=x,
         y=y,
         color=alt.Color(
-            "kind:N", scale=alt.Scale(domain=list(KINDS)), legend=alt.Legend(title=None, orient="bottom")
+            "kind:N",
+            scale=alt.Scale(domain=list(KINDS)),
+            legend=alt.Legend(title=None, orient="bottom", columns=2),
         ),
         tooltip=[
             alt.Tooltip("offer:N", title="Offer"),
@@ -66,7 +68,7 @@ def price_distribution(rows: Sequence[Mapping[str, Any]], gpus: Sequence[str]) -
     )
     median = (
         base.transform_aggregate(median="median(usd_per_gpu_hour)", offers="count()", groupby=["gpu"])
-        .mark_point(size=70, strokeWidth=2, color="gray", filled=False)
+        .mark_point(size=110, strokeWidth=2.5, color="gray", opacity=1, filled=False)
         .encode(
             x=alt.X("median:Q", title="USD per GPU-hour"),
             y=y,

@@ -29,8 +29,9 @@ OPTION_TITLES: Mapping[str, str] = {
     "owned": "Owned",
     "negotiated": "Negotiated",
 }
+WHOLE_MACHINE = "whole machine"
 COVERS_TITLES: Mapping[str, str] = {
-    "machine": "whole machine",
+    "machine": WHOLE_MACHINE,
     "gpu_only": "GPU only, CPU and memory extra",
     "reservation_fee": "reservation fee, paid ahead",
 }
@@ -42,12 +43,12 @@ OFFER_COLUMNS: Mapping[str, Column] = {
     "region": Column("Region"),
     "option": Column("Purchase option"),
     "usd_per_gpu_hour": Column("Price of a GPU", "USD per GPU-hour"),
-    "usd_per_hour": Column("Price of the machine", "USD per hour"),
-    "covers": Column("Price covers"),
     "observed_on": Column("Seen on"),
     "stale": Column("Stale"),
-    "date_basis": Column("How the date is known"),
     "source": Column("Source"),
+    "usd_per_hour": Column("Price of the machine", "USD per hour"),
+    "covers": Column("Price covers"),
+    "date_basis": Column("How the date is known"),
     "no_price_reason": Column("Why there is no price"),
     "notes": Column("Notes"),
 }

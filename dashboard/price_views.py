@@ -15,6 +15,7 @@ from inferplan.dashboard.price_tables import (
     ENERGY_COLUMNS,
     ENERGY_TITLES,
     OFFER_COLUMNS,
+    WHOLE_MACHINE,
 )
 from inferplan.dashboard.reports import Column, Report, table_of_frame
 from inferplan.dashboard.state import PREFIX, now
@@ -202,6 +203,7 @@ def median_by_gpu(priced: pd.DataFrame, limit: int) -> pd.Series:
 
 def show_distribution(priced: pd.DataFrame, limit: int) -> None:
     """Show the spread of prices by GPU, for the ``limit`` GPUs with most offers."""
+    priced = priced[priced["covers"] == WHOLE_MACHINE]
     medians = median_by_gpu(priced, limit)
     drawn = priced[priced["gpu"].isin(medians.index)]
     rows = drawn.assign(
@@ -217,6 +219,6 @@ def show_distribution(priced: pd.DataFrame, limit: int) -> None:
     left_out = priced["gpu"].nunique() - len(medians)
     st.caption(
         "Each mark is an offer, the ring their median. A GPU-hour is the machine's price over its GPUs; "
-        "machines differ in CPU and memory."
-        + (f" The {left_out} GPUs with the fewest offers are only in the table." if left_out else "")
+        "machines differ in CPU and memory. Prices that leave the machine out are only in the table."
+        + (f" So are the {left_out} GPUs with the fewest offers." if left_out else "")
     )

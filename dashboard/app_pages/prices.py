@@ -42,30 +42,31 @@ with machines:
         st.info("No offer matches these filters. Clear one of them in the sidebar.", icon=":material/info:")
         st.stop()
     priced = shown.dropna(subset="usd_per_gpu_hour")
-    figures = st.columns(4)
-    figures[0].metric("Offers", formats.count(len(shown)), help=f"of {formats.count(len(known))} known")
+    figures = st.container(horizontal=True, gap="large")
+    figures.metric("Offers", formats.count(len(shown)), help=f"of {formats.count(len(known))} known")
     if shown["gpu"].nunique() == 1 and not priced.empty:
         cheapest = priced.loc[priced["usd_per_gpu_hour"].idxmin()]
-        figures[1].metric(
+        figures.metric(
             "Cheapest GPU-hour",
             formats.usd(cheapest["usd_per_gpu_hour"]),
             help=formats.plain(f"{cheapest['offer_id']}, seen {cheapest['observed_on']}"),
         )
-        figures[2].metric("Median GPU-hour", formats.usd(priced["usd_per_gpu_hour"].median()))
+        figures.metric("Median GPU-hour", formats.usd(priced["usd_per_gpu_hour"].median()))
     else:
-        figures[1].metric("GPUs", formats.count(shown["gpu"].nunique()))
-        figures[2].metric("Providers", formats.count(shown["provider"].nunique()))
-    figures[3].metric(
+        figures.metric("GPUs", formats.count(shown["gpu"].nunique()))
+        figures.metric("Providers", formats.count(shown["provider"].nunique()))
+    figures.metric(
         "Stale",
         formats.percent(shown["stale"].mean()),
         help=f"Seen between {shown['observed_on'].min()} and {shown['observed_on'].max()}. "
         "Refresh them under Sources.",
     )
-    if not priced.empty:
+    if (priced["covers"] == price_tables.WHOLE_MACHINE).any():
         st.subheader("One GPU name is never one price")
         price_views.show_distribution(priced, GPUS_IN_CHART)
     st.subheader("Offers")
-    picked = price_views.show_offers(shown, filters)
+    planned_first = shown.sort_values("gpu", key=lambda gpu: gpu != case().gpu, kind="stable")
+    picked = price_views.show_offers(planned_first, filters)
     if picked is not None:
         st.subheader(formats.plain(picked["offer_id"].replace("/", " / ")), anchor=False)
         if picked["gpu"] == case().gpu:
