@@ -14,13 +14,16 @@ import streamlit as st
 
 from inferplan.dashboard.connection import warehouse
 from inferplan.datasets.errors import InferplanError
+from inferplan.datasets.schema import Offer
 from inferplan.planner import plan_link, plan_store
 from inferplan.planner.case import Case
+from inferplan.planner.plan import Plan
 
 PREFIX = "inferplan."
 CASE = PREFIX + "case"
 PROBLEM = PREFIX + "problem"
 OPENED = PREFIX + "opened_plan"
+PINNED = PREFIX + "pinned"
 DRAFT = PREFIX + "draft"
 ADDRESS = PREFIX + "address"
 
@@ -49,18 +52,23 @@ def case() -> Case:
     return found if isinstance(found, Case) else FIRST_CASE
 
 
-def use(new: Case, *, opened: str | None = None) -> None:
+def use(new: Case, *, opened: str | None = None, prices: tuple[Offer, ...] | None = None) -> None:
     """Make ``new`` the current case; ``opened`` is the id of the saved plan that it is, if it is one.
 
+    ``prices`` are those that come with a plan; without them the ones that are pinned stay pinned.
     It is kept as a draft of this session's own, so that two people on one link never write over each other.
     """
     st.session_state[CASE] = new
     st.session_state[OPENED] = opened
+    if prices is not None:
+        st.session_state[PINNED] = prices
     st.session_state.pop(PROBLEM, None)
     draft = st.session_state.setdefault(DRAFT, plan_store.new_id())
     st.session_state[ADDRESS] = {DRAFT_PARAMETER: draft} | ({PLAN_PARAMETER: opened} if opened else {})
     try:
-        plan_store.save_draft(warehouse(), draft, new, at=now())
+        plan_store.save_draft(
+            warehouse(), draft, plan_store.Draft(case=new, prices=pinned_prices()), at=now()
+        )
     except InferplanError as error:
         refuse(error)
 
@@ -80,6 +88,12 @@ def opened_plan() -> str | None:
     """Return the id of the saved plan that the case came from, changed or not."""
     found = st.session_state.get(OPENED)
     return found if isinstance(found, str) else None
+
+
+def pinned_prices() -> tuple[Offer, ...]:
+    """Return the prices of the plan or link that the case came from, as they were when it was made."""
+    found = st.session_state.get(PINNED)
+    return found if isinstance(found, tuple) else ()
 
 
 def refuse(error: InferplanError) -> None:
@@ -145,16 +159,22 @@ def _case_of_address() -> Case | None:
         if draft := given.get(DRAFT_PARAMETER):
             found = plan_store.load_draft(warehouse(), draft)
             if found is not None:
-                return found
+                st.session_state[PINNED] = found.prices
+                return found.case
         if plan_id := given.get(PLAN_PARAMETER):
-            return plan_store.load(warehouse(), plan_id).case
+            return _take(plan_store.load(warehouse(), plan_id))
         if link := given.get(LINK_PARAMETER):
-            return plan_link.plan_of_link(link).case
+            return _take(plan_link.plan_of_link(link))
     except InferplanError as error:
         st.session_state[OPENED] = None
         st.session_state[ADDRESS] = {}
         refuse(error)
     return None
+
+
+def _take(plan: Plan) -> Case:
+    st.session_state[PINNED] = plan.prices
+    return plan.case
 
 
 def _keep_address(wanted: dict[str, str]) -> None:

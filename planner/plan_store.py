@@ -8,6 +8,10 @@ from threading import Lock
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from pydantic import ValidationError
+
+from inferplan.datasets.errors import InferplanError
+from inferplan.datasets.schema import Offer, Row
 from inferplan.planner.case import Case
 from inferplan.planner.plan import Plan, PlanError, canonical_json, read_plan
 
@@ -39,6 +43,13 @@ class PlanEntry:
     model: str
     gpu: str
     digest: str
+
+
+class Draft(Row):
+    """What a session works on: a case, and the prices pinned by the plan or link that it came from."""
+
+    case: Case
+    prices: tuple[Offer, ...] = ()
 
 
 class PlanConflictError(PlanError):
@@ -170,13 +181,13 @@ def restore(warehouse: Warehouse, plan_id: str, *, author: str, at: datetime) ->
     return _mark(warehouse, plan_id, author=author, at=at, deleted=False)
 
 
-def save_draft(warehouse: Warehouse, draft_id: str, case: Case, *, at: datetime) -> None:
+def save_draft(warehouse: Warehouse, draft_id: str, draft: Draft, *, at: datetime) -> None:
     """Remember what a browser session works on, in place of what it worked on before; old drafts go."""
+    document = draft.model_dump_json(exclude_none=True)
 
     def replace_draft(cursor: Cursor) -> None:
         cursor.execute(
-            "INSERT OR REPLACE INTO plan_drafts VALUES (?, ?, ?)",
-            [draft_id, at, case.model_dump_json(exclude_none=True)],
+            "INSERT OR REPLACE INTO plan_drafts VALUES (?, ?, ?)", [draft_id, at, document]
         ).fetchall()
         cursor.execute("DELETE FROM plan_drafts WHERE saved_at < ?", [at - KEEP_DRAFTS]).fetchall()
 
@@ -184,10 +195,13 @@ def save_draft(warehouse: Warehouse, draft_id: str, case: Case, *, at: datetime)
         warehouse.write(replace_draft)
 
 
-def load_draft(warehouse: Warehouse, draft_id: str) -> Case | None:
-    """Return what the session worked on; ``None`` when nothing is known of it."""
+def load_draft(warehouse: Warehouse, draft_id: str) -> Draft | None:
+    """Return what the session worked on; ``None`` when nothing is known of it, or not by this version."""
     found = warehouse.rows("SELECT document FROM plan_drafts WHERE draft_id = ?", [draft_id])
-    return Case.model_validate_json(str(found[0][0])) if found else None
+    try:
+        return Draft.model_validate_json(str(found[0][0])) if found else None
+    except (ValidationError, InferplanError):
+        return None
 
 
 def _mark(warehouse: Warehouse, plan_id: str, *, author: str, at: datetime, deleted: bool) -> PlanEntry:

@@ -4,18 +4,33 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from inferplan.datasets.schema import Offer
 from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner import plan_store
 from inferplan.planner.case import Case
 from inferplan.planner.plan import Plan, PlanError
-from inferplan.planner.plan_store import PlanConflictError
+from inferplan.planner.plan_store import Draft, PlanConflictError
 
 NOON = datetime(2026, 11, 21, 12, 0, 0)
 CASE = Case(model="meta-llama/Llama-3.3-70B-Instruct", gpu="H200 SXM", tp=2)
+DRAFT = Draft(case=CASE)
+OFFER = Offer(
+    provider="own",
+    instance_type="node",
+    gpu="H200 SXM",
+    gpu_count=8,
+    region="here",
+    purchase_option="owned",
+    usd_per_hour=Decimal("20.5"),
+    observed_on=NOON.date(),
+    date_basis="contract",
+    source="contract",
+)
 
 
 @pytest.fixture
@@ -135,19 +150,21 @@ def test_a_plan_of_a_newer_version_does_not_spoil_the_list(warehouse: Warehouse)
 
 
 def test_a_draft_is_replaced_and_old_ones_go(warehouse: Warehouse) -> None:
-    other = Case.read(CASE.model_dump() | {"tp": 4})
-    plan_store.save_draft(warehouse, "old", CASE, at=NOON - plan_store.KEEP_DRAFTS - timedelta(days=1))
-    plan_store.save_draft(warehouse, "d1", CASE, at=NOON)
+    other = Draft(case=Case.read(CASE.model_dump() | {"tp": 4}), prices=(OFFER,))
+    plan_store.save_draft(warehouse, "old", DRAFT, at=NOON - plan_store.KEEP_DRAFTS - timedelta(days=1))
+    plan_store.save_draft(warehouse, "d1", DRAFT, at=NOON)
     plan_store.save_draft(warehouse, "d1", other, at=NOON + timedelta(minutes=1))
     assert plan_store.load_draft(warehouse, "d1") == other
     assert plan_store.load_draft(warehouse, "old") is None
     assert plan_store.load_draft(warehouse, "never") is None
+    warehouse.execute("UPDATE plan_drafts SET document = '{\"cas\": 1}'")
+    assert plan_store.load_draft(warehouse, "d1") is None
 
 
 def test_many_sessions_save_their_drafts_at_once(warehouse: Warehouse) -> None:
     def work(number: int) -> None:
         for minute in range(10):
-            plan_store.save_draft(warehouse, f"d{number // 2}", CASE, at=NOON + timedelta(minutes=minute))
+            plan_store.save_draft(warehouse, f"d{number // 2}", DRAFT, at=NOON + timedelta(minutes=minute))
 
     with ThreadPoolExecutor(6) as sessions:
         assert list(sessions.map(work, range(6))) == [None] * 6
