@@ -1,0 +1,110 @@
+"""Continuous batching in steady state: who runs, who waits, and how long.
+
+Every running sequence gets one token per step; while a prompt is read, the others wait or share the step.
+With O output tokens per request, a token comes with 1/O prompts of every other running sequence.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from inferplan.planner.performance.constants import Constants
+from inferplan.planner.performance.roofline import Time, decode_step, prompt
+from inferplan.planner.performance.work import Column, Work
+
+SEARCH_STEPS = 24
+OVERLOAD_REQUESTS = 300  # an overloaded queue grows for ever: told for a run of so many requests
+
+
+@dataclass(frozen=True, eq=False)
+class Load:
+    """What is asked of each deployment; ``inf`` sequences are "as many as it can run"."""
+
+    input_tokens: Column
+    output_tokens: Column
+    concurrency: Column
+    """Requests in flight over all replicas; NaN where a rate is given instead."""
+    request_rate_per_s: Column
+    prefix_cache_hit_rate: Column
+
+
+@dataclass(frozen=True, eq=False)
+class Steady:
+    """The steady state, per deployment."""
+
+    ttft_s: Column
+    tpot_s: Column
+    output_tokens_per_s: Column
+    requests_per_s: Column
+    running: Column
+    prefill_share: Column
+    saturated: Column
+    step: Time
+
+
+def room(work: Work, load: Load) -> Column:
+    """Return the sequences per replica that pool and scheduler let run, at least one."""
+    tokens = load.input_tokens + load.output_tokens / 2
+    held = (
+        work.held_token_bytes * tokens
+        + work.held_window_bytes * np.minimum(tokens, work.window_tokens)
+        + work.held_state_bytes
+    )
+    fitting = work.pool_bytes / np.maximum(held, 1.0)
+    return np.maximum(1.0, np.minimum(fitting * work.pp, work.max_sequences))
+
+
+def steady_state(work: Work, constants: Constants, load: Load) -> Steady:
+    """Return the steady state of each row."""
+    new_tokens = np.maximum(1.0, load.input_tokens * (1 - load.prefix_cache_hit_rate))
+    reading = prompt(work, constants, new_tokens, load.input_tokens - new_tokens)
+    most = room(work, load)
+    by_rate = np.isnan(load.concurrency)
+    offered = load.request_rate_per_s / work.dp
+    concurrency = np.where(by_rate, np.inf, load.concurrency / work.dp)
+    running = np.minimum(np.maximum(concurrency, 1.0), most)
+    if np.any(by_rate):
+        running = np.where(by_rate, _running_at(work, constants, load, reading, most, offered), running)
+    step, tpot_s = _token_time(work, constants, load, reading, running)
+    first_s = constants.first_token_s + step.total_s
+    waiting = constants.wave * np.maximum(0.0, running - 1)
+    ttft_s = first_s + reading.total_s * (1 + waiting)
+    decode_s = (load.output_tokens - 1) * tpot_s
+    possible = running / (load.output_tokens * tpot_s)
+    overloaded = by_rate & (offered > possible * (1 + 1e-6))
+    saturated = overloaded | (concurrency > most)
+    closed = np.where(np.isfinite(concurrency), concurrency, most)
+    rate = np.minimum(np.where(saturated, possible, np.inf), closed / (ttft_s + decode_s))
+    rate = np.where(by_rate, np.minimum(offered, possible), np.minimum(rate, possible))
+    queued = np.isfinite(concurrency) & (concurrency > most)
+    ttft_s = np.where(queued, np.maximum(ttft_s, closed / rate - decode_s), ttft_s)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        backlog = OVERLOAD_REQUESTS / 2 * (1 / possible - 1 / offered)
+    ttft_s = np.where(overloaded, ttft_s + backlog, ttft_s)
+    share = np.clip(1 - step.total_s / tpot_s, 0.0, 1.0)
+    return Steady(
+        ttft_s, tpot_s, rate * load.output_tokens * work.dp, rate * work.dp, running * work.dp, share,
+        saturated, step,
+    )  # fmt: skip
+
+
+def _token_time(
+    work: Work, constants: Constants, load: Load, reading: Time, running: Column
+) -> tuple[Time, Column]:
+    context = load.input_tokens + load.output_tokens / 2
+    step = decode_step(work, constants, running, context)
+    others = np.maximum(0.0, running - 1)
+    return step, step.total_s + constants.interference * others * reading.total_s / load.output_tokens
+
+
+def _running_at(
+    work: Work, constants: Constants, load: Load, reading: Time, most: Column, offered: Column
+) -> Column:
+    """Return the sequences that run at ``offered`` requests per second: Little's law, solved by halving."""
+    low, high = np.zeros_like(most), most
+    for _ in range(SEARCH_STEPS):
+        middle = (low + high) / 2
+        _, tpot_s = _token_time(work, constants, load, reading, middle)
+        enough = middle / (load.output_tokens * tpot_s) >= offered
+        low, high = np.where(enough, low, middle), np.where(enough, middle, high)
+    return np.maximum(high, 1e-9)
