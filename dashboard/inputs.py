@@ -12,22 +12,12 @@ from inferplan.datasets.errors import InferplanError
 from inferplan.planner.architecture import parse
 from inferplan.planner.case import Case
 from inferplan.planner.deployment import EngineName
+from inferplan.planner.quantization import FORMATS
 
 UPLOADED = "Uploaded config.json"
 CONFIG_LIMIT_MB = 4
 AS_SHIPPED = "as the checkpoint says"
-WEIGHTS_DTYPES = (
-    "bf16",
-    "fp16",
-    "fp8",
-    "int8",
-    "awq-int4",
-    "gptq-int4",
-    "nvfp4",
-    "mxfp4",
-    "bnb-4bit",
-    "gguf-q4_k_m",
-)
+GGUF_EXAMPLES = ("gguf-q8_0", "gguf-q6_k", "gguf-q5_k_m", "gguf-q4_k_m")
 KV_DTYPES = ("auto", "bf16", "fp16", "fp8")
 MILLISECONDS = 1000
 
@@ -89,11 +79,13 @@ def precision() -> None:
     """Choose the types of weights and KV cache."""
     current = case()
     weights, kv_cache = st.columns(2)
-    formats_known = [AS_SHIPPED, *WEIGHTS_DTYPES]
+    formats_known = [AS_SHIPPED, *FORMATS, *GGUF_EXAMPLES]
     shown = current.weights_dtype or AS_SHIPPED
     weights.selectbox(
         "Weights",
         formats_known if shown in formats_known else [shown, *formats_known],
+        accept_new_options=True,
+        help="How the weights are stored. Others may be typed, such as awq-int4-g64 or gguf-iq4_xs.",
         **bound("weights_dtype", shown, lambda value: None if value == AS_SHIPPED else value),
     )
     kv_cache.selectbox(

@@ -27,9 +27,9 @@ except InferplanError as error:
 memory = found.memory
 st.markdown(inputs.summary(current))
 if found.fits:
-    st.success(f"**It fits.** {formats.plain(found.reason)}", icon=":material/check_circle:")
+    st.success(f"**It fits:** {formats.plain(found.reason)}", icon=":material/check_circle:")
 else:
-    st.error(f"**It does not fit.** {formats.plain(found.reason)}", icon=":material/cancel:")
+    st.error(f"**It does not fit:** {formats.plain(found.reason)}", icon=":material/cancel:")
 
 with st.container(horizontal=True, gap="medium"):
     st.metric(

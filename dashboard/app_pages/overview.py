@@ -1,6 +1,5 @@
 """Overview: what this is, what it knows and as of when, and a tour on the sample fleet."""
 
-import pandas as pd
 import streamlit as st
 
 from inferplan.dashboard import formats, inputs
@@ -62,8 +61,8 @@ def link(stem: str, label: str) -> None:
         st.page_link(path, label=label, icon=":material/arrow_forward:")
 
 
-def state_of_data(store: Warehouse) -> pd.DataFrame:
-    """Return one row per kind of thing that is known."""
+def state_of_data(store: Warehouse) -> str:
+    """Return a Markdown table, one row per kind of thing that is known."""
     offers = current_offers(store)
     observed = [offer.observed_on for offer in offers]
     checked = [gpu.as_of for gpu in catalog.gpus()]
@@ -95,8 +94,8 @@ def state_of_data(store: Warehouse) -> pd.DataFrame:
             formats.listing([plan.name for plan in plans[:3]]) or "None yet: save one on Plans",
         ),
     ]
-    counted = [(name, formats.count(number), when, formats.plain(what)) for name, number, when, what in rows]
-    return pd.DataFrame(counted, columns=["", "Known", "As of", "What"]).set_index("")
+    lines = [(name, formats.count(number), when, formats.plain(what)) for name, number, when, what in rows]
+    return "\n".join(("||Known|As of|What|", "|:--|--:|:--|:--|", *(f"|{'|'.join(line)}|" for line in lines)))
 
 
 current = case()
@@ -126,7 +125,7 @@ for number, (stem, text) in enumerate(TOUR, start=1):
 st.subheader("What it knows")
 try:
     store = warehouse()
-    st.table(state_of_data(store), border="horizontal", alt="What is known, how much of it, and as of when")
+    st.markdown(state_of_data(store))
     st.caption(f"Your data stays on this machine, in {formats.plain(str(store.path or 'memory only'))}")
     if not samples.is_loaded(store):
         st.button(
