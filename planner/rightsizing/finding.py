@@ -1,0 +1,82 @@
+"""What advice consists of: an action, what it rests on, what was rejected, what it is worth."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from inferplan.planner.confidence import Confidence
+
+Action = Literal[
+    "insufficient_history", "upsize", "terminate", "suspected_idle", "schedule", "reduce_replicas",
+    "mig_slice", "consolidate", "downsize_type", "commitment", "keep",
+]  # fmt: skip
+Effort = Literal["none", "replica count", "schedule", "slice", "type", "architecture"]
+SHRINKING: frozenset[Action] = frozenset(
+    ("terminate", "schedule", "reduce_replicas", "mig_slice", "consolidate", "downsize_type")
+)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One number that the advice rests on."""
+
+    metric: str
+    statistic: str
+    """``p50`` to ``max``, ``share above 0``, ``sum`` ..."""
+    value: float
+    unit: str
+    limit: float | None
+    """What the value was compared with; ``None`` for context."""
+    samples: int
+    coverage: float | None
+    """Samples there are as a share of those expected (0-1)."""
+    span_days: float
+    entity: str
+    """The series to draw beside the number."""
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """An alternative that was looked at, and why it is not the advice."""
+
+    action: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Savings:
+    """USD per month (730 hours), before tax; negative when the advice costs money."""
+
+    low: Decimal
+    expected: Decimal
+    high: Decimal
+    basis: str
+    """Which prices, from where, of which day."""
+    condition: str
+    """What has to happen for the money to be saved."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Advice on one serving process, GPU or group of replicas."""
+
+    action: Action
+    entity: str
+    entities: tuple[str, ...]
+    """Everything that the advice is on."""
+    title: str
+    detail: str
+    evidence: tuple[Evidence, ...]
+    rejected: tuple[Rejected, ...]
+    confidence: Confidence
+    risk: int | None
+    """0 none to 4 high; ``None`` where nothing would be taken away."""
+    effort: Effort
+    savings: Savings | None
+    no_savings_reason: str | None
+    gpu_count: int
+    gpu_name: str | None
+    host: str | None
+    model: str | None
+    team: str | None
+    is_sample: bool = False

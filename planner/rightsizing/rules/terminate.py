@@ -1,0 +1,68 @@
+"""Nothing was asked of it for a week and longer. Memory in use is no work: a loaded model is not a use."""
+
+from inferplan.planner.confidence import Confidence
+from inferplan.planner.rightsizing.evidence import Unit
+from inferplan.planner.rightsizing.finding import Action
+from inferplan.planner.rightsizing.judging import Context, Judgement, freed, why_protected
+
+order = 30
+action: Action = "terminate"
+IDLE_DAYS = 7.0 - 0.01  # the last of 7 days' samples lies one step short of 7 days
+SM_P99 = 0.01
+DRAM_P99 = 0.02
+POWER_OVER_FLOOR = 1.10
+POWER_OF_TDP = 0.35
+
+
+def judge(unit: Unit, context: Context) -> Judgement | str:
+    """Fit where activity, bandwidth, power and requests all say idle; without requests only a suspicion."""
+    activity, dram, power = unit.activity, unit.get("dram_active_ratio"), unit.get("power_w")
+    if activity is None:
+        return "SM activity was not measured: GPU_UTIL and memory do not show whether it works"
+    if activity.p99 >= SM_P99:
+        return f"it works: SM activity P99 is {activity.p99:.0%}"
+    if dram is not None and dram.p99 >= DRAM_P99:
+        return f"memory moves: bandwidth P99 is {dram.p99:.0%}"
+    if unit.confidence < Confidence.MEDIUM or activity.days < IDLE_DAYS:
+        return f"only {activity.days:.1f} days were measured; seven with 80 % of the samples are needed"
+    if power is not None and not _at_floor(unit, power.p95, power.p50):
+        return f"power of {power.p95:.0f} W does not look idle"
+    asked = [unit.get(name) for name in ("requests_running", "generation_tokens_per_s", "requests_per_s")]
+    if any(one is not None and one.max > 0 for one in asked):
+        return "requests came in"
+    evidence = tuple(one.evidence("p99", SM_P99) for one in (activity,)) + tuple(
+        one.evidence(statistic, limit)
+        for one, statistic, limit in ((dram, "p99", DRAM_P99), (power, "p95", None), (asked[0], "max", 0.0))
+        if one is not None
+    )
+    protected = why_protected(unit, context.profile)
+    certain = any(one is not None for one in asked) and dram is not None
+    rate = context.market.rate(unit)
+    suspicion = protected or (None if certain else "requests or memory bandwidth were not measured beside it")
+    return Judgement(
+        action="suspected_idle" if suspicion else action,
+        title="Idle although its memory is full" if _is_full(unit) else "Idle",
+        detail=(
+            f"No work in {activity.days:.0f} days. "
+            + (
+                f"Not to be stopped on this alone: {suspicion}."
+                if suspicion
+                else "Stop it or scale it to zero."
+            )
+        ),
+        evidence=evidence,
+        risk=None if suspicion else 0,
+        effort="replica count",
+        savings=None if suspicion or isinstance(rate, str) else freed(rate, len(unit.gpus)),
+        no_savings_reason=suspicion or (rate if isinstance(rate, str) else None),
+    )
+
+
+def _at_floor(unit: Unit, p95_w: float, p50_w: float) -> bool:
+    tdp_w = unit.gpu.tdp_w if unit.gpu else None
+    return p95_w <= POWER_OVER_FLOOR * p50_w and (tdp_w is None or p95_w <= POWER_OF_TDP * tdp_w)
+
+
+def _is_full(unit: Unit) -> bool:
+    peak, total = unit.memory_peak_bytes, unit.memory_total_bytes
+    return bool(peak and total and peak > 0.5 * total)

@@ -1,0 +1,41 @@
+"""A resource is used up: add a replica or a larger GPU before anything else."""
+
+from inferplan.planner.rightsizing.evidence import Unit
+from inferplan.planner.rightsizing.finding import Action
+from inferplan.planner.rightsizing.judging import Context, Judgement
+from inferplan.planner.rightsizing.market import monthly
+from inferplan.planner.rightsizing.saturation import saturated
+
+order = 20
+action: Action = "upsize"
+_WORDS = {
+    "kv_cache_usage_ratio": "the KV cache is full",
+    "dram_active_ratio": "memory bandwidth is at its ceiling",
+    "sm_active_ratio": "the SMs are busy throughout",
+    "gr_engine_active_ratio": "the GPU's engine is busy throughout",
+    "requests_waiting": "requests wait",
+    "preemptions_per_s": "running requests are preempted",
+    "fb_used_bytes": "GPU memory is full",
+}
+
+
+def judge(unit: Unit, context: Context) -> Judgement | str:
+    """Fit where anything is used up."""
+    signs = saturated(unit)
+    if not signs:
+        return "no resource is used up"
+    rate = context.market.rate(unit)
+    cost = (
+        f"A second replica costs {monthly(rate.expected):,} USD a month ({rate.basis})."
+        if not isinstance(rate, str)
+        else f"What a second replica costs is not known: {rate}."
+    )
+    what = ", ".join(dict.fromkeys(_WORDS[sign.metric] for sign in signs))
+    return Judgement(
+        action=action,
+        title="Add capacity",
+        detail=f"{what[0].upper()}{what[1:]}. Add a replica or larger GPUs. {cost}",
+        evidence=signs,
+        effort="replica count",
+        no_savings_reason="this costs money: it keeps requests from waiting",
+    )
