@@ -8,12 +8,13 @@ from inferplan.dashboard.navigation import page_path, page_title
 from inferplan.dashboard.state import FIRST_CASE, case, refuse, use
 from inferplan.datasets import catalog, samples
 from inferplan.datasets.errors import InferplanError
-from inferplan.datasets.uploads.landing import list_imports
 from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner import plan_store
 from inferplan.pricing.offers import current_offers
 
 RESET_KEY = "inferplan.overview.reset"
+# asked here, so that the first page need not wait for the importers and pandas
+IMPORTS = "SELECT file_name, imported_at FROM imports ORDER BY import_id DESC"
 SAMPLE_KEY = "inferplan.overview.load_sample"
 QUESTIONS = (
     (
@@ -67,7 +68,7 @@ def state_of_data(store: Warehouse) -> str:
     observed = [offer.observed_on for offer in offers]
     checked = [gpu.as_of for gpu in catalog.gpus()]
     api_dates = [price.observed_on for price in catalog.api_prices()]
-    imports = list_imports(store)
+    imports = store.rows(IMPORTS)
     plans = plan_store.entries(store)
     unpriced = sum(offer.usd_per_hour is None for offer in offers)
     priced = (
@@ -83,8 +84,8 @@ def state_of_data(store: Warehouse) -> str:
         (
             "Imported files",
             len(imports),
-            formats.day_range(found.imported_at for found in imports),
-            formats.listing([found.file_name for found in imports[:3]])
+            formats.day_range(imported_at for _, imported_at in imports),
+            formats.listing([file_name for file_name, _ in imports[:3]])
             or "None yet: drop one on Rightsizing",
         ),
         (
