@@ -19,7 +19,7 @@ from inferplan.planner.architecture.sheet import Sheet
 
 def read_decoder(fields: Fields) -> tuple[list[Layer], list[Tensor]]:
     """Return the layers and all tensors of the decoder that ``fields`` describe."""
-    plans = _with_positions(fields, layer_plans(fields))
+    plans = placed_plans(fields)
     built: dict[LayerPlan, tuple[tuple[Mixer, ...], Sheet]] = {}
     layers: list[Layer] = []
     outside = Sheet()
@@ -36,8 +36,9 @@ def read_decoder(fields: Fields) -> tuple[list[Layer], list[Tensor]]:
     return layers, tensors
 
 
-def _with_positions(fields: Fields, plans: list[LayerPlan]) -> list[LayerPlan]:
-    """Return ``plans`` with what depends on a layer's place: shared caches, ratios, indexers."""
+def placed_plans(fields: Fields) -> list[LayerPlan]:
+    """Return the plan of every layer with what depends on its place: shared caches, ratios, indexers."""
+    plans = layer_plans(fields)
     count = len(plans)
     sharing = fields.integer("shared_kv_layers", 0, minimum=0)
     share = fields.integer("cla_share_factor", 1) if fields.flag("use_cla") else 1
@@ -185,13 +186,19 @@ def _after(fields: Fields, sheet: Sheet) -> None:
     hidden, vocab = fields.integer("hidden_size"), fields.integer("vocab_size")
     if fields.flag("do_layer_norm_before", True):
         sheet.norm("model.norm", hidden, fields.text("norm", "rms"))
-    streams = fields.integer("hc_mult", 0, minimum=0)
-    if streams:
-        sheet.matrix("model.hc_head.hc_fn", "other", streams, streams * hidden, "replicated")
-        sheet.vector("model.hc_head.hc_base", streams, "other")
-        sheet.vector("model.hc_head.hc_scale", 1, "other")
+    head_streams(fields, sheet, "model.")
     if not fields.flag("tied"):
         width = fields.integer("embedding_width", hidden)
         sheet.matrix("lm_head", "lm_head", vocab, width, "vocab", bias=fields.flag("lm_head_bias"))
     elif fields.flag("lm_head_bias"):
         sheet.vector("lm_head.bias", vocab, "lm_head", "vocab")
+
+
+def head_streams(fields: Fields, sheet: Sheet, prefix: str = "") -> None:
+    """Add what joins several residual streams before the head (hyper-connections, DeepSeek V4)."""
+    hidden = fields.integer("hidden_size")
+    streams = fields.integer("hc_mult", 0, minimum=0)
+    if streams:
+        sheet.matrix(f"{prefix}hc_head.hc_fn", "other", streams, streams * hidden, "replicated")
+        sheet.vector(f"{prefix}hc_head.hc_base", streams, "other")
+        sheet.vector(f"{prefix}hc_head.hc_scale", 1, "other")

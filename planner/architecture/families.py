@@ -50,7 +50,7 @@ _QWEN2_MOE = _family(fixed={"o_bias": False, "shared_expert_gate": True}, qkv_bi
 _QWEN3 = _family(fixed={"qk_norm": True}, use_window=False)
 _QWEN3_NEXT = _family(
     fixed={"qk_norm": True, "gate": "query", "recurrent": "delta", "shared_expert_gate": True},
-    full_attention_interval=4, use_window=False,
+    full_attention_interval=4, use_window=False, mtp_layers=1,
 )  # fmt: skip
 _COHERE = _family(
     fixed={"norm": "layer_without_bias", "parallel_block": True}, tied=True, qk_norm_shape="projection"
@@ -76,7 +76,7 @@ _NEMOTRON_H = _family(
     head_dim=128,
 )
 _MINIMAX = _family(fixed={"recurrent": "lightning", "mlp_bias": False})
-_MINIMAX_M2 = _family(fixed={"qk_norm": True}, qk_norm_shape="projection", correction_bias=True)
+_MINIMAX_M2 = _family(fixed={"qk_norm": True, "mtp_layers": 0}, qk_norm_shape="projection", correction_bias=True)
 _HUNYUAN = _family(fixed={"qk_norm": True})
 _MAMBA1 = _family(fixed={"recurrent": "mamba1", "attention_free": True}, tied=True)
 _BAILING = _family(fixed={"qkv_bias": False, "o_bias": False, "mlp_bias": False}, correction_bias=False)
@@ -165,7 +165,7 @@ FAMILIES: Mapping[str, Family] = {
     "qwen3_5": _family(_QWEN3_NEXT, {"split_projections": True}),
     "qwen3_5_moe": _family(_QWEN3_NEXT, {"split_projections": True}),
     "mimo": _family(_QWEN2, mtp_layers=1),
-    "mimo_v2_flash": _family(_CORRECTED, {"mimo_mtp": True}, sinks="window"),
+    "mimo_v2_flash": _family(_CORRECTED, {"mimo_mtp": True}, sinks="window", mtp_layers=3),
     # Gemma
     "gemma": _GEMMA,
     "gemma2": _GEMMA2,

@@ -6,6 +6,8 @@ from inferplan.planner.architecture.decoder import read_decoder
 from inferplan.planner.architecture.families import LLAMA, Family, family_of
 from inferplan.planner.architecture.fields import ConfigError, Fields, checked, shown
 from inferplan.planner.architecture.model import Architecture
+from inferplan.planner.architecture.mtp import mtp_tensors
+from inferplan.planner.architecture.towers import vision_tensors
 
 _TEXT_SECTIONS = (
     "text_config",
@@ -50,6 +52,9 @@ def parse(config: Mapping[str, object], *, name: str = "") -> Architecture:
     if not fields.flag("attention_free"):
         fields.require("heads")
     layers, tensors = read_decoder(fields)
+    tensors.extend(mtp_tensors(fields))
+    vision, note = vision_tensors(config, fields.integer("hidden_size"))
+    tensors.extend(vision)
     return Architecture(
         name=name,
         model_type=fields.text("model_type") or "unknown",
@@ -66,6 +71,7 @@ def parse(config: Mapping[str, object], *, name: str = "") -> Architecture:
         if any(t.role == "expert" for t in tensors)
         else 0,
         quantization=_quantization(config, fields),
+        notes=(note,) if note else (),
     )
 
 
