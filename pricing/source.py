@@ -13,6 +13,10 @@ class SourceSkippedError(InferplanError):
     """A source cannot be asked here and now, for a reason such as missing credentials."""
 
 
+class SourceAnswerError(InferplanError):
+    """A source answered with something that does not read as prices; nothing was changed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Quote:
     """A price as a source states it, before any check: names may be unknown and prices nonsense."""

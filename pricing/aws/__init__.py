@@ -1,0 +1,1 @@
+"""Asking AWS what its accelerators cost: politely, and with a reason when it cannot be asked."""

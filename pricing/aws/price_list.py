@@ -1,0 +1,154 @@
+"""Entries of the AWS Price List, read as quotes: on demand and reserved."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from inferplan.pricing.aws.instances import gpu_of, shapes
+from inferplan.pricing.money import trimmed
+from inferplan.pricing.source import Quote, SourceAnswerError
+
+# What a plain Linux machine on shared hardware is; each value keeps another kind of row out.
+WANTED: Mapping[str, str] = {
+    "operatingSystem": "Linux",
+    "tenancy": "Shared",
+    "preInstalledSw": "NA",
+    "capacitystatus": "Used",
+    "marketoption": "OnDemand",
+}
+HOURS_PER_YEAR = 8760
+_YEARS = {"1yr": 1, "3yr": 3}
+_SHOWN = Decimal("0.0000000001")
+
+
+def quotes(entries: Iterable[str], region: str, today: date, left_out: Counter[str]) -> Iterator[Quote]:
+    """Yield the quotes of price-list ``entries`` (JSON text each); count other rows in ``left_out``.
+
+    Raises
+    ------
+    SourceAnswerError
+        For an entry that is cut off or lacks what every entry has.
+    """
+    for entry in entries:
+        try:
+            product = json.loads(entry)
+            attributes = product["product"]["attributes"]
+            yield from _of_product(product, attributes, region, today, left_out)
+        except (ValueError, KeyError, TypeError, AttributeError, InvalidOperation) as error:
+            msg = (
+                f"AWS's price list holds an entry that cannot be read ({type(error).__name__}: {error}; "
+                f"{str(entry)[:80]!r}...). Nothing was changed; try again later."
+            )
+            raise SourceAnswerError(msg) from error
+
+
+def _of_product(
+    product: Mapping[str, Any],
+    attributes: Mapping[str, str],
+    region: str,
+    today: date,
+    left_out: Counter[str],
+) -> Iterator[Quote]:
+    instance_type = attributes["instanceType"]
+    has_gpu = attributes.get("gpu", "NA") not in ("NA", "0", "")
+    if gpu_of(instance_type) is None and not has_gpu:
+        left_out["without accelerator"] += 1
+        return
+    # The service is asked with these filters; that it obeyed is checked on what it returned.
+    expected = {**WANTED, "regionCode": region}
+    other = {name: attributes.get(name) for name, value in expected.items() if attributes.get(name) != value}
+    if other:
+        left_out[", ".join(f"{name} {value}" for name, value in other.items())] += 1
+        return
+    base = _base_quote(attributes, region, today)
+    terms = product["terms"]
+    for term in terms.get("OnDemand", {}).values():
+        price = _hourly(term, years=None)
+        since = f"asked on the day; in effect since {str(term['effectiveDate'])[:10]}"
+        yield _priced(base, "on_demand", price, since, "")
+    for term in terms.get("Reserved", {}).values():
+        conditions = term["termAttributes"]
+        option, note = _reserved(conditions)
+        years = _YEARS[conditions["LeaseContractLength"]]
+        since = f"asked on the day; in effect since {str(term['effectiveDate'])[:10]}"
+        yield _priced(base, option, _hourly(term, years), since, note)
+
+
+def _base_quote(attributes: Mapping[str, str], region: str, today: date) -> Quote:
+    instance_type = attributes["instanceType"]
+    known = shapes().get(instance_type)
+    listed_count = float(attributes.get("gpu") or 0) if attributes.get("gpu", "NA") != "NA" else 0.0
+    gpu = gpu_of(instance_type) or f"unknown accelerator of {instance_type}"
+    return Quote(
+        provider="aws",
+        instance_type=instance_type,
+        gpu=gpu,
+        gpu_count=known.gpu_count if known else listed_count,
+        region=region,
+        purchase_option="on_demand",
+        usd_per_hour=None,
+        observed_on=today,
+        date_basis="",
+        source="AWS Price List API GetProducts",
+        vcpus=_number(attributes.get("vcpu")),
+        memory_gib=_number(attributes.get("memory")),
+        where=f"SKU {attributes.get('sku') or instance_type} {instance_type} {region}",
+    )
+
+
+def _priced(base: Quote, option: str, price: Decimal, date_basis: str, notes: str) -> Quote:
+    return replace(
+        base,
+        purchase_option=option,
+        usd_per_hour=price,
+        date_basis=date_basis,
+        notes=notes,
+        where=f"{base.where} {option}",
+    )
+
+
+def _reserved(conditions: Mapping[str, str]) -> tuple[str, str]:
+    """Return the purchase option and the words for a reserved term.
+
+    Standard without upfront is the plain option; others say in their name what differs.
+    """
+    years = _YEARS[conditions["LeaseContractLength"]]
+    offering, payment = conditions["OfferingClass"], conditions["PurchaseOption"]
+    parts = [f"reserved_{years}y"]
+    if payment != "No Upfront":
+        parts.append(payment.casefold().replace(" ", "_"))
+    if offering != "standard":
+        parts.append(offering)
+    amortised = "" if payment == "No Upfront" else f", upfront spread over {HOURS_PER_YEAR * years:,} hours"
+    return "_".join(parts), f"{offering.capitalize()} RI, {payment}{amortised}"
+
+
+def _hourly(term: Mapping[str, Any], years: int | None) -> Decimal:
+    """Return USD per hour of a ``term``: its hourly rate plus its upfront fee spread over ``years``."""
+    per_hour = Decimal(0)
+    for dimension in term["priceDimensions"].values():
+        amount = Decimal(dimension["pricePerUnit"]["USD"])
+        unit = dimension["unit"]
+        if unit == "Hrs":
+            per_hour += amount
+        elif unit == "Quantity" and years is not None:
+            per_hour += amount / (HOURS_PER_YEAR * years)
+        else:
+            msg = f"a price per {unit!r} is neither hourly nor an upfront fee"
+            raise ValueError(msg)
+    return trimmed(per_hour.quantize(_SHOWN))
+
+
+def _number(text: str | None) -> float | None:
+    """Return the number that ``text`` starts with, with or without a thousands comma.
+
+    >>> _number("1,152 GiB"), _number("2048 GiB"), _number("NA")
+    (1152.0, 2048.0, None)
+    """
+    found = re.match(r"[\d,]+(\.\d+)?", text or "")
+    return float(found[0].replace(",", "")) if found and found[0].strip(",") else None

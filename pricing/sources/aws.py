@@ -1,0 +1,54 @@
+"""AWS on demand and reserved, from the Price List Query API.
+
+Needs the IAM action ``pricing:GetProducts``. The API lives in three regions only, whichever is asked about.
+"""
+
+from collections import Counter
+from datetime import UTC, datetime
+
+from inferplan.pricing.aws.instances import shapes
+from inferplan.pricing.aws.price_list import WANTED, quotes
+from inferplan.pricing.source import Fetched
+
+name = "aws"
+title = "AWS on demand and reserved"
+
+ENDPOINT_REGION = "us-east-1"
+PAGE_SIZE = 100
+
+
+def skipped() -> str | None:
+    """Return why AWS cannot be asked from here, ``None`` when it can."""
+    from inferplan.pricing.aws.clients import missing_credentials
+
+    return missing_credentials()
+
+
+def fetch(region: str | None = None) -> Fetched:
+    """Return the on-demand and reserved prices of every instance with an accelerator in ``region``."""
+    from inferplan.pricing.aws.clients import client, explained, known_region
+
+    asked = known_region(region)
+    filters = {**WANTED, "productFamily": "Compute Instance", "regionCode": asked}
+    with explained("pricing:GetProducts"):
+        pages = (
+            client("pricing", ENDPOINT_REGION)
+            .get_paginator("get_products")
+            .paginate(
+                ServiceCode="AmazonEC2",
+                FormatVersion="aws_v1",
+                Filters=[
+                    {"Type": "TERM_MATCH", "Field": field, "Value": value} for field, value in filters.items()
+                ],
+                PaginationConfig={"PageSize": PAGE_SIZE},
+            )
+        )
+        entries = [entry for page in pages for entry in page["PriceList"]]
+    left_out: Counter[str] = Counter()
+    found = tuple(quotes(entries, asked, datetime.now(UTC).date(), left_out))
+    priced = {quote.instance_type for quote in found}
+    absent = sorted(shapes().keys() - priced)
+    notes = [f"left out {count} rows: {kind}" for kind, count in sorted(left_out.items())]
+    if absent and found:
+        notes.append(f"no price in {asked} for {', '.join(absent)}")
+    return Fetched(found, frozenset({asked}), tuple(notes))

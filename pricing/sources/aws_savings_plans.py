@@ -1,0 +1,91 @@
+"""AWS Savings Plans rates. Needs the IAM action ``savingsplans:DescribeSavingsPlansOfferingRates``."""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from inferplan.pricing.aws.instances import families, gpu_of, shapes
+from inferplan.pricing.money import trimmed
+from inferplan.pricing.source import Fetched, Quote
+
+name = "aws-savings-plans"
+title = "AWS Savings Plans"
+
+ENDPOINT_REGION = "us-east-1"
+PRODUCT = "Linux/UNIX"
+_SECONDS_PER_YEAR = 31_536_000
+
+
+def skipped() -> str | None:
+    """Return why AWS cannot be asked from here, ``None`` when it can."""
+    from inferplan.pricing.aws.clients import missing_credentials
+
+    return missing_credentials()
+
+
+def fetch(region: str | None = None) -> Fetched:
+    """Return the Savings Plans rates of every instance with an accelerator in ``region``."""
+    from inferplan.pricing.aws.clients import client, explained, known_region
+
+    asked = known_region(region)
+    with explained("savingsplans:DescribeSavingsPlansOfferingRates"):
+        rates = list(_rates(client("savingsplans", ENDPOINT_REGION), asked))
+    quotes = tuple(quote for rate in rates for quote in _quote(rate, asked))
+    return Fetched(quotes, frozenset({asked}))
+
+
+def _rates(api: Any, region: str) -> Iterator[Mapping[str, Any]]:
+    """Yield every rate; the API has pages but botocore no paginator for them."""
+    wanted: dict[str, object] = {
+        "savingsPlanTypes": ["Compute", "EC2Instance"],
+        "products": ["EC2"],
+        "filters": [
+            {"name": "region", "values": [region]},
+            {"name": "productDescription", "values": [PRODUCT]},
+            {"name": "tenancy", "values": ["shared"]},
+            {"name": "instanceFamily", "values": list(families())},
+        ],
+    }
+    token = ""
+    while True:
+        page = api.describe_savings_plans_offering_rates(**wanted, **({"nextToken": token} if token else {}))
+        yield from page["searchResults"]
+        token = page.get("nextToken") or ""
+        if not token:
+            return
+
+
+def _quote(rate: Mapping[str, Any], region: str) -> Iterator[Quote]:
+    """Yield the quote of one ``rate``, nothing for what was not asked for."""
+    properties = {found["name"]: found["value"] for found in rate.get("properties", ())}
+    instance_type = properties.get("instanceType", "")
+    offering = rate["savingsPlanOffering"]
+    gpu, shape = gpu_of(instance_type), shapes().get(instance_type)
+    if gpu is None or rate.get("unit") != "Hrs" or offering.get("currency") != "USD":
+        return
+    if (properties.get("region"), properties.get("productDescription")) != (region, PRODUCT):
+        return
+    years, rest = divmod(int(offering["durationSeconds"]), _SECONDS_PER_YEAR)
+    plan, payment = offering["planType"], offering["paymentOption"]
+    option = [f"savings_plan_{years}y" if not rest else f"savings_plan_{offering['durationSeconds']}s"]
+    if plan != "Compute":
+        option.append("ec2_instance")
+    if payment != "No Upfront":
+        option.append(payment.casefold().replace(" ", "_"))
+    yield Quote(
+        provider="aws",
+        instance_type=instance_type,
+        gpu=gpu,
+        gpu_count=shape.gpu_count if shape else 0,
+        region=region,
+        purchase_option="_".join(option),
+        usd_per_hour=trimmed(Decimal(rate["rate"])),
+        observed_on=datetime.now(UTC).date(),
+        date_basis="asked on the day",
+        source="AWS Savings Plans API DescribeSavingsPlansOfferingRates",
+        vcpus=shape.vcpus if shape else None,
+        memory_gib=shape.memory_gib if shape else None,
+        notes=f"{plan} Savings Plan, {payment}",
+        where=f"{instance_type} {region} {plan} {years} y {payment}",
+    )

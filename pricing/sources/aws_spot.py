@@ -1,0 +1,100 @@
+"""AWS spot, from the last week's history of every availability zone.
+
+Needs the IAM action ``ec2:DescribeSpotPriceHistory``.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from inferplan.pricing.aws.instances import families, gpu_of, shapes
+from inferplan.pricing.money import trimmed
+from inferplan.pricing.source import Fetched, Quote
+
+name = "aws-spot"
+title = "AWS spot"
+
+HISTORY = timedelta(days=7)
+PRODUCT = "Linux/UNIX"
+
+
+def skipped() -> str | None:
+    """Return why AWS cannot be asked from here, ``None`` when it can."""
+    from inferplan.pricing.aws.clients import missing_credentials
+
+    return missing_credentials()
+
+
+def fetch(region: str | None = None) -> Fetched:
+    """Return the spot price of every instance type in ``region``: the cheapest zone's, and all spreads."""
+    from inferplan.pricing.aws.clients import client, explained, known_region
+
+    asked = known_region(region)
+    now = datetime.now(UTC)
+    with explained("ec2:DescribeSpotPriceHistory"):
+        pages = (
+            client("ec2", asked)
+            .get_paginator("describe_spot_price_history")
+            .paginate(
+                ProductDescriptions=[PRODUCT],
+                StartTime=now - HISTORY,
+                EndTime=now,
+                Filters=[{"Name": "instance-type", "Values": [f"{family}.*" for family in families()]}],
+            )
+        )
+        history = [entry for page in pages for entry in page["SpotPriceHistory"]]
+    return Fetched(tuple(_quotes(history, asked)), frozenset({asked}))
+
+
+def _quotes(history: Iterable[Mapping[str, Any]], region: str) -> Iterable[Quote]:
+    by_type: defaultdict[str, defaultdict[str, list[tuple[datetime, Decimal]]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
+    for entry in history:
+        if entry["ProductDescription"] == PRODUCT:
+            zones = by_type[entry["InstanceType"]]
+            zones[entry["AvailabilityZone"]].append((entry["Timestamp"], Decimal(entry["SpotPrice"])))
+    for instance_type, zones in sorted(by_type.items()):
+        quote = _cheapest(instance_type, zones, region)
+        if quote is not None:
+            yield quote
+
+
+def _cheapest(
+    instance_type: str, zones: Mapping[str, list[tuple[datetime, Decimal]]], region: str
+) -> Quote | None:
+    """Return the quote of the zone that is cheapest now; ``None`` for a type without an accelerator."""
+    gpu, shape = gpu_of(instance_type), shapes().get(instance_type)
+    if gpu is None:
+        return None
+    latest = {zone: max(prices) for zone, prices in zones.items()}
+    cheapest = min(latest, key=lambda zone: latest[zone][1])
+    since, price = latest[cheapest]
+    return Quote(
+        provider="aws",
+        instance_type=instance_type,
+        gpu=gpu,
+        gpu_count=shape.gpu_count if shape else 0,
+        region=region,
+        purchase_option="spot",
+        usd_per_hour=trimmed(price),
+        observed_on=datetime.now(UTC).date(),
+        date_basis=f"asked on the day; this price since {since:%Y-%m-%d %H:%M} UTC",
+        source="AWS EC2 API DescribeSpotPriceHistory",
+        vcpus=shape.vcpus if shape else None,
+        memory_gib=shape.memory_gib if shape else None,
+        notes=_spread(cheapest, zones),
+        where=f"{instance_type} {cheapest}",
+    )
+
+
+def _spread(cheapest: str, zones: Mapping[str, list[tuple[datetime, Decimal]]]) -> str:
+    """Return the week's spread of every zone in words, the cheapest first."""
+    parts = []
+    for zone in sorted(zones, key=lambda zone: (zone != cheapest, zone)):
+        prices = [price for _, price in zones[zone]]
+        low, high = trimmed(min(prices)), trimmed(max(prices))
+        parts.append(f"{zone} {low}" if low == high else f"{zone} {low} to {high}")
+    return f"cheapest zone {cheapest}; last {HISTORY.days} days by zone: {', '.join(parts)}"
