@@ -228,6 +228,12 @@ FAMILIES: Mapping[str, Family] = {
     "llama4": _family(
         fixed={"qk_norm_shape": "none", "llama4_experts": True}, chunk=8192, rope_layer_interval=4, moe_step=1
     ),
+    # encoders
+    **dict.fromkeys(
+        ("bert", "roberta", "xlm-roberta", "camembert", "xlm-roberta-xl", "electra", "ernie"),
+        _family(fixed={"layout": "encoder"}, tied=True),
+    ),
+    "whisper": _family(fixed={"layout": "whisper"}, tied=True),
     # recurrent and hybrid
     "mamba": _MAMBA1,
     "falcon_mamba": _MAMBA1,

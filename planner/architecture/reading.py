@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 
+from inferplan.planner.architecture.audio import audio_tensors
 from inferplan.planner.architecture.decoder import read_decoder
+from inferplan.planner.architecture.encoder import read_encoder, read_whisper
 from inferplan.planner.architecture.families import LLAMA, Family, family_of
 from inferplan.planner.architecture.fields import ConfigError, Fields, checked, shown
 from inferplan.planner.architecture.model import Architecture
@@ -16,6 +18,7 @@ _TEXT_SECTIONS = (
     "thinker_config.text_config",
     "text_model_config",
 )
+_READERS = {"encoder": read_encoder, "whisper": read_whisper}
 _NOT_UNDERSTOOD = {
     "rwkv": "RWKV", "rwkv5": "RWKV", "rwkv6": "RWKV", "rwkv7": "RWKV", "xlstm": "xLSTM", "retnet": "RetNet",
     "t5": "encoder-decoder", "mt5": "encoder-decoder", "bart": "encoder-decoder", "mbart": "encoder-decoder",
@@ -51,10 +54,12 @@ def parse(config: Mapping[str, object], *, name: str = "") -> Architecture:
     fields.require("hidden_size", "vocab_size")
     if not fields.flag("attention_free"):
         fields.require("heads")
-    layers, tensors = read_decoder(fields)
+    layers, tensors = _READERS.get(fields.text("layout"), read_decoder)(fields)
     tensors.extend(mtp_tensors(fields))
     vision, note = vision_tensors(config, fields.integer("hidden_size"))
     tensors.extend(vision)
+    audio, audio_note = audio_tensors(config, fields.integer("hidden_size"))
+    tensors.extend(audio)
     return Architecture(
         name=name,
         model_type=fields.text("model_type") or "unknown",
@@ -71,7 +76,7 @@ def parse(config: Mapping[str, object], *, name: str = "") -> Architecture:
         if any(t.role == "expert" for t in tensors)
         else 0,
         quantization=_quantization(config, fields),
-        notes=(note,) if note else (),
+        notes=tuple(said for said in (note, audio_note) if said),
     )
 
 
