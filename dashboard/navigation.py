@@ -35,6 +35,7 @@ PAGES = (
     PageEntry("overview", "Overview", ":material/dashboard:"),
     PageEntry("fit", "Fit", ":material/memory:"),
     PageEntry("prices", "Prices", ":material/sell:"),
+    PageEntry("plans", "Plans", ":material/bookmarks:"),
 )
 
 

@@ -214,7 +214,7 @@ def _speed_figures(results: PlanResults) -> Iterator[Figure]:
     rows: tuple[tuple[str, Unit, Any], ...] = (
         ("Time to first token", "s", found and found.ttft_s),
         ("Time per output token", "s", found and found.tpot_s),
-        ("Output tokens", "tokens/s", found and found.output_tokens_per_s),
+        ("Output throughput", "tokens/s", found and found.output_tokens_per_s),
     )
     for label, unit, interval in rows:
         yield _estimated(label, unit, interval, reason)

@@ -1,0 +1,278 @@
+"""Parts of the page Plans: the current plan's results, the list of saved plans, two plans side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from urllib.parse import quote, urlencode
+
+import pandas as pd
+import streamlit as st
+
+from inferplan.dashboard import formats, plan_actions, state
+from inferplan.dashboard.downloads import download_menu
+from inferplan.dashboard.plan_report import comparison_report, plan_report
+from inferplan.dashboard.price_tables import option_title
+from inferplan.datasets.schema import Offer
+from inferplan.planner.plan import Plan, plan_file
+from inferplan.planner.plan_link import share_value
+from inferplan.planner.plan_results import (
+    Figure,
+    FigureDifference,
+    PlanComparison,
+    PlanResults,
+    Unit,
+    figures,
+)
+from inferplan.planner.plan_store import PlanEntry
+
+KEY = plan_actions.KEY
+HEADLINES = (
+    "Deployment, 730 hours",
+    "Output tokens",
+    "Output throughput",
+    "Time to first token",
+    "Time per output token",
+)
+NO_OFFER = "No price chosen"
+NOT_KNOWN = "not known"
+SHOWN_AT_ONCE = 12
+
+
+def number_text(value: float | Decimal, unit: Unit) -> str:
+    """Return a number in the unit that people read.
+
+    >>> number_text(80 * 1024**3, "bytes"), number_text(0.25, "s"), number_text(12.5, "USD/hour")
+    ('80.0 GiB', '250 ms', '$12.50')
+    """
+    if unit.startswith("USD"):
+        return formats.usd(value)
+    if unit == "bytes":
+        return formats.gib(float(value))
+    if unit == "s":
+        return formats.duration(float(value)) if value >= 0 else f"{formats.MINUS}{number_text(-value, unit)}"
+    if unit == "tokens/s":
+        return f"{formats.significant(float(value))} tokens/s"
+    if unit == "requests/s":
+        return f"{formats.significant(float(value))} per s"
+    return formats.count(value) if abs(value) >= 100 else formats.significant(float(value))
+
+
+def figure_text(figure: Figure) -> str:
+    """Return a figure with its interval, or that it is not known."""
+    if figure.value is None:
+        return NOT_KNOWN
+    expected = number_text(figure.value, figure.unit)
+    if figure.low is None or figure.high is None:
+        return expected
+    low, high = (number_text(end, figure.unit) for end in (figure.low, figure.high))
+    return f"{expected} ({low} {formats.EN_DASH} {high})"
+
+
+def label_text(figure: Figure | FigureDifference) -> str:
+    """Return a figure's label with the unit that its numbers do not carry themselves."""
+    extra = {"USD/Mtok": "per million", "USD/hour": "per hour", "USD/month": "per month"}.get(figure.unit)
+    if figure.unit == "tokens":
+        extra = "tokens"
+    return f"{figure.label}, {extra}" if extra else figure.label
+
+
+def show_price_choice() -> None:
+    """Choose the offer whose price the current plan is computed with."""
+    offers = plan_actions.offers_to_choose()
+    given = state.case().usd_per_gpu_hour
+    nothing = NO_OFFER if given is None else f"{formats.usd(given)} per GPU-hour, as given"
+    st.selectbox(
+        "Price",
+        list(dict.fromkeys([None, *offers, state.case().offer])),
+        format_func=lambda offer_id: _choice_text(offers.get(offer_id), offer_id or nothing),
+        help="Newest price of each offer of this GPU. A saved plan keeps the price that it was saved with.",
+        **state.bound("offer", state.case().offer, write=plan_actions.choose_offer),
+    )
+
+
+def _choice_text(offer: Offer | None, otherwise: str) -> str:
+    return otherwise if offer is None else offer_text(offer)
+
+
+def offer_text(offer: Offer) -> str:
+    """Return an offer on one line: price, machine, place, terms, date."""
+    price = offer.usd_per_gpu_hour
+    return " · ".join(
+        (
+            "no price" if price is None else f"{formats.usd(price, 2)} per GPU-hour",
+            f"{offer.provider} {offer.instance_type}",
+            offer.region,
+            option_title(offer.purchase_option).lower(),
+            f"seen {offer.observed_on}",
+        )
+    )
+
+
+def show_results(plan: Plan, results: PlanResults) -> None:
+    """Show the verdict and the headline figures, with what they rest on."""
+    known = {figure.label: figure for figure in figures(results)}
+    text = f"**{results.verdict.capitalize()}.** {formats.plain(results.fit_reason)}"
+    if results.verdict == "fits":
+        st.success(text, icon=":material/check_circle:")
+    else:
+        st.error(text, icon=":material/cancel:")
+    with st.container(horizontal=True, gap="medium"):
+        for label in HEADLINES:
+            figure = known[label]
+            value = NOT_KNOWN if figure.value is None else number_text(figure.value, figure.unit)
+            st.metric(label_text(figure), value, help=formats.plain(_range_or_reason(figure)))
+    st.caption(f"Price: {formats.plain(results.price_basis)}.")
+    if (newer := plan_actions.current_price()) and plan.prices and newer != plan.prices[0]:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            price = formats.usd(newer.usd_per_hour) if newer.usd_per_hour else "not offered any more"
+            st.caption(formats.plain(f"The newest price is {price} per hour, seen {newer.observed_on}."))
+            st.button(
+                "Use the newest price", key=f"{KEY}newest_price", on_click=plan_actions.use_current_price
+            )
+
+
+def show_share(plan: Plan, results: PlanResults, *, is_saved_as_shown: bool) -> None:
+    """Show how to hand the current plan on: a link, a file, a report."""
+    made_at = state.now()
+    with st.container(horizontal=True):
+        with st.popover("Share link", icon=":material/link:"):
+            _show_link(plan, is_saved_as_shown=is_saved_as_shown)
+        st.download_button(
+            "Plan file",
+            plan_file(plan),
+            file_name=f"{plan_report(plan, results, made_at=made_at).stem}.inferplan.json",
+            mime="application/json",
+            icon=":material/data_object:",
+            key=f"{KEY}file",
+            on_click="ignore",
+            help="Opens again on this page, here or elsewhere, with the same prices.",
+        )
+        report = plan_report(plan, results, made_at=made_at)
+        download_menu("plan", report.stem, lambda: report, label="Report")
+
+
+def show_list(entries: Sequence[PlanEntry], opened: str | None) -> None:
+    """Show saved plans, each with what can be done with it; more than a screenful is searched by name."""
+    if not entries:
+        st.info(
+            "Nothing is saved yet. Give the current plan a name above and save it: it keeps its inputs and "
+            "the prices of today.",
+            icon=":material/info:",
+        )
+    if len(entries) > SHOWN_AT_ONCE:
+        wanted = st.text_input("Find", key=f"{KEY}find", placeholder="name, model, GPU or author").casefold()
+        entries = [entry for entry in entries if wanted in _searched(entry)]
+        if len(entries) > SHOWN_AT_ONCE:
+            st.caption(f"The {SHOWN_AT_ONCE} saved last of {len(entries):,}.")
+    for entry in entries[:SHOWN_AT_ONCE]:
+        with st.container(border=True, horizontal=True, vertical_alignment="center"):
+            with st.container(width="stretch"):
+                now_open = " :blue-badge[Current]" if entry.plan_id == opened else ""
+                st.markdown(f"**{formats.plain(entry.name)}**{now_open}")
+                by = f" by {entry.author}" if entry.author else ""
+                st.caption(
+                    formats.plain(
+                        f"{entry.model} on {entry.gpu} · revision {entry.revision}, "
+                        f"saved {entry.saved_at:%Y-%m-%d %H:%M} UTC{by}"
+                    )
+                )
+            for label, icon, action in (
+                ("Open", ":material/folder_open:", plan_actions.open_plan),
+                ("Duplicate", ":material/content_copy:", plan_actions.duplicate),
+                ("Delete", ":material/delete:", plan_actions.delete),
+            ):
+                st.button(
+                    label,
+                    icon=icon,
+                    key=f"{KEY}{label.lower()}.{entry.plan_id}",
+                    on_click=action,
+                    args=(entry.plan_id,),
+                    type="primary" if label == "Open" and entry.plan_id != opened else "secondary",
+                )
+
+
+def show_deleted(entries: Sequence[PlanEntry]) -> None:
+    """Show deleted plans, to bring them back."""
+    if not entries:
+        st.caption("Nothing was deleted.")
+    for entry in entries:
+        with st.container(border=True, horizontal=True, vertical_alignment="center"):
+            st.markdown(f"**{formats.plain(entry.name)}** · deleted {entry.saved_at:%Y-%m-%d %H:%M} UTC")
+            st.button(
+                "Restore",
+                icon=":material/undo:",
+                key=f"{KEY}restore.{entry.plan_id}",
+                on_click=plan_actions.restore,
+                args=(entry.plan_id,),
+            )
+
+
+def show_comparison(first: Plan, second: Plan, comparison: PlanComparison) -> None:
+    """Show two plans side by side: results with the difference, then the inputs that differ."""
+    names = (f"A: {first.name}", f"B: {second.name}")
+    st.subheader("Results")
+    rows = [_compared_row(row) for row in comparison.figures]
+    st.table(
+        pd.DataFrame(rows, columns=["Result", *names, "B minus A", "Change"]).set_index("Result"),
+        border="horizontal",
+    )
+    st.caption(
+        f"Recomputed now. Price of A: {formats.plain(comparison.first.price_basis)}. "
+        f"Price of B: {formats.plain(comparison.second.price_basis)}."
+    )
+    st.subheader("Inputs that differ")
+    if comparison.inputs:
+        inputs = [(row.name, row.first, row.second) for row in comparison.inputs]
+        frame = pd.DataFrame(inputs, columns=["Input", *names]).set_index("Input")
+        st.table(frame.map(formats.plain), border="horizontal")
+    else:
+        st.caption("None: both plans have the same inputs and prices.")
+    report = comparison_report(first, second, comparison, made_at=state.now())
+    download_menu("comparison", report.stem, lambda: report)
+
+
+def _show_link(plan: Plan, *, is_saved_as_shown: bool) -> None:
+    base = st.context.url or ""
+    if is_saved_as_shown:
+        st.caption("Always opens the newest revision, for everyone who reaches this dashboard.")
+        st.code(f"{base}?{urlencode({state.PLAN_PARAMETER: plan.id})}", language=None, wrap_lines=True)
+        return
+    value = share_value(plan)
+    if value is None:
+        st.info("This plan is too long for a link, as uploaded configs are. Save it, then share its link.")
+        return
+    st.caption("Carries the plan itself with its prices. It is not secret: who has the link has the plan.")
+    st.code(f"{base}?{state.LINK_PARAMETER}={quote(value)}", language=None, wrap_lines=True)
+
+
+def _compared_row(row: FigureDifference) -> tuple[str, str, str, str, str]:
+    change, relative = row.change, row.relative_change
+    return (
+        label_text(row),
+        formats.plain(figure_text(row.first)),
+        formats.plain(figure_text(row.second)),
+        ""
+        if change is None
+        else "0"
+        if change == 0
+        else formats.plain(_signed(number_text(change, row.unit))),
+        "" if relative is None else _signed(formats.percent(relative, 1)),
+    )
+
+
+def _searched(entry: PlanEntry) -> str:
+    return " ".join((entry.name, entry.model, entry.gpu, entry.author)).casefold()
+
+
+def _signed(text: str) -> str:
+    return text if text.startswith((formats.MINUS, "0")) else f"+{text}"
+
+
+def _range_or_reason(figure: Figure) -> str:
+    if figure.value is None:
+        return figure.reason
+    if figure.low is None or figure.high is None:
+        return "At list, the whole month"
+    low, high = (number_text(end, figure.unit) for end in (figure.low, figure.high))
+    return f"80 % interval: {low} to {high}"
