@@ -13,19 +13,30 @@ from inferplan.datasets.errors import InferplanError
 from inferplan.planner.case import Case
 
 NOT_OPTIONS = {"id", "config", "slo", "speculative"}
+LOAD_FIELDS = {
+    "input_tokens",
+    "output_tokens",
+    "concurrency",
+    "request_rate",
+    "prefix_cache_hit_rate",
+    "offer",
+    "usd_per_gpu_hour",
+}
 LIMIT_CONFIG_BYTES = 16 * 1024**2
 
 
-def case_options(*, load: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Return a decorator that adds an option for each field of a case (those of the load if ``load``)."""
-    load_fields = {"input_tokens", "output_tokens", "concurrency", "request_rate", "prefix_cache_hit_rate"}
-    load_fields |= {"offer", "usd_per_gpu_hour"}
+def case_options(*, load: bool, gpu: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return a decorator that adds an option for each field of a case.
+
+    ``load`` includes the fields of the load and its price, ``gpu`` the one GPU.
+    """
+    left_out = NOT_OPTIONS | (set() if load else LOAD_FIELDS) | (set() if gpu else {"gpu", "tp"})
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         options = [
             _option(name, field.annotation)
             for name, field in Case.model_fields.items()
-            if name not in NOT_OPTIONS and (load or name not in load_fields)
+            if name not in left_out
         ]
         options.append(
             click.option(
