@@ -15,9 +15,12 @@ END_MARK_SHARE = 0.005
 LABEL_LIMIT_PX = 220
 # Fixed, so that a part keeps its colour from chart to chart; a part of another name comes after these.
 MEMORY_PARTS = ("weights", "KV cache", "activations", "CUDA graphs", "outside of PyTorch", "unused")
+TRAINING_PARTS = ("weights", "optimizer", "activations", "gradients", "logits and loss", "CUDA context")
 
 
-def memory_parts(parts: Mapping[str, int], total_bytes: int) -> alt.Chart:
+def memory_parts(
+    parts: Mapping[str, int], total_bytes: int, order: Sequence[str] = MEMORY_PARTS
+) -> alt.Chart:
     """Return the memory of one GPU as a stacked bar, with a line where the GPU ends.
 
     Parameters
@@ -26,20 +29,21 @@ def memory_parts(parts: Mapping[str, int], total_bytes: int) -> alt.Chart:
         Bytes by name, in the order in which they are stacked; one that is negative is left out.
     total_bytes
         Memory of the GPU; what reaches beyond it does not fit.
+    order
+        Parts in the order of the theme's colours, those that this chart leaves out included.
     """
     rows = _stacked(parts)
     total = total_bytes / GIB
     reach = max(total, rows[-1]["end"]) if rows else total
     labels = {row["name"]: row["part"] for row in rows}
-    order = [*MEMORY_PARTS, *(name for name in labels if name not in MEMORY_PARTS)]
-    domain = [labels.get(name, name) for name in order]
+    domain = [labels.get(name, name) for name in [*order, *(name for name in labels if name not in order)]]
     if reach > total * 1.0001:
         half_width = reach * END_MARK_SHARE / 2
         end = f"the GPU ends at {formats.gib(total_bytes)}"
         rows.append(
             {"part": end, "start": total - half_width, "end": total + half_width, "name": end, "gpu": ""}
         )
-        domain.insert(len(MEMORY_PARTS), end)
+        domain.insert(len(order), end)
     legend_rows = -(-len(rows) // LEGEND_COLUMNS)
     legend = alt.Legend(
         title=None,

@@ -18,6 +18,7 @@ UPLOADED = "Uploaded config.json"
 CONFIG_LIMIT_MB = 4
 AS_SHIPPED = "as the checkpoint says"
 GGUF_EXAMPLES = ("gguf-q8_0", "gguf-q6_k", "gguf-q5_k_m", "gguf-q4_k_m")
+ENGINE_TITLES = {"vllm": "vLLM", "sglang": "SGLang", "tensorrt-llm": "TensorRT-LLM", "llama.cpp": "llama.cpp"}
 KV_DTYPES = ("auto", "bf16", "fp16", "fp8")
 MILLISECONDS = 1000
 
@@ -53,13 +54,16 @@ def model_picker() -> None:
 
 def gpu_picker() -> None:
     """Pick a GPU of the catalog, with its memory beside the name."""
-    gpus = {gpu.name: gpu for gpu in catalog.gpus()}
+    labels = {gpu.name: f"{gpu.name} · {formats.gib(gpu.memory_total_bytes, 0)}" for gpu in catalog.gpus()}
+    shown = case().gpu
+    if shown not in labels:
+        labels = {shown: f"{shown} (not in the catalog by this name)", **labels}
     st.selectbox(
         "GPU",
-        list(gpus),
-        format_func=lambda name: f"{name} · {formats.gib(gpus[name].memory_total_bytes, 0)}",
+        list(labels),
+        format_func=lambda name: labels[name],
         help="Memory as the driver reports it, which is less than the marketed number.",
-        **bound("gpu", catalog.gpu(case().gpu).name),
+        **bound("gpu", shown),
     )
 
 
@@ -124,7 +128,9 @@ def engine() -> None:
     """Choose the serving engine and its version."""
     current = case()
     name, version = st.columns(2)
-    name.selectbox("Engine", get_args(EngineName), **bound("engine", current.engine))
+    name.selectbox(
+        "Engine", get_args(EngineName), format_func=ENGINE_TITLES.get, **bound("engine", current.engine)
+    )
     version.text_input(
         "Version",
         placeholder="newest known",
@@ -223,7 +229,7 @@ def summary(current: Case) -> str:
         f"**{formats.plain(current.model or _config_name())}**",
         weights,
         f"{gpus} × {current.gpu}",
-        " ".join(filter(None, (current.engine, current.engine_version))),
+        " ".join(filter(None, (ENGINE_TITLES[current.engine], current.engine_version))),
     )
     return " · ".join(parts)
 

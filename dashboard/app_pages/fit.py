@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from inferplan.dashboard import cached, charts, formats, inputs
+from inferplan.dashboard import cached, charts, fit_views, formats, inputs
 from inferplan.dashboard.state import case
 from inferplan.datasets.errors import InferplanError
 
@@ -61,3 +61,13 @@ st.caption(
 )
 for note in memory.notes:
     st.caption(formats.plain(note))
+
+arithmetic, launch, log, training = st.tabs(["Arithmetic", "Launch", "Compare with a log", "Training"])
+with arithmetic:
+    fit_views.show_arithmetic(found)
+with launch:
+    fit_views.show_launch(current, found)
+with log:
+    fit_views.show_log(found)
+with training:
+    fit_views.show_training(current, memory.total_bytes)
