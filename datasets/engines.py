@@ -66,6 +66,9 @@ class EngineProfile(Row):
     non_torch_gib_by_tp: tuple[tuple[int, float], ...]
     second_node_gib: PositiveGib = 0.0
     load_overhead_gib: PositiveGib = 0.0
+    """What loading takes beside the weights, where the engine prints both as one."""
+    mxfp4_expert_multiples: Mapping[str, tuple[int, int]] = {}
+    """By GPU architecture: multiples that an expert's width per GPU and the hidden size are padded to."""
     hybrid_manager: bool
     chunked_windows_capped: bool
     window_pool_ratio: float | None = None

@@ -52,9 +52,7 @@ def divide(
         budget = round(share * total)
         pool = budget - loaded.bytes - peak - non_torch - (graphs if profile.cuda_graphs_in_budget else 0)
     elif profile.memory_share_of == "free_before_load":
-        overhead = round(profile.load_overhead_gib * GIB)
-        pool = round(share * (total - non_torch)) - loaded.bytes - overhead
-        non_torch += overhead
+        pool = round(share * (total - non_torch)) - loaded.bytes
     else:
         free = total - loaded.bytes - peak - non_torch
         pool = round(share * free) if free > 0 else free

@@ -3,13 +3,15 @@
 from collections import Counter
 from dataclasses import replace
 
+from inferplan.datasets.schema import GIB
 from inferplan.planner.deployment import Deployment
 from inferplan.planner.memory.activation import Activation, activation
 from inferplan.planner.memory.budget import Loaded, divide
 from inferplan.planner.memory.caches import Cache, caches
-from inferplan.planner.memory.capacity import Pool, capacity, largest_context
+from inferplan.planner.memory.capacity import Capacity, Pool, capacity, largest_context
 from inferplan.planner.memory.extras import adapter_bytes
 from inferplan.planner.memory.native import native_notes
+from inferplan.planner.memory.padding import padding_bytes
 from inferplan.planner.memory.result import Fit, MemoryBreakdown
 from inferplan.planner.memory.settings import NO_OPTIONS, MemoryOptions, Settings, resolve
 from inferplan.planner.memory.words import formulas, verdict
@@ -92,6 +94,9 @@ def _loaded(deployment: Deployment, settings: Settings, options: MemoryOptions) 
         mtp=options.mtp,
         towers=options.vision,
     )
+    gpu_architecture = deployment.gpu.architecture
+    padding = padding_bytes(deployment.architecture, own, settings, gpu_architecture, deployment.ep)
+    overhead = round(settings.profile.load_overhead_gib * GIB)
     draft_bytes = 0
     if options.draft is not None:
         draft = weights(
@@ -105,7 +110,7 @@ def _loaded(deployment: Deployment, settings: Settings, options: MemoryOptions) 
         )
         draft_bytes = draft.per_gpu_bytes
     adapters = adapter_bytes(deployment.architecture, options.lora, settings.tp)
-    return Loaded(own.per_gpu_bytes, draft_bytes, adapters)
+    return Loaded(own.per_gpu_bytes + padding + overhead, draft_bytes, adapters)
 
 
 def _caches(deployment: Deployment, settings: Settings, options: MemoryOptions) -> Counter[Cache]:
@@ -120,3 +125,10 @@ def _caches(deployment: Deployment, settings: Settings, options: MemoryOptions) 
 def _limit(deployment: Deployment, settings: Settings) -> int:
     """Return the longest context worth asking for: the model's own limit, or the one that was set."""
     return max(deployment.architecture.max_position_tokens or 0, settings.context_tokens)
+
+
+def held_by(deployment: Deployment, kv_pool_bytes: int, options: MemoryOptions = NO_OPTIONS) -> Capacity:
+    """Return the tokens and sequences that a pool of a known size holds: to check a log's own pool."""
+    settings = resolve(deployment)
+    pool = Pool(_caches(deployment, settings, options), settings, options)
+    return capacity(pool, kv_pool_bytes, pool.state_pool_bytes(2 * kv_pool_bytes), settings.context_tokens)

@@ -99,6 +99,6 @@ def _name_of(checkpoint: Checkpoint) -> str:
 
 
 def _same_kind(stored: Format, asked: Format) -> bool:
-    family = {name.split("-")[0] for name in (stored.name, asked.name)}
-    same_bits = stored.element_bits == asked.element_bits
-    return same_bits and (len(family) == 1 or (asked.name == "int4" and "int4" in stored.name))
+    names = (stored.name, asked.name)
+    same_family = any(len({name.split("-")[end] for name in names}) == 1 for end in (0, -1))
+    return stored.element_bits == asked.element_bits and same_family
