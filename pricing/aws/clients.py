@@ -1,6 +1,6 @@
 """boto3 clients that wait their turn, and AWS's errors in words that say what to do."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,7 +21,6 @@ from inferplan.pricing.aws.token_bucket import shared_bucket
 from inferplan.pricing.source import SourceAnswerError, SourceSkippedError
 
 DEFAULT_REGION = "us-east-1"
-_CONFIG = Config(retries={"mode": "standard"}, connect_timeout=5, read_timeout=30)
 _NO_CREDENTIALS = (
     "no AWS credentials were found. Run 'aws configure' or 'aws sso login', or set AWS_PROFILE, "
     "or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
@@ -62,7 +61,9 @@ def known_region(region: str | None) -> str:
 
 def client(service: str, region: str) -> Any:
     """Return a client of ``service`` whose every request, retries and pages included, takes a token."""
-    made = boto3.Session().client(service, region_name=region, config=_CONFIG)
+    # A config of its own: botocore writes the resolved number of attempts back into it.
+    config = Config(retries={"mode": "standard"}, connect_timeout=5, read_timeout=30)
+    made = boto3.Session().client(service, region_name=region, config=config)
 
     def wait_for_turn(event_name: str, **_: object) -> None:
         shared_bucket(service, region, event_name.rsplit(".", 1)[-1]).take()
@@ -86,6 +87,15 @@ def explained(action: str) -> Iterator[None]:
     except BotoCoreError as error:
         msg = f"AWS cannot be reached ({_first_line(error)}). Check the network and try again"
         raise SourceSkippedError(msg) from error
+
+
+def part(page: Mapping[str, Any], name: str, action: str) -> list[Any]:
+    """Return the list called ``name`` of an answer; botocore reads nonsense as an answer without it."""
+    found = page.get(name)
+    if not isinstance(found, list):
+        msg = f"AWS answered {action} with something unreadable: it has no {name}. Nothing was changed."
+        raise SourceAnswerError(msg)
+    return found
 
 
 def _reason(error: ClientError, action: str) -> str:

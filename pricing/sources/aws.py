@@ -13,6 +13,7 @@ from inferplan.pricing.source import Fetched
 name = "aws"
 title = "AWS on demand and reserved"
 
+ACTION = "pricing:GetProducts"
 ENDPOINT_REGION = "us-east-1"
 PAGE_SIZE = 100
 
@@ -26,11 +27,11 @@ def skipped() -> str | None:
 
 def fetch(region: str | None = None) -> Fetched:
     """Return the on-demand and reserved prices of every instance with an accelerator in ``region``."""
-    from inferplan.pricing.aws.clients import client, explained, known_region
+    from inferplan.pricing.aws.clients import client, explained, known_region, part
 
     asked = known_region(region)
     filters = {**WANTED, "productFamily": "Compute Instance", "regionCode": asked}
-    with explained("pricing:GetProducts"):
+    with explained(ACTION):
         pages = (
             client("pricing", ENDPOINT_REGION)
             .get_paginator("get_products")
@@ -43,7 +44,7 @@ def fetch(region: str | None = None) -> Fetched:
                 PaginationConfig={"PageSize": PAGE_SIZE},
             )
         )
-        entries = [entry for page in pages for entry in page["PriceList"]]
+        entries = [entry for page in pages for entry in part(page, "PriceList", ACTION)]
     left_out: Counter[str] = Counter()
     found = tuple(quotes(entries, asked, datetime.now(UTC).date(), left_out))
     priced = {quote.instance_type for quote in found}

@@ -16,6 +16,7 @@ from inferplan.pricing.source import Fetched, Quote
 name = "aws-capacity-blocks"
 title = "AWS Capacity Blocks"
 
+ACTION = "ec2:DescribeCapacityBlockOfferings"
 OPTION = "capacity_block"
 DURATION_HOURS = 24
 _SHOWN = Decimal("0.0000000001")
@@ -30,19 +31,19 @@ def skipped() -> str | None:
 
 def fetch(region: str | None = None) -> Fetched:
     """Return the cheapest one-day block of each instance type that ``region`` offers in the next weeks."""
-    from inferplan.pricing.aws.clients import client, explained, known_region
+    from inferplan.pricing.aws.clients import client, explained, known_region, part
 
     asked = known_region(region)
     wanted = _sold_as_blocks()
     quotes: list[Quote] = []
     absent: list[str] = []
-    with explained("ec2:DescribeCapacityBlockOfferings"):
+    with explained(ACTION):
         api = client("ec2", asked)
         for instance_type in wanted:
             pages = api.get_paginator("describe_capacity_block_offerings").paginate(
                 InstanceType=instance_type, InstanceCount=1, CapacityDurationHours=DURATION_HOURS
             )
-            offerings = [found for page in pages for found in page["CapacityBlockOfferings"]]
+            offerings = [found for page in pages for found in part(page, "CapacityBlockOfferings", ACTION)]
             quotes += _cheapest(instance_type, offerings, asked)
             if not offerings:
                 absent.append(instance_type)

@@ -12,6 +12,7 @@ from inferplan.pricing.source import Fetched, Quote
 name = "aws-savings-plans"
 title = "AWS Savings Plans"
 
+ACTION = "savingsplans:DescribeSavingsPlansOfferingRates"
 ENDPOINT_REGION = "us-east-1"
 PRODUCT = "Linux/UNIX"
 _SECONDS_PER_YEAR = 31_536_000
@@ -29,7 +30,7 @@ def fetch(region: str | None = None) -> Fetched:
     from inferplan.pricing.aws.clients import client, explained, known_region
 
     asked = known_region(region)
-    with explained("savingsplans:DescribeSavingsPlansOfferingRates"):
+    with explained(ACTION):
         rates = list(_rates(client("savingsplans", ENDPOINT_REGION), asked))
     quotes = tuple(quote for rate in rates for quote in _quote(rate, asked))
     return Fetched(quotes, frozenset({asked}))
@@ -37,6 +38,8 @@ def fetch(region: str | None = None) -> Fetched:
 
 def _rates(api: Any, region: str) -> Iterator[Mapping[str, Any]]:
     """Yield every rate; the API has pages but botocore no paginator for them."""
+    from inferplan.pricing.aws.clients import part
+
     wanted: dict[str, object] = {
         "savingsPlanTypes": ["Compute", "EC2Instance"],
         "products": ["EC2"],
@@ -50,7 +53,7 @@ def _rates(api: Any, region: str) -> Iterator[Mapping[str, Any]]:
     token = ""
     while True:
         page = api.describe_savings_plans_offering_rates(**wanted, **({"nextToken": token} if token else {}))
-        yield from page["searchResults"]
+        yield from part(page, "searchResults", ACTION)
         token = page.get("nextToken") or ""
         if not token:
             return

@@ -16,6 +16,7 @@ from inferplan.pricing.source import Fetched, Quote
 name = "aws-spot"
 title = "AWS spot"
 
+ACTION = "ec2:DescribeSpotPriceHistory"
 HISTORY = timedelta(days=7)
 PRODUCT = "Linux/UNIX"
 
@@ -29,11 +30,11 @@ def skipped() -> str | None:
 
 def fetch(region: str | None = None) -> Fetched:
     """Return the spot price of every instance type in ``region``: the cheapest zone's, and all spreads."""
-    from inferplan.pricing.aws.clients import client, explained, known_region
+    from inferplan.pricing.aws.clients import client, explained, known_region, part
 
     asked = known_region(region)
     now = datetime.now(UTC)
-    with explained("ec2:DescribeSpotPriceHistory"):
+    with explained(ACTION):
         pages = (
             client("ec2", asked)
             .get_paginator("describe_spot_price_history")
@@ -44,7 +45,7 @@ def fetch(region: str | None = None) -> Fetched:
                 Filters=[{"Name": "instance-type", "Values": [f"{family}.*" for family in families()]}],
             )
         )
-        history = [entry for page in pages for entry in page["SpotPriceHistory"]]
+        history = [entry for page in pages for entry in part(page, "SpotPriceHistory", ACTION)]
     return Fetched(tuple(_quotes(history, asked)), frozenset({asked}))
 
 
