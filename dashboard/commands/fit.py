@@ -46,20 +46,12 @@ def _facts(case: Case, found: Fit) -> list[tuple[str, str]]:
     memory = found.memory
     gpus = case.tp * case.pp * case.dp
     total_gib = memory.total_bytes / GIB
-    parts = (
-        ("weights", memory.weights_bytes),
-        ("KV cache pool", memory.kv_pool_bytes),
-        ("activations", memory.activation_bytes),
-        ("CUDA graphs", memory.cuda_graph_bytes),
-        ("other (NCCL, driver)", memory.non_torch_bytes),
-        ("left alone by the engine", memory.unused_bytes),
-    )
     return [
         ("answer", ("fits: " if found.fits else "does not fit: ") + found.reason),
         ("deployment", f"{case.model or 'config'} on {gpus} x {case.gpu}, {memory.engine_profile}"),
         ("parameters", f"{found.parameters:,} ({found.active_parameters:,} active per token)"),
         ("memory per GPU", f"{total_gib:.2f} GiB as the driver reports it"),
-        *((f"  {name}", f"{size / GIB:8.2f} GiB") for name, size in parts),
+        *((f"  {name}", f"{size / GIB:.2f} GiB") for name, size in memory.parts().items() if size),
         ("KV cache", f"{found.kv_bytes_per_token_per_gpu:,} bytes per token and GPU"),
         ("pool holds", f"{found.kv_pool_tokens:,} tokens as the engine prints it"),
         ("concurrency", f"{found.max_concurrency:,.2f} sequences of {found.max_model_len:,} tokens"),

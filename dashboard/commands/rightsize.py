@@ -1,0 +1,78 @@
+"""`inferplan rightsize`: what the measured utilization says should change."""
+
+import json
+import sys
+from dataclasses import asdict
+
+import click
+
+from inferplan.dashboard.command_line.printing import print_table
+from inferplan.datasets import samples
+from inferplan.datasets.errors import InferplanError
+from inferplan.datasets.exports import list_imports
+from inferplan.datasets.warehouse import Warehouse
+from inferplan.planner.rightsizing.finding import Finding
+from inferplan.planner.rightsizing.profile import PROFILES, profile_named
+from inferplan.planner.rightsizing.recommend import recommend
+
+NO_CHANGE = {"keep", "insufficient_history"}
+
+
+@click.command()
+@click.option("--profile", type=click.Choice(sorted(PROFILES)), default="production", show_default=True)
+@click.option("--import-id", "import_ids", type=int, multiple=True, help="Only this import; repeatable.")
+@click.option("--sample", is_flag=True, help="Put the sample fleet into the warehouse first.")
+@click.option("--json", "as_json", is_flag=True, help="Print findings with all their evidence as JSON.")
+@click.option("--check", is_flag=True, help="Exit with 1 when something should change.")
+def command(profile: str, import_ids: tuple[int, ...], sample: bool, as_json: bool, check: bool) -> None:
+    """Say what should change, from percentiles of the utilization that was imported."""
+    with Warehouse.open() as warehouse:
+        if sample:
+            samples.load(warehouse)
+        known = {found.import_id for found in list_imports(warehouse)}
+        if not known:
+            msg = "nothing was imported yet: use 'inferplan import FILE', or --sample for the demo fleet"
+            raise InferplanError(msg)
+        if absent := sorted(set(import_ids) - known):
+            msg = f"there is no import {absent[0]}; there are {', '.join(map(str, sorted(known)))}"
+            raise InferplanError(msg)
+        findings = recommend(warehouse, profile_named(profile), import_ids or None)
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in findings], default=str))
+    else:
+        _print(findings)
+    if check and any(finding.action not in NO_CHANGE for finding in findings):
+        sys.exit(1)
+
+
+def _print(findings: tuple[Finding, ...]) -> None:
+    print_table([_row(finding) for finding in findings])
+    for finding in findings:
+        if finding.action in NO_CHANGE:
+            continue
+        click.echo(f"\n{finding.title}\n  {finding.detail}")
+        for evidence in finding.evidence:
+            limit = "" if evidence.limit is None else f", against {evidence.limit:.4g}"
+            click.echo(
+                f"  {evidence.metric} {evidence.statistic}: {evidence.value:.4g} {evidence.unit}{limit} "
+                f"({evidence.samples:,} samples over {evidence.span_days:.1f} days)"
+            )
+        if finding.savings:
+            click.echo(f"  prices: {finding.savings.basis}")
+            click.echo(f"  {finding.savings.condition}")
+
+
+def _row(finding: Finding) -> dict[str, str]:
+    savings = finding.savings
+    return {
+        "advice": finding.action.replace("_", " ") + (" (sample data)" if finding.is_sample else ""),
+        "on": finding.entity,
+        "GPUs": f"{finding.gpu_count} x {finding.gpu_name or 'unknown'}",
+        "confidence": finding.confidence.name.lower(),
+        "risk": "-" if finding.risk is None else str(finding.risk),
+        "saves USD/month": (
+            f"{savings.expected:,.0f} ({savings.low:,.0f} to {savings.high:,.0f})"
+            if savings
+            else finding.no_savings_reason or "-"
+        ),
+    }
