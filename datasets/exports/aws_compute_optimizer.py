@@ -1,0 +1,76 @@
+"""AWS Compute Optimizer's exported recommendations: EC2 instances and idle resources.
+
+Columns are chosen by the exporter and lower-cased by Athena; the idle file writes names without underscores
+(docs.aws.amazon.com/compute-optimizer/latest/ug/exported-files.html). Utilization is the maximum.
+"""
+
+from collections.abc import Mapping
+
+from inferplan.datasets.uploads.opening import Upload
+from inferplan.datasets.uploads.reading import Advice, Items, ReadOptions, Tally
+from inferplan.datasets.uploads.records import money, plain, quantity, records, said
+from inferplan.datasets.uploads.tables import header
+
+name = "aws-compute-optimizer"
+title = "AWS Compute Optimizer recommendations"
+kind = "advice"
+
+_FINDINGS = {
+    "overprovisioned": "over",
+    "underprovisioned": "under",
+    "notoptimized": "over",
+    "optimized": "optimized",
+    "idle": "idle",
+    "unused": "idle",
+    "unattached": "idle",
+}
+
+
+def sniff(head: str) -> bool:
+    """Recognise a finding beside an instance or resource ARN."""
+    names = {plain(cell) for cell in header(head)}
+    return "finding" in names and bool(names & {"instancearn", "resourcearn"})
+
+
+def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
+    """Yield a piece of advice per row; a row with an error code says that there is none."""
+    for line, record in records(upload, tally):
+        try:
+            yield _advice(line, record)
+        except ValueError as error:
+            tally.refuse(line, str(error))
+
+
+def _advice(line: int, record: Mapping[str, str]) -> Advice:
+    error = said(record, "errorCode")
+    finding = _FINDINGS.get(plain(said(record, "finding") or ""), "undecided")
+    arn = said(record, "instanceArn", "resourceArn")
+    if arn is None:
+        msg = "the row names no resource"
+        raise ValueError(msg)
+    resource_id = said(record, "resourceId") or arn.rsplit("/", 1)[-1]
+    currency = said(
+        record, "recommendationOptions_1_estimatedMonthlySavings_currency", "estimatedMonthlySavingsCurrency"
+    )
+    savings = money(record, "recommendationOptions_1_estimatedMonthlySavings_value") or money(
+        record, "estimatedMonthlySavingsValue"
+    )
+    used = {
+        key: value
+        for key in ("cpuMaximum", "memoryMaximum", "gpuPercentageMaximum", "gpuMemoryPercentageMaximum")
+        if (value := quantity(record, f"utilizationMetrics_{key}")) is not None
+    }
+    return Advice(
+        line=line,
+        tool=title,
+        resource=said(record, "instanceName", "resourceId") or resource_id,
+        resource_id=resource_id,
+        resource_type=said(record, "resourceType") or "EC2Instance",
+        finding="error" if error else finding,
+        current=said(record, "currentInstanceType"),
+        recommended=said(record, "recommendationOptions_1_instanceType"),
+        risk=said(record, "recommendationOptions_1_performanceRisk", "currentPerformanceRisk"),
+        lookback_days=quantity(record, "lookBackPeriodInDays"),
+        savings_usd_per_month=savings if currency in (None, "USD") else None,
+        detail={"error": error, "message": said(record, "errorMessage")} if error else used,
+    )

@@ -1,0 +1,63 @@
+"""OpenCost's allocation API: per window an object of allocations, ``__idle__`` among them.
+
+Fields: opencost/opencost core/pkg/opencost/allocation_json.go. ``totalEfficiency`` leaves the GPU out and is
+not used.
+"""
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from inferplan.datasets.uploads.json_stream import members
+from inferplan.datasets.uploads.opening import Upload
+from inferplan.datasets.uploads.reading import Allocation, Items, ReadOptions, Tally
+from inferplan.datasets.uploads.records import moment, team_of
+
+name = "opencost-api"
+title = "OpenCost or Kubecost allocation API"
+kind = "allocation"
+
+_SHAPE = re.compile(r'"(gpuCost|cpuCoreHours|totalEfficiency)"\s*:')
+
+
+def sniff(head: str) -> bool:
+    """Recognise allocation fields in a JSON document."""
+    return head.lstrip("\ufeff \t\r\n").startswith("{") and '"data"' in head and bool(_SHAPE.search(head))
+
+
+def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
+    """Yield an allocation per named object of every window."""
+    with upload.text() as text:
+        for position, window in enumerate(members(text, "data", upload.file_name), start=1):
+            for label, content in (window or {}).items() if isinstance(window, Mapping | None) else ():
+                tally.rows_read += 1
+                try:
+                    yield _allocation(position, str(label), content)
+                except (ValueError, TypeError, ArithmeticError) as error:
+                    tally.refuse(position, f"{label}: {error}")
+
+
+def _allocation(position: int, label: str, content: Mapping[str, Any]) -> Allocation:
+    properties = content.get("properties") or {}
+    return Allocation(
+        line=position,
+        period_start=moment(content.get("start"), "start"),
+        period_end=moment(content.get("end"), "end"),
+        cluster=properties.get("cluster"),
+        node=properties.get("node"),
+        namespace=properties.get("namespace"),
+        controller=properties.get("controller"),
+        pod=properties.get("pod"),
+        container=properties.get("container"),
+        team=team_of(properties.get("labels") or {}),
+        is_idle=label == "__idle__",
+        gpu_hours=content.get("gpuHours"),
+        gpu_usage_ratio=content.get("gpuUsageAverage"),
+        gpu_cost=_amount(content.get("gpuCost")),
+        total_cost=_amount(content.get("totalCost")) or Decimal(0),
+    )
+
+
+def _amount(value: float | None) -> Decimal | None:
+    return None if value is None else Decimal(str(value))

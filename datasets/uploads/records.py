@@ -1,0 +1,97 @@
+"""Rows of a delimited file as records by column name, and the exact values in them."""
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from inferplan.datasets.uploads.opening import Upload
+from inferplan.datasets.uploads.reading import Tally
+from inferplan.datasets.uploads.tables import dialect, rows
+
+_NOTHING = {"", "null", "none", "nan", "n/a", "?", "unset", "\\n"}
+_TEAM_TAGS = ("team", "user_team", "user:team", "label_team", "owner", "costcenter", "cost_center")
+
+
+def plain(name: str) -> str:
+    """Return a column name as it is compared: without case, underscores, spaces and slashes."""
+    return "".join(sign for sign in name.casefold() if sign.isalnum())
+
+
+def records(upload: Upload, tally: Tally) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield numbered rows by ``plain`` column name; rows of another length than the header are refused."""
+    table = rows(upload, dialect(upload.head), tally)
+    _, heads = next(table)
+    names = [plain(cell) for cell in heads]
+    for line, row in table:
+        if not any(cell.strip() for cell in row):
+            continue
+        tally.rows_read += 1
+        if len(row) != len(names):
+            tally.refuse(line, f"{len(row)} cells where the header has {len(names)}")
+            continue
+        yield line, {name: cell.strip() for name, cell in zip(names, row, strict=True)}
+
+
+def said(record: Mapping[str, str], *names: str) -> str | None:
+    """Return the first of the named cells that says something."""
+    for name in names:
+        value = record.get(plain(name), "")
+        if value.casefold() not in _NOTHING:
+            return value
+    return None
+
+
+def money(record: Mapping[str, str], name: str) -> Decimal | None:
+    """Return the exact amount in a cell; raises ``ValueError`` for one that is no number."""
+    text = said(record, name)
+    if text is None:
+        return None
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        msg = f"{name} of {text[:40]!r} is no amount"
+        raise ValueError(msg) from None
+    if not amount.is_finite():
+        msg = f"{name} of {text[:40]!r} is no amount"
+        raise ValueError(msg)
+    return amount
+
+
+def quantity(record: Mapping[str, str], name: str) -> float | None:
+    """Return the number in a cell; raises ``ValueError`` for one that is none."""
+    amount = money(record, name)
+    return None if amount is None else float(amount)
+
+
+def moment(text: str | None, name: str) -> datetime:
+    """Return a time as naive UTC; a time without a zone is UTC, as FOCUS and CUR say."""
+    if text is None:
+        msg = f"{name} is empty"
+        raise ValueError(msg)
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        msg = f"{name} of {text[:40]!r} is no ISO 8601 time"
+        raise ValueError(msg) from None
+    return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found
+
+
+def mapping(text: str | None) -> dict[str, Any]:
+    """Return the tags in a cell: JSON, or the same with single quotes; empty where it is neither."""
+    if not text:
+        return {}
+    for candidate in (text, text.replace("'", '"')):
+        try:
+            found = json.loads(candidate)
+        except json.JSONDecodeError:
+            continue
+        return found if isinstance(found, dict) else {}
+    return {}
+
+
+def team_of(tags: Mapping[str, Any]) -> str | None:
+    """Return the team that tags or labels name."""
+    folded = {str(key).casefold(): value for key, value in tags.items()}
+    return next((str(folded[name]) for name in _TEAM_TAGS if folded.get(name)), None)
