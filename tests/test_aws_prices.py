@@ -10,11 +10,12 @@ import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from inferplan.datasets.errors import UnknownNameError
 from inferplan.datasets.warehouse import Warehouse
@@ -459,10 +460,29 @@ def test_a_capacity_block_s_fee_becomes_an_hourly_price(aws: Aws, warehouse: War
 
 
 def test_every_attempt_takes_a_token(aws: Aws, warehouse: Warehouse) -> None:
-    """Fifteen requests: ten at once, the rest at five per second, retries and pages counted."""
-    aws.products = [product("g6.xlarge", "0.8048", gpu="1")] * 28
+    aws.products = [product("g6.xlarge", "0.8048", gpu="1")] * 9
     aws.before = [refusal("ThrottlingException")]
-    assert refresh(warehouse, "aws", "us-east-1").skipped is None
-    at = [request["at"] for request in aws.asked]
-    assert len(at) == 15
-    assert all(later - earlier >= 0.19 for earlier, later in pairwise(at[10:]))
+    refresh(warehouse, "aws", "us-east-1")
+    assert len(aws.asked) == 6, "five pages and one throttled attempt"
+    bucket = token_bucket.shared_bucket("pricing", "us-east-1", "GetProducts")
+    assert bucket.taken == 6
+
+
+@given(pauses_s=st.lists(st.floats(0, 1.5), min_size=1, max_size=60))
+def test_no_window_sees_more_than_the_burst_and_the_refill(pauses_s: list[float]) -> None:
+    now = 0.0
+    sent_at: list[float] = []
+
+    def sleep(wait_s: float) -> None:
+        nonlocal now
+        now += wait_s
+
+    bucket = token_bucket.TokenBucket(clock=lambda: now, sleep=sleep)
+    for pause_s in pauses_s:
+        now += pause_s
+        bucket.take()
+        sent_at.append(now)
+    for first, start in enumerate(sent_at):
+        for last in range(first, len(sent_at)):
+            allowed = token_bucket.BURST + token_bucket.PER_SECOND * (sent_at[last] - start)
+            assert last - first + 1 <= allowed + 1e-6

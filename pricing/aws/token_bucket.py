@@ -29,6 +29,8 @@ class TokenBucket:
         self._tokens = float(burst)
         self._filled_at = clock()
         self._lock = threading.Lock()
+        self.taken = 0
+        """Tokens taken so far: one per request that went out."""
 
     def take(self) -> None:
         """Take a token, waiting for one when there is none.
@@ -40,6 +42,7 @@ class TokenBucket:
         [0.2, 0.4]
         """
         with self._lock:
+            self.taken += 1
             now = self._clock()
             refilled = (now - self._filled_at) * self._per_second
             self._tokens = min(self._burst, self._tokens + refilled) - 1
