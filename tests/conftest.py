@@ -1,0 +1,13 @@
+"""What every test shares: a warehouse of its own, never the user's."""
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def own_warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Point ``INFERPLAN_DB`` at a fresh file; the test's processes inherit it."""
+    path = tmp_path / "warehouse.duckdb"
+    monkeypatch.setenv("INFERPLAN_DB", str(path))
+    return path
