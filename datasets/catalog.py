@@ -3,6 +3,7 @@
 import copy
 import csv
 import functools
+import io
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -44,9 +45,8 @@ def _facts() -> Traversable:
 
 def _read_csv(name: str) -> Iterator[dict[str, str]]:
     """Yield the rows of a facts file without their empty cells: empty is unknown."""
-    with (_facts() / name).open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            yield {column: cell for column, cell in row.items() if cell}
+    for row in csv.DictReader(io.StringIO((_facts() / name).read_text(encoding="utf-8"))):
+        yield {column: cell for column, cell in row.items() if cell}
 
 
 def _parse_gpu(row: Mapping[str, str]) -> Gpu:

@@ -88,5 +88,5 @@ def _cheapest(instance_type: str, offerings: Sequence[Mapping[str, Any]], region
 
 
 def _usd_per_hour(offering: Mapping[str, Any]) -> Decimal:
-    hours = Decimal(offering["CapacityBlockDurationHours"]) * offering.get("InstanceCount", 1)
+    hours = int(offering["CapacityBlockDurationHours"]) * int(offering.get("InstanceCount", 1))
     return Decimal(offering["UpfrontFee"]) / hours
