@@ -207,7 +207,11 @@ def layout(
     dtype = kv_dtype_of(architecture, kv_dtype)
     cut = _Cut(dtype, served_dtype(architecture), tp, dcp, windows, chunks)
     found = [
-        KvLayout(_stage_groups([architecture.layers[i] for i in stage], cut), number, _copies(architecture, tp, dcp))
+        KvLayout(
+            _stage_groups([architecture.layers[i] for i in stage], cut),
+            number,
+            _copies(architecture, tp, dcp),
+        )
         for number, stage in enumerate(stages(max(1, len(architecture.layers)), pp))
         if architecture.layers
     ]

@@ -3,7 +3,12 @@
 from dataclasses import dataclass
 
 from inferplan.planner.architecture.fields import ConfigError, Fields
-from inferplan.planner.architecture.model import CompressedAttention, LatentAttention, SoftmaxAttention
+from inferplan.planner.architecture.model import (
+    CompressedAttention,
+    CrossAttention,
+    LatentAttention,
+    SoftmaxAttention,
+)
 from inferplan.planner.architecture.sheet import Sheet
 
 INDEX_SCALE_BYTES = 4
@@ -93,6 +98,7 @@ def softmax_attention(
     sheet.matrix(
         "self_attn.o_proj", "attention", hidden, inner, "row", bias=fields.flag("o_bias"), units=heads.query
     )
+    sheet.vector("self_attn.lambdas", fields.integer("lambda_vectors", 0, minimum=0) * heads.dim, "attention")
     _gates(fields, sheet, gate, heads, width)
     if _has_sinks(fields, kind):
         sheet.vector("self_attn.sinks", heads.query, "attention", "column", units=heads.query)
@@ -122,6 +128,8 @@ def _gates(fields: Fields, sheet: Sheet, gate: str, heads: Heads, width: int) ->
             "column",
             units=heads.query,
         )
+        if fields.flag("gate_bias"):
+            sheet.vector("self_attn.gate_bias", heads.query, "attention", "column", units=heads.query)
     elif gate == "head":
         sheet.matrix("self_attn.g_proj", "attention", heads.query, width, "column", units=heads.query)
     if fields.flag("sub_norms"):
@@ -184,6 +192,26 @@ def latent_attention(fields: Fields, sheet: Sheet, *, indexed: bool = True) -> L
     if indexed and fields.has("index_heads") and query_rank:
         index_bytes = _indexer(fields, sheet, query_rank)
     return LatentAttention(heads, rank, rope, nope, value, query_rank, index_bytes)
+
+
+def cross_attention(fields: Fields, sheet: Sheet) -> CrossAttention:
+    """Add a layer's attention to the image (Llama 3.2 Vision): head norms, two gates; keys are kept per image."""
+    heads = read_heads(fields)
+    hidden = fields.integer("hidden_size")
+    sheet.matrix(
+        "cross_attn.q_proj", "attention", heads.query * heads.dim, hidden, "column", units=heads.query
+    )
+    for name in ("k_proj", "v_proj"):
+        sheet.matrix(
+            f"cross_attn.{name}", "attention", heads.kv * heads.dim, hidden, "kv_heads", units=heads.kv
+        )
+    sheet.matrix("cross_attn.o_proj", "attention", hidden, heads.query * heads.dim, "row", units=heads.query)
+    sheet.norm("cross_attn.q_norm", heads.dim)
+    sheet.norm("cross_attn.k_norm", heads.dim)
+    sheet.vector("cross_attn.gates", 2, "other")
+    # 4 tiles of (560 / 14)^2 + 1 patches: transformers v5.23.0 configuration_mllama.py
+    tokens = fields.integer("cross_source_tokens", 6404)
+    return CrossAttention(heads.query, heads.kv, heads.dim, tokens)
 
 
 def _indexer(fields: Fields, sheet: Sheet, query_rank: int) -> int:

@@ -8,7 +8,12 @@ from inferplan.planner.architecture.fields import ConfigError, Fields, shown
 from inferplan.planner.architecture.model import Tensor
 from inferplan.planner.architecture.sheet import Sheet
 
-_WHISPER_LIKE = ("whisper", "qwen2_audio_encoder", "qwen2_5_omni_audio_encoder", "qwen3_omni_moe_audio_encoder")
+_WHISPER_LIKE = (
+    "whisper",
+    "qwen2_audio_encoder",
+    "qwen2_5_omni_audio_encoder",
+    "qwen3_omni_moe_audio_encoder",
+)
 MAX_LAYERS = 512
 
 
@@ -26,7 +31,7 @@ def audio_tensors(config: Mapping[str, object], text_hidden: int) -> tuple[list[
     if kind.startswith("gemma4"):
         _gemma4(fields, sheet, text_hidden)
     elif kind in _WHISPER_LIKE or fields.has("encoder_layers"):
-        audio_encoder(fields, sheet, text_hidden)
+        audio_encoder(fields, sheet, text_hidden, stored_positions="omni" not in kind)
     else:
         return [], f"The audio tower {kind or 'of this model'} is not known; it is not counted."
     return list(sheet.placed("", None)), None
@@ -35,7 +40,9 @@ def audio_tensors(config: Mapping[str, object], text_hidden: int) -> tuple[list[
 def _gemma4(fields: Fields, sheet: Sheet, text_hidden: int) -> None:
     """Gemma 4's conformer: strided convolutions, then blocks of two half MLPs, attention and a convolution."""
     hidden = fields.integer("hidden_size", 1024)
-    channels = [int(c) for c in fields.sequence("subsampling_conv_channels") or (128, 32) if isinstance(c, int)]
+    channels = [
+        int(c) for c in fields.sequence("subsampling_conv_channels") or (128, 32) if isinstance(c, int)
+    ]
     before = 1
     for number, size in enumerate(channels):
         sheet.matrix(f"audio_tower.subsample.{number}.conv", "other", size, 9 * before, "replicated")
@@ -55,20 +62,15 @@ def _gemma4(fields: Fields, sheet: Sheet, text_hidden: int) -> None:
 
 def _gemma4_layer(fields: Fields, sheet: Sheet, hidden: int) -> None:
     heads = fields.integer("num_attention_heads", 8)
-    linears = 0
     for number in (1, 2):
         sheet.matrix(f"feed_forward{number}.up", "mlp", 4 * hidden, hidden, "column")
         sheet.matrix(f"feed_forward{number}.down", "mlp", hidden, 4 * hidden, "row")
         sheet.norm(f"feed_forward{number}.norms", 2 * hidden)
-        linears += 2
     for name in ("q_proj", "k_proj", "v_proj", "post"):
         sheet.matrix(f"self_attn.{name}", "attention", hidden, hidden, "column")
-        linears += 1
     sheet.matrix("self_attn.relative_k_proj", "attention", hidden, hidden, "column")
     sheet.vector("self_attn.per_dim_scale", max(1, hidden // heads), "attention")
     sheet.matrix("lconv1d.start", "other", 2 * hidden, hidden, "replicated")
     sheet.matrix("lconv1d.end", "other", hidden, hidden, "replicated")
     sheet.matrix("lconv1d.depthwise", "other", hidden, fields.integer("conv_kernel_size", 5), "replicated")
     sheet.norm("norms", 5 * hidden)
-    if fields.flag("use_clipped_linears"):
-        sheet.vector("clip_ranges", 4 * (linears + 2), "other")

@@ -4,6 +4,7 @@ from inferplan.planner.architecture import attention, feed_forward
 from inferplan.planner.architecture.fields import Fields
 from inferplan.planner.architecture.layers import (
     COMPRESSED,
+    CROSS,
     DENSE,
     EXPERTS,
     LINEAR,
@@ -67,10 +68,26 @@ def placed_plans(fields: Fields) -> list[LayerPlan]:
 
 def decoder_layer(fields: Fields, sheet: Sheet, plan: LayerPlan) -> tuple[Mixer, ...]:
     """Add one layer's tensors and return its mixers."""
+    if fields.flag("twin_sublayers"):
+        return _twin_layer(fields, sheet, plan)
     mixers = _mixers(fields, sheet, plan)
     _feed_forward(fields, sheet, plan)
     _norms(fields, sheet, plan)
     _extras(fields, sheet)
+    return mixers
+
+
+def _twin_layer(fields: Fields, sheet: Sheet, plan: LayerPlan) -> tuple[Mixer, ...]:
+    """Add a layer of two attentions and two dense MLPs beside one mixture of experts (LongCat-Flash)."""
+    mixers: tuple[Mixer, ...] = ()
+    dense = LayerPlan(plan.mixer, DENSE, plan.own)
+    for number in range(2):
+        sheet.prefix = f"sublayers.{number}."
+        mixers += _mixers(fields, sheet, dense)
+        _feed_forward(fields, sheet, dense)
+        _norms(fields, sheet, dense)
+    sheet.prefix = ""
+    feed_forward.experts(fields, sheet)
     return mixers
 
 
@@ -88,6 +105,8 @@ def _mixers(fields: Fields, sheet: Sheet, plan: LayerPlan) -> tuple[Mixer, ...]:
     if plan.mixer == COMPRESSED:
         ratio = fields.integer("compress_ratio", 0, minimum=0)
         return (attention.compressed_attention(fields, sheet, ratio),)
+    if plan.mixer == CROSS:
+        return (attention.cross_attention(fields, sheet),)
     if fields.has("kv_lora_rank"):
         return (attention.latent_attention(fields, sheet, indexed=fields.flag("indexed", True)),)
     found = attention.softmax_attention(fields, sheet, plan.mixer, stores_kv=fields.flag("stores_kv", True))
@@ -146,6 +165,8 @@ def _shares_norm(fields: Fields) -> bool:
 def _extras(fields: Fields, sheet: Sheet) -> None:
     """Add what only some families have per layer."""
     hidden = fields.integer("hidden_size")
+    if fields.flag("altup"):
+        _altup_layer(fields, sheet, hidden)
     if fields.flag("layer_scalar"):
         sheet.vector("layer_scalar", 1, "other")
     narrow = fields.optional("hidden_size_per_layer_input", minimum=0)
@@ -162,10 +183,29 @@ def _extras(fields: Fields, sheet: Sheet) -> None:
             sheet.vector(f"{name}.scale", 3, "other")
 
 
+def _altup_layer(fields: Fields, sheet: Sheet, hidden: int) -> None:
+    """Add what predicts and corrects the parallel residual streams (Gemma 3n), and its low-rank branch."""
+    inputs = fields.integer("altup_num_inputs", 4)
+    rank = fields.integer("laurel_rank", 64)
+    sheet.vector("altup.correct_output_scale", hidden, "other")
+    sheet.matrix("altup.correction_coefs", "other", inputs, inputs, "replicated")
+    sheet.matrix("altup.prediction_coefs", "other", inputs * inputs, inputs, "replicated")
+    sheet.matrix("altup.modality_router", "other", inputs, hidden, "replicated")
+    sheet.norm("altup.router_norm", hidden)
+    sheet.matrix("laurel.linear_left", "other", rank, hidden, "replicated")
+    sheet.matrix("laurel.linear_right", "other", hidden, rank, "replicated")
+    sheet.norm("laurel.post_laurel_norm", hidden)
+
+
 def _before(fields: Fields, sheet: Sheet, layers: int) -> None:
     hidden, vocab = fields.integer("hidden_size"), fields.integer("vocab_size")
     width = fields.integer("embedding_width", hidden)
-    sheet.matrix("model.embed_tokens", "embedding", vocab, width, "vocab")
+    rows = vocab + fields.integer("extra_embedding_rows", 0, minimum=0)
+    sheet.matrix("model.embed_tokens", "embedding", rows, width, "vocab")
+    if fields.flag("altup"):
+        streams = fields.integer("altup_num_inputs", 4) - 1
+        for name in ("altup_projections", "altup_unembed_projections"):
+            sheet.matrix(f"model.{name}", "other", hidden, hidden, "replicated", count=streams)
     if width != hidden:
         sheet.matrix("model.project_in", "other", hidden, width, "replicated")
         sheet.matrix("model.project_out", "other", width, hidden, "replicated")

@@ -46,7 +46,11 @@ def read_whisper(fields: Fields) -> tuple[list[Layer], list[Tensor]]:
     _audio_front(outside, fields, "model.encoder", hidden, source)
     outside.matrix("model.decoder.embed_tokens", "embedding", fields.integer("vocab_size"), hidden, "vocab")
     outside.matrix(
-        "model.decoder.embed_positions", "embedding", fields.integer("max_target_positions", 448), hidden, "replicated"
+        "model.decoder.embed_positions",
+        "embedding",
+        fields.integer("max_target_positions", 448),
+        hidden,
+        "replicated",
     )
     for part in ("encoder", "decoder"):
         outside.norm(f"model.{part}.layer_norm", hidden, "layer")
@@ -68,18 +72,28 @@ def read_whisper(fields: Fields) -> tuple[list[Layer], list[Tensor]]:
     return layers, tensors
 
 
-def audio_encoder(fields: Fields, sheet: Sheet, text_hidden: int) -> None:
+def audio_encoder(fields: Fields, sheet: Sheet, text_hidden: int, *, stored_positions: bool) -> None:
     """Add a Whisper-like audio tower and a linear projector (Qwen audio and omni models)."""
     hidden = fields.integer("d_model", fields.integer("hidden_size", 1280))
     heads = fields.integer("encoder_attention_heads", fields.integer("num_attention_heads", 20))
     width = fields.integer("encoder_ffn_dim", fields.integer("intermediate_size", 4 * hidden))
-    _audio_front(sheet, fields, "audio_tower", hidden, fields.integer("max_source_positions", 1500))
+    positions = fields.integer("max_source_positions", 1500) if stored_positions else 0
+    _audio_front(sheet, fields, "audio_tower", hidden, positions)
     sheet.norm("audio_tower.layer_norm", hidden, "layer")
     layer = Sheet(sheet.part)
     _speech_layer(layer, hidden, heads, width)
-    for index in range(fields.integer("encoder_layers", fields.integer("num_hidden_layers", 32), maximum=MAX_LAYERS)):
+    for index in range(
+        fields.integer("encoder_layers", fields.integer("num_hidden_layers", 32), maximum=MAX_LAYERS)
+    ):
         sheet.tensors.extend(layer.placed(f"audio_tower.layers.{index}.", None))
-    sheet.matrix("audio_tower.proj", "other", fields.integer("output_dim", text_hidden), hidden, "replicated", bias=True)
+    sheet.matrix(
+        "audio_tower.proj",
+        "other",
+        fields.integer("output_dim", text_hidden),
+        hidden,
+        "replicated",
+        bias=True,
+    )
 
 
 def _audio_front(sheet: Sheet, fields: Fields, name: str, hidden: int, positions: int) -> None:

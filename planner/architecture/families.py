@@ -36,6 +36,9 @@ def _family(base: Family | None = None, fixed: Mapping[str, Any] | None = None, 
 
 
 LLAMA = _family()
+UNKNOWN = _family(guess_gate=True)
+"""A model_type that is not listed: a block like Llama's, gated unless the activation or the width says not."""
+ENCODER = _family(fixed={"layout": "encoder"}, tied=True)
 _CLASSIC = _family(  # GPT-2's block: LayerNorm and biases everywhere, two matrices in the MLP
     fixed={"norm": "layer", "gated_mlp": False, "qkv_bias": True, "o_bias": True, "mlp_bias": True},
     expansion_ratio=4, tied=True,
@@ -58,7 +61,7 @@ _COHERE = _family(
 _COHERE2 = _family(_COHERE, window_pattern=4)
 _OLMO2 = _family(fixed={"qk_norm": True, "qk_norm_shape": "projection"})
 _OLMO3 = _family(_OLMO2, window_pattern=4, window=4096)
-_GEMMA = _family(tied=True, head_dim=256)
+_GEMMA = _family(fixed={"gated_mlp": True}, tied=True, head_dim=256)
 _GEMMA2 = _family(_GEMMA, {"norms_per_sublayer": 2}, window_pattern=2, window=4096)
 _GEMMA3 = _family(_GEMMA2, {"qk_norm": True}, window_pattern=6)
 _GEMMA4 = _family(
@@ -76,7 +79,9 @@ _NEMOTRON_H = _family(
     head_dim=128,
 )
 _MINIMAX = _family(fixed={"recurrent": "lightning", "mlp_bias": False})
-_MINIMAX_M2 = _family(fixed={"qk_norm": True, "mtp_layers": 0}, qk_norm_shape="projection", correction_bias=True)
+_MINIMAX_M2 = _family(
+    fixed={"qk_norm": True, "mtp_layers": 0}, qk_norm_shape="projection", correction_bias=True
+)
 _HUNYUAN = _family(fixed={"qk_norm": True})
 _MAMBA1 = _family(fixed={"recurrent": "mamba1", "attention_free": True}, tied=True)
 _BAILING = _family(fixed={"qkv_bias": False, "o_bias": False, "mlp_bias": False}, correction_bias=False)
@@ -96,9 +101,12 @@ FAMILIES: Mapping[str, Family] = {
     "seed_oss": _family(_QKV_BIAS_ONLY, {"o_bias": None}, qkv_bias=True, head_dim=128),
     "arcee": _family(fixed={"gated_mlp": False}),
     "orion": _family(fixed={"norm": "layer"}),
-    "bitnet": _family(fixed={"sub_norms": True}),
+    "bitnet": _family(fixed={"sub_norms": True, "gated_mlp": True}),
+    "diffllama": _family(fixed={"lambda_vectors": 4}),
+    "mllama": _family(fixed={"extra_embedding_rows": 8}),
     "granitemoeshared": LLAMA,
     "granitemoehybrid": _family(fixed={"recurrent": "mamba2"}, shared_intermediate_size=1024),
+    "granitemoe_swa": _family(fixed={"sinks": "all"}, window_pattern=4),
     "granite_swa": _family(fixed={"sinks": "all"}, tied=True, window_pattern=4),
     "nemotron": _family(fixed={"norm": "layer", "gated_mlp": False}),
     "nemotron-nas": LLAMA,
@@ -202,10 +210,14 @@ FAMILIES: Mapping[str, Family] = {
     "afmoe": _family(_CORRECTED, {"qk_norm": True, "gate": "projection", "norms_per_sublayer": 2}, window_pattern=4),
     "laguna": _family(_CORRECTED, {"qk_norm": True, "gate": "head"}),
     "mellum": _QWEN3,
+    "beam": _family(
+        _CORRECTED, {"qk_norm": True, "gate": "projection", "gate_bias": True, "norms_per_sublayer": 2}, window_pattern=6
+    ),
     "flint": _family(fixed={"qk_norm": True, "sinks": "all"}),
     "kolibri1": _family(_CORRECTED, {"qk_norm": True, "norms_per_sublayer": 2}),
     "ernie4_5": _family(tied=True),
     "ernie4_5_moe": _family(tied=True, correction_bias=True),
+    "ernie4_5_vl_moe": _family(fixed={"paired_experts": True}, tied=True, correction_bias=True),
     "bailing_moe": _BAILING,
     "bailing_moe_v2": _family(_BAILING, qk_norm=True, correction_bias=True),
     "bailing_moe_linear": _family(_BAILING, {"recurrent": "bailing_lightning"}, qk_norm=True, correction_bias=True),
@@ -231,7 +243,7 @@ FAMILIES: Mapping[str, Family] = {
     # encoders
     **dict.fromkeys(
         ("bert", "roberta", "xlm-roberta", "camembert", "xlm-roberta-xl", "electra", "ernie"),
-        _family(fixed={"layout": "encoder"}, tied=True),
+        ENCODER,
     ),
     "whisper": _family(fixed={"layout": "whisper"}, tied=True),
     # recurrent and hybrid
@@ -246,6 +258,9 @@ FAMILIES: Mapping[str, Family] = {
     "falcon_h1": _family(fixed={"recurrent": "mamba2", "parallel_mixers": True}, mamba_norm=False),
     "nemotron_h": _NEMOTRON_H,
     "lfm2": _family(fixed={"recurrent": "short_conv", "qk_norm": True, "lfm2_width": True}, tied=True),
+    "lfm3": _family(
+        fixed={"recurrent": "short_conv", "qk_norm": True, "gate": "head"}, tied=True, norms_per_sublayer=2
+    ),
     "lfm2_moe": _family(
         fixed={"recurrent": "short_conv", "qk_norm": True}, tied=True, correction_bias=True
     ),
@@ -282,8 +297,9 @@ _RELATIVES: Mapping[str, str] = {
     "glm4v": "glm4",
     "glm4v_moe": "glm4_moe",
     "minimax_m3_vl": "minimax_m3",
-    "ernie4_5_vl_moe": "ernie4_5_moe",
-    "ernie4_5_vl": "ernie4_5_moe",
+    "ernie4_5_vl": "ernie4_5_vl_moe",
+    "gemma4_unified": "gemma4",
+    "mllama_text_model": "mllama",
     "mistral3": "mistral",
     "llama4": "llama4",
     "llava": "llama",

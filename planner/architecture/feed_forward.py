@@ -1,6 +1,6 @@
 """Tensors of feed-forward blocks: one dense MLP, or a mixture of experts with what comes along."""
 
-from inferplan.planner.architecture.fields import ConfigError, Fields
+from inferplan.planner.architecture.fields import ConfigError, Fields, whole
 from inferplan.planner.architecture.model import Role
 from inferplan.planner.architecture.sheet import Sheet
 
@@ -9,7 +9,11 @@ _UNGATED = frozenset({"relu", "relu2", "relu_squared", "xielu", "gelu_new", "gel
 
 def is_gated(fields: Fields) -> bool:
     """Return whether MLPs have a gate matrix: as the family says, else by the activation."""
-    return fields.flag("gated_mlp", fields.text("hidden_act", "silu") not in _UNGATED)
+    activation = fields.text("hidden_act", "silu")
+    plain = activation in _UNGATED
+    if fields.flag("guess_gate") and activation.startswith("gelu"):
+        plain = fields.optional("intermediate_size") in (None, 4 * fields.integer("hidden_size"))
+    return fields.flag("gated_mlp", not plain)
 
 
 def dense_width(fields: Fields) -> int:
@@ -78,6 +82,24 @@ def experts(fields: Fields, sheet: Sheet) -> None:
         )
     sheet.matrix("mlp.experts.down_proj", "expert", outer, width, "row", bias=bias, count=count, units=width)
     shared_experts(fields, sheet, width)
+    if fields.flag("paired_experts"):
+        _vision_experts(fields, sheet)
+
+
+def _vision_experts(fields: Fields, sheet: Sheet) -> None:
+    """Add the second set of experts that only image tokens reach (ERNIE 4.5 VL): part of the vision tower."""
+    counts, widths = fields.config.get("moe_num_experts"), fields.config.get("moe_intermediate_size")
+    if not (isinstance(counts, list) and isinstance(widths, list) and len(counts) == len(widths) == 2):
+        return
+    hidden = fields.integer("hidden_size")
+    count, width = whole("moe_num_experts", counts[1]), whole("moe_intermediate_size", widths[1])
+    own = Sheet("vision")
+    own.matrix("mlp.vision_gate", "router", count, hidden, "replicated")
+    own.vector("mlp.vision_gate.e_score_correction_bias", count, "router")
+    for name in ("gate_proj", "up_proj"):
+        own.matrix(f"mlp.vision_experts.{name}", "expert", width, hidden, "column", count=count, units=width)
+    own.matrix("mlp.vision_experts.down_proj", "expert", hidden, width, "row", count=count, units=width)
+    sheet.tensors.extend(own.tensors)
 
 
 def shared_experts(fields: Fields, sheet: Sheet, expert_width: int) -> None:

@@ -10,7 +10,7 @@ from inferplan.planner.architecture.names import NAMES
 MAX_LAYERS = 2048
 
 FULL, WINDOW, CHUNK, LINEAR, NONE = "full", "window", "chunk", "linear", "none"
-COMPRESSED, PARALLEL = "compressed", "parallel"
+COMPRESSED, PARALLEL, CROSS = "compressed", "parallel", "cross"
 DENSE, EXPERTS = "dense", "experts"
 
 _MIXERS: Mapping[str, str] = {
@@ -128,7 +128,8 @@ def _derived_mixers(fields: Fields, count: int) -> list[str]:
         mixers = found(fields, count)
         if mixers is not None:
             return mixers
-    return [FULL] * count
+    hybrid = fields.text("recurrent") in ("mamba1", "mamba2", "lightning")
+    return [LINEAR if hybrid else FULL] * count
 
 
 def _by_compression(fields: Fields, count: int) -> list[str] | None:
@@ -136,6 +137,9 @@ def _by_compression(fields: Fields, count: int) -> list[str] | None:
 
 
 def _by_lists(fields: Fields, count: int) -> list[str] | None:
+    crossing = _indices(fields, "cross_attention_layers", count)
+    if crossing:
+        return [CROSS if i in crossing else FULL for i in range(count)]
     full = _bits(fields, "linear_or_full", count)
     if full is not None:
         return [FULL if bit else LINEAR for bit in full]
@@ -263,6 +267,9 @@ def _own_values(fields: Fields, count: int) -> list[dict[str, Any]]:
     for name in _PER_LAYER:
         written, value = fields.find(name)
         if isinstance(value, list):
+            if fields.flag("paired_experts") and len(value) == 2:
+                own = [{**layer, name: whole(written, value[0], 0)} for layer in own]
+                continue
             if len(value) < count:
                 msg = f"{written} has {len(value)} entries but there are {count} layers."
                 raise ConfigError(msg, [written])

@@ -41,7 +41,11 @@ def _block_plans(fields: Fields) -> list[LayerPlan]:
         "*": (FULL, NONE), "attention": (FULL, NONE), "full_attention": (FULL, NONE), "-": (NONE, DENSE),
         "mlp": (NONE, DENSE), "E": (NONE, EXPERTS), "moe": (NONE, EXPERTS),
     }  # fmt: skip
-    if isinstance(written, str | list) and written and all(isinstance(w, str) and w in kinds for w in written):
+    if (
+        isinstance(written, str | list)
+        and written
+        and all(isinstance(w, str) and w in kinds for w in written)
+    ):
         return [LayerPlan(*kinds[word]) for word in written]
     last = placed_plans(fields)[-1]
     if fields.flag("mimo_mtp"):

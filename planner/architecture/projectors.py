@@ -98,6 +98,8 @@ def _qwen_merger(sizes: Sizes, sheet: Sheet, kind: str) -> None:
     out = sizes.text_hidden
     if sizes.fields.config.get("out_hidden_size"):
         out = sizes.fields.size("out_hidden_size")
+    elif sizes.fields.config.get("embed_dim"):
+        out = sizes.fields.size("hidden_size")
     _norm(sheet, "norm", sizes.hidden, kind)
     _linear(sheet, "fc1", merged, merged)
     _linear(sheet, "fc2", out, merged)
@@ -106,6 +108,11 @@ def _qwen_merger(sizes: Sizes, sheet: Sheet, kind: str) -> None:
 def qwen2(sizes: Sizes, sheet: Sheet) -> None:
     """Qwen2-VL: merged patches through two linear layers, LayerNorm before."""
     _qwen_merger(sizes, sheet, "layer")
+
+
+def llama_vision(sizes: Sizes, sheet: Sheet) -> None:
+    """Llama 3.2 Vision: one linear layer behind the joined layers' features."""
+    _linear(sheet, "linear", sizes.text_hidden, sizes.fields.size("vision_output_dim", 7680))
 
 
 def qwen2_5(sizes: Sizes, sheet: Sheet) -> None:
@@ -118,7 +125,7 @@ def qwen3(sizes: Sizes, sheet: Sheet) -> None:
     _qwen_merger(sizes, sheet, "layer")
     merged = sizes.hidden * sizes.merge() ** 2
     out = sizes.fields.size("out_hidden_size", sizes.text_hidden)
-    deep = sizes.fields.config.get("deepstack_visual_indexes", (8, 16, 24))
+    deep = sizes.fields.config.get("deepstack_visual_indexes")
     for number in range(len(deep) if isinstance(deep, list | tuple) else 0):
         _norm(sheet, f"deepstack.{number}.norm", merged)
         _linear(sheet, f"deepstack.{number}.fc1", merged, merged)
@@ -190,6 +197,7 @@ _BY_MODEL: Mapping[str, Callable[[Sizes, Sheet], None]] = {
     "gemma4": gemma4,
     "paligemma": one_linear,
     "mistral3": mistral3,
+    "mllama": llama_vision,
     "llava_next": two_linears_newline,
     "llava_next_video": two_linears_newline,
     "llava_onevision": two_linears_newline,

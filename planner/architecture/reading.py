@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from inferplan.planner.architecture.audio import audio_tensors
 from inferplan.planner.architecture.decoder import read_decoder
 from inferplan.planner.architecture.encoder import read_encoder, read_whisper
-from inferplan.planner.architecture.families import LLAMA, Family, family_of
+from inferplan.planner.architecture.families import ENCODER, UNKNOWN, family_of
 from inferplan.planner.architecture.fields import ConfigError, Fields, checked, shown
 from inferplan.planner.architecture.model import Architecture
 from inferplan.planner.architecture.mtp import mtp_tensors
@@ -24,6 +24,9 @@ _NOT_UNDERSTOOD = {
     "t5": "encoder-decoder", "mt5": "encoder-decoder", "bart": "encoder-decoder", "mbart": "encoder-decoder",
     "pegasus": "encoder-decoder", "marian": "encoder-decoder", "zamba": "Mamba with a shared transformer",
     "zamba2": "Mamba with a shared transformer", "hyena": "Hyena", "stripedhyena": "Hyena",
+    "jetmoe": "mixture of attention heads", "moshi": "speech codec", "doge": "dynamic mask attention",
+    "zaya": "convolutional attention", "hrm_text": "recurrent depth", "inkling_text": "relative attention",
+    "reformer": "hashed attention", "xlnet": "two-stream attention",
 }  # fmt: skip
 
 
@@ -93,19 +96,19 @@ def _text_fields(config: Mapping[str, object]) -> tuple[Fields, str]:
     outer = config.get("model_type")
     family = family_of(kind) or (family_of(outer) if isinstance(outer, str) else None)
     basis = f"family {kind}" if family else "by shape"
-    family = family or LLAMA
+    if family is None and section.get("is_encoder_decoder") is True:
+        msg = f"model_type {kind!r} is an encoder-decoder, which is not understood yet (Whisper is)."
+        raise ConfigError(msg, ["is_encoder_decoder"])
+    if family is None:
+        family = ENCODER if "type_vocab_size" in section else UNKNOWN
     if section is not config:
         section = {**_inherited(config), **section}
-    return Fields(section, _with_head_tie(family, config, section), path=path), basis
+    return Fields(section, family, path=path), basis
 
 
 def _inherited(config: Mapping[str, object]) -> dict[str, object]:
     names = ("tie_word_embeddings", "torch_dtype", "dtype", "quantization_config")
     return {name: config[name] for name in names if config.get(name) is not None}
-
-
-def _with_head_tie(family: Family, config: Mapping[str, object], section: Mapping[str, object]) -> Family:
-    return family
 
 
 def _language_section(config: Mapping[str, object]) -> tuple[Mapping[str, object], str]:

@@ -62,6 +62,7 @@ TOWERS: Final[Mapping[str, Tower]] = {
     "gemma4": Tower(
         "rms", False, False, True, False, False, positions="pair", norms_per_layer=4, head_norms=True
     ),
+    "mllama_vision_model": Tower(bias=False, output_bias=False, patch_bias=False, class_token=True, norms_before=1, norms_after=1),
     "ernie4_5_vl_moe": Tower(patch_bias=False, positions="none", norms_after=1),
 }  # fmt: skip
 
@@ -102,7 +103,12 @@ def tower_type(config: Mapping[str, object], vision: Mapping[str, object]) -> st
     own = vision.get("model_type")
     for kind in (own, outer):
         if isinstance(kind, str):
-            for name in (kind, kind.removesuffix("_vision"), kind.removesuffix("_vision_model"), kind.removesuffix("_text")):
+            for name in (
+                kind,
+                kind.removesuffix("_vision"),
+                kind.removesuffix("_vision_model"),
+                kind.removesuffix("_text"),
+            ):
                 if name in TOWERS:
                     return name
     if "vt_hidden_size" in vision:
@@ -128,7 +134,11 @@ def vision_tensors(config: Mapping[str, object], text_hidden: int) -> tuple[list
         raise ConfigError(msg, ["vision_config"])
     kind = tower_type(config, vision)
     tower = TOWERS.get(kind)
-    note = None if tower else f"The vision tower {kind or 'of this model'} is not known; it is counted as a plain ViT."
+    note = (
+        None
+        if tower
+        else f"The vision tower {kind or 'of this model'} is not known; it is counted as a plain ViT."
+    )
     if tower is None and not any(name in vision for name in _NAMES["hidden"]):
         return [], f"The vision tower {kind or 'of this model'} states no sizes; it is not counted."
     fields = VisionFields(vision, "vision_config.")
@@ -174,20 +184,47 @@ def _stack(fields: VisionFields, tower: Tower, sheet: Sheet) -> None:
             sheet.norm(f"vision_tower.norm_{place}", hidden, tower.norm)
     if fields.flag("standardize"):
         sheet.vector("vision_tower.std", 2 * hidden, "other")
+    if fields.flag("vision_use_head"):
+        _pooling_head(sheet, hidden, _mlp_width(fields, tower, hidden))
+    tiled = fields.size("num_global_layers", 0) if fields.config.get("num_global_layers") else 0
+    if tiled:
+        _tiles(fields, sheet, hidden, rows, tiled)
     layer = Sheet("vision")
     _layer(fields, tower, layer, hidden)
-    for number in range(fields.size("layers")):
-        if number >= MAX_LAYERS:
-            msg = f"The vision tower states {fields.size('layers')} layers; {MAX_LAYERS} are allowed at most."
-            raise ConfigError(msg, ["vision_config"])
+    count = fields.size("layers") + tiled
+    if count > MAX_LAYERS:
+        msg = f"The vision tower states {count} layers; {MAX_LAYERS} are allowed at most."
+        raise ConfigError(msg, ["vision_config"])
+    for number in range(count):
         sheet.tensors.extend(layer.placed(f"vision_tower.layers.{number}.", None))
+
+
+def _pooling_head(sheet: Sheet, hidden: int, width: int) -> None:
+    """Add SigLIP's attention pooling: one query, one block."""
+    sheet.vector("vision_tower.head.probe", hidden, "other")
+    sheet.matrix("vision_tower.head.attention", "other", 4 * hidden, hidden, "replicated", bias=True)
+    sheet.norm("vision_tower.head.layernorm", hidden, "layer")
+    sheet.matrix("vision_tower.head.fc1", "other", width, hidden, "replicated", bias=True)
+    sheet.matrix("vision_tower.head.fc2", "other", hidden, width, "replicated", bias=True)
+
+
+def _tiles(fields: VisionFields, sheet: Sheet, hidden: int, rows: int, gated_layers: int) -> None:
+    """Add Llama 3.2 Vision's tables for tiles and their gates."""
+    tiles = fields.size("max_num_tiles", 4)
+    shapes = len(fields.sequence("supported_aspect_ratios") or range(8)) + 1
+    sheet.matrix("vision_tower.tile_embedding", "other", shapes, tiles * rows * hidden, "replicated")
+    for place in ("pre", "post"):
+        sheet.matrix(f"vision_tower.{place}_tile_embedding", "other", shapes, tiles * hidden, "replicated")
+    sheet.vector("vision_tower.gates", 3 + 2 * gated_layers, "other")
 
 
 def _position_rows(fields: VisionFields, tower: Tower, patch: int) -> int:
     if tower.positions == "none":
         return 0
     if tower.positions == "stated":
-        return fields.size("num_position_embeddings", 0 if not fields.config.get("num_position_embeddings") else None)
+        return fields.size(
+            "num_position_embeddings", 0 if not fields.config.get("num_position_embeddings") else None
+        )
     if tower.positions == "square":
         return fields.size("init_pos_emb_height", 64) * fields.size("init_pos_emb_width", 64)
     if tower.positions == "pair":
@@ -201,7 +238,9 @@ def _layer(fields: VisionFields, tower: Tower, sheet: Sheet, hidden: int) -> Non
     dim = fields.size("head_dim", max(1, hidden // heads))
     inner = fields.size("qkv_hidden_size", heads * dim)
     bias = fields.flag("attention_bias", fields.flag("qkv_bias", tower.bias))
-    kv_inner = dim * fields.size("num_key_value_heads", heads) if "num_key_value_heads" in fields.config else inner
+    kv_inner = (
+        dim * fields.size("num_key_value_heads", heads) if "num_key_value_heads" in fields.config else inner
+    )
     for name, size in (("q_proj", inner), ("k_proj", kv_inner), ("v_proj", kv_inner)):
         sheet.matrix(f"self_attn.{name}", "attention", size, hidden, "column", bias=bias)
     sheet.matrix("self_attn.out_proj", "attention", hidden, inner, "row", bias=tower.output_bias)
@@ -218,8 +257,6 @@ def _layer(fields: VisionFields, tower: Tower, sheet: Sheet, hidden: int) -> Non
         sheet.norm("self_attn.q_norm", inner)
         sheet.norm("self_attn.k_norm", inner)
     sheet.vector("layer_scale", tower.layer_vectors * hidden, "other")
-    if fields.flag("use_clipped_linears"):
-        sheet.vector("clip_ranges", 4 * (7 if tower.gated else 6), "other")
 
 
 def _norm_kind(fields: VisionFields, tower: Tower) -> str:

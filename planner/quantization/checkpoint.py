@@ -110,7 +110,10 @@ def read_checkpoint(config: Mapping[str, Any]) -> Checkpoint:
         if isinstance(listed, list):
             kept.extend(listed)
     rules = _rules(config)
-    if config.get("expert_dtype") in ("fp4", "mxfp4"):  # DeepSeek V4: e2m1 with an e8m0 scale per 32, experts only
+    if config.get("expert_dtype") in (
+        "fp4",
+        "mxfp4",
+    ):  # DeepSeek V4: e2m1 with an e8m0 scale per 32, experts only
         rules = (Rule(FORMATS["mxfp4"], ModuleList(["mlp.experts"])), *rules)
     return Checkpoint(rules, ModuleList([*kept, *_skipped_by_rule(config)]))
 
