@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -155,10 +155,10 @@ def series() -> Iterator[tuple[Series, npt.NDArray[np.int64], Array]]:
     for member in MEMBERS:
         times_us, load, noise = _timeline(member)
         for metric, values in _gpu_signals(member, load, noise):
-            yield Series(metric, member.labels), times_us, values
+            yield Series(metric, member.labels), times_us, values.astype(np.float64)
         if member.serves:
             for metric, values in _engine_signals(member, load, noise):
-                yield Series(metric, member.labels), times_us, values
+                yield Series(metric, member.labels), times_us, values.astype(np.float64)
 
 
 def _timeline(member: Member) -> tuple[npt.NDArray[np.int64], Array, Array]:
@@ -189,7 +189,9 @@ def _load(shape: Shape, at_s: npt.NDArray[np.int64]) -> Array:
     return np.where(weekday < 5, swing, 0.6 * swing)
 
 
-def _gpu_signals(member: Member, load: Array, noise: Array) -> Iterator[tuple[str, Array]]:
+def _gpu_signals(
+    member: Member, load: Array, noise: Array
+) -> Iterator[tuple[str, npt.NDArray[np.floating[Any]]]]:
     card = member.card
     busy = load > 0
     wobble = 1 + 0.03 * noise
@@ -207,7 +209,9 @@ def _gpu_signals(member: Member, load: Array, noise: Array) -> Iterator[tuple[st
     yield "power_w", np.round(power + 0.8 * noise, 1)
 
 
-def _engine_signals(member: Member, load: Array, noise: Array) -> Iterator[tuple[str, Array]]:
+def _engine_signals(
+    member: Member, load: Array, noise: Array
+) -> Iterator[tuple[str, npt.NDArray[np.floating[Any]]]]:
     wobble = 1 + 0.04 * noise
     yield "kv_cache_usage_ratio", np.round(np.clip(member.kv * load * wobble / 0.94, 0.0, 1.0), 4)
     yield "requests_running", np.round(np.clip(member.running * load * wobble, 0.0, None))

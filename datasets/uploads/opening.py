@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from inferplan.datasets.uploads.reading import Tally, UnreadableError
 
@@ -185,8 +185,8 @@ def _decompressed(path: Path, name: str) -> Iterator[IO[bytes]]:
     kind = _compression(path)
     try:
         if kind == "gzip":
-            with gzip.open(path, "rb") as stream:
-                yield stream
+            with gzip.open(path, "rb") as unpacked:
+                yield cast("IO[bytes]", unpacked)
         elif kind == "zip":
             with zipfile.ZipFile(path) as archive, archive.open(_only_member(archive, name)) as member:
                 yield member

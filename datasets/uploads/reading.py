@@ -95,6 +95,8 @@ class Batch(NamedTuple):
     times_us: Sequence[int]
     """Microseconds since 1970, UTC."""
     values: Sequence[float]
+    interval_s: float | None = None
+    """Of a counter whose values are increases over so many seconds each; otherwise they are readings."""
 
 
 class BillLine(Row):

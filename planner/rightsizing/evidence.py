@@ -144,7 +144,8 @@ def gather(warehouse: "Warehouse", import_ids: Sequence[int] | None = None) -> t
         one = statistic_of(row, shares.get((row["entity"], row["metric"])))
         statistics.setdefault(one.entity, {})[one.metric] = one
     members: dict[str, list[dict[str, str]]] = {}
-    for place in facts.to_dict("records"):
+    for record in facts.to_dict("records"):
+        place = {str(name): value for name, value in record.items()}
         members.setdefault(_unit_key(place), []).append(place)
     return tuple(_unit(key, members[key], statistics, idle) for key in sorted(members))
 

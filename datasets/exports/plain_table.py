@@ -1,0 +1,188 @@
+"""Any other table with times: CSV, JSON lines or Parquet, wide (a metric per column) or long (metric, value).
+
+Columns are recognised by name; what is not recognised is asked for as ``columns``. Besides ``time``, the
+labels and the metrics a column can be ``metric_name`` with ``value`` (long tables), or ``input_tokens`` and
+``output_tokens`` of one request per row (request logs), which are added up by minute.
+"""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from inferplan.datasets.uploads.clock import Clock
+from inferplan.datasets.uploads.gathering import Gatherer
+from inferplan.datasets.uploads.metrics import Naming, named
+from inferplan.datasets.uploads.opening import Upload
+from inferplan.datasets.uploads.reading import (
+    Batch,
+    Items,
+    Labels,
+    ReadOptions,
+    Series,
+    Tally,
+)
+from inferplan.datasets.uploads.roles import Roles, assign
+from inferplan.datasets.uploads.scanning import chunks, column_names, first_cells
+from inferplan.datasets.uploads.tables import header
+from inferplan.datasets.uploads.values import number
+
+name = "table"
+title = "Any table with times: CSV, JSON lines, Parquet"
+kind = "table"
+
+_MINUTE_US = 60_000_000
+
+
+def sniff(head: str) -> bool:
+    """Take Parquet, JSON lines, and delimited text of several columns of which one looks like a time."""
+    if head == "PAR1":
+        return True
+    first = head.lstrip("\ufeff \t\r\n")
+    if first.startswith("{"):
+        return first.splitlines()[0].rstrip().endswith("}")
+    return len(header(head)) > 1
+
+
+def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
+    """Yield the samples of every row."""
+    names = column_names(upload, options)
+    roles = assign(names, options, first_cells(upload))
+    clock = Clock(options)
+    gatherer = Gatherer(tally)
+    requests = _Requests()
+    for first_row, frame in chunks(upload, names, roles, options, tally):
+        tally.rows_read += len(frame)
+        times = _times(frame, roles.time, first_row, clock, tally)
+        frame = frame.loc[times.index]
+        for labels, rows in _places(frame, roles, options):
+            if roles.is_request_log:
+                requests.take(labels, times.loc[rows.index], rows, roles)
+            else:
+                _take(labels, times.loc[rows.index], rows, roles, first_row, tally, gatherer)
+        yield from gatherer.flush()
+    yield from requests.batches()
+
+
+def _times(frame: pd.DataFrame, column: str, first_row: int, clock: Clock, tally: Tally) -> "pd.Series[int]":
+    """Return microseconds since 1970 of the rows whose time can be read."""
+    texts = frame[column].fillna("")
+    found: dict[str, int] = {}
+    bad: dict[str, str] = {}
+    for text in dict.fromkeys(texts):
+        try:
+            found[text] = clock.us(text)
+        except ValueError as error:
+            bad[text] = str(error)
+    if bad:
+        for position, text in texts[texts.isin(bad)].items():
+            tally.refuse(first_row + int(str(position)), bad[text])
+    good = texts[texts.isin(found)]
+    return good.map(found).astype("int64")
+
+
+def _places(frame: pd.DataFrame, roles: Roles, options: ReadOptions) -> Iterator[tuple[Labels, pd.DataFrame]]:
+    """Yield the rows of each place, in the file's order."""
+    if not roles.labels:
+        yield Labels(host=options.host), frame
+        return
+    columns = list(roles.labels)
+    filled = frame.fillna(dict.fromkeys(columns, ""))
+    for key, rows in filled.groupby(columns, sort=False):
+        said = {
+            roles.labels[column]: str(value)
+            for column, value in zip(columns, key if isinstance(key, tuple) else (key,), strict=True)
+            if str(value).strip()
+        }
+        yield Labels(**{"host": options.host, **said}), rows
+
+
+def _take(
+    labels: Labels,
+    times: "pd.Series[int]",
+    rows: pd.DataFrame,
+    roles: Roles,
+    first_row: int,
+    tally: Tally,
+    gatherer: Gatherer,
+) -> None:
+    if roles.metric_name and roles.value:
+        for metric, part in rows.groupby(roles.metric_name, sort=False):
+            naming = named(str(metric))
+            if naming is None:
+                tally.ignored[str(metric)] += len(part)
+            else:
+                _column(labels, naming, times.loc[part.index], part[roles.value], first_row, tally, gatherer)
+        return
+    for column, naming in roles.metrics.items():
+        _column(labels, naming, times, rows[column], first_row, tally, gatherer)
+
+
+def _column(
+    labels: Labels,
+    naming: Naming,
+    times: "pd.Series[int]",
+    cells: "pd.Series[str]",
+    first_row: int,
+    tally: Tally,
+    gatherer: Gatherer,
+) -> None:
+    values = pd.to_numeric(cells, errors="coerce")
+    odd = cells[values.isna() & cells.notna()]
+    read: dict[int, float] = {}
+    for position, cell in odd.items():
+        try:
+            value, unit = number(str(cell))
+        except ValueError as error:
+            tally.refuse(first_row + int(str(position)), str(error))
+            continue
+        if value is not None and not unit:
+            read[int(str(position))] = value
+        elif value is not None:
+            tally.refuse(
+                first_row + int(str(position)), f"{cell!r}: put the unit {unit} into the column's name"
+            )
+    if read:
+        values.update(pd.Series(read))
+    fine = values.notna() & (values.abs() < _LARGEST)
+    tally.values_missing += int((~fine).sum())
+    kept = values[fine]
+    if len(kept):
+        series = Series(naming.metric, labels)
+        at = times.loc[kept.index]
+        gatherer.extend(series, naming.factor, at.tolist(), kept.tolist(), first_row)
+
+
+_LARGEST = 140737488355328.0  # values from here on are DCGM's "blank", as are infinities
+
+
+class _Requests:
+    """Requests and tokens by place and minute."""
+
+    def __init__(self) -> None:
+        self._sums: dict[Labels, dict[int, list[float]]] = {}
+
+    def take(self, labels: Labels, times: "pd.Series[int]", rows: pd.DataFrame, roles: Roles) -> None:
+        minutes = self._sums.setdefault(labels, {})
+        given, made = roles.input_tokens, roles.output_tokens
+        frame = pd.DataFrame(
+            {
+                "minute": times // _MINUTE_US,
+                "input": pd.to_numeric(rows[given], errors="coerce") if given else 0.0,
+                "output": pd.to_numeric(rows[made], errors="coerce") if made else 0.0,
+            }
+        )
+        summed = frame.groupby("minute").agg(n=("input", "size"), i=("input", "sum"), o=("output", "sum"))
+        for minute, n, prompt, generated in summed.itertuples():
+            sums = minutes.setdefault(int(minute), [0.0, 0.0, 0.0])
+            sums[0] += n
+            sums[1] += prompt
+            sums[2] += generated
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield the sums of every minute between the first and the last request, zeros included."""
+        for labels, minutes in self._sums.items():
+            span = range(min(minutes), max(minutes) + 1)
+            times = [(minute + 1) * _MINUTE_US for minute in span]
+            for position, metric in enumerate(("requests", "prompt_tokens", "generation_tokens")):
+                values = [minutes.get(minute, (0.0, 0.0, 0.0))[position] for minute in span]
+                yield Batch(Series(metric, labels), times, values, interval_s=60.0)

@@ -1,0 +1,150 @@
+"""What each column of a table is: by its name, or as the user says."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from inferplan.datasets.errors import UnknownNameError
+from inferplan.datasets.uploads.metrics import METRICS, Naming, named
+from inferplan.datasets.uploads.reading import Labels, NeedsAnswerError, Question, ReadOptions
+from inferplan.datasets.uploads.records import plain
+from inferplan.datasets.uploads.values import known_label
+
+_TIMES = {
+    "time", "timestamp", "timestamputc", "datetime", "date", "ts", "measuredat", "at", "startedat",
+    "starttime", "createdat", "arrivedat", "arrivaltime", "eventtime", "timeutc",
+}  # fmt: skip
+_METRIC_NAMES = {"metric", "metricname", "series", "field", "measurement"}
+_VALUES = {"value", "val"}
+_INPUTS = {"inputtokens", "prompttokens", "contexttokens", "inputlength", "prompttokencount", "tokensin"}
+_OUTPUTS = {
+    "outputtokens", "completiontokens", "generatedtokens", "outputlength", "generationtokens", "tokensout",
+}  # fmt: skip
+_MORE_METRICS = {
+    "gpuutil": "gpu_util_ratio", "gpuutilization": "gpu_util_ratio", "util": "gpu_util_ratio",
+    "utilization": "gpu_util_ratio", "smactive": "sm_active_ratio", "dramactive": "dram_active_ratio",
+    "tensoractive": "tensor_active_ratio", "memoryused": "fb_used_bytes", "memused": "fb_used_bytes",
+    "memorytotal": "fb_total_bytes", "power": "power_w", "kvcacheusage": "kv_cache_usage_ratio",
+    "running": "requests_running", "waiting": "requests_waiting",
+}  # fmt: skip
+ROLES = ("time", "metric_name", "value", "input_tokens", "output_tokens", "ignore")
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Columns by what they are."""
+
+    time: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Column -> field of ``Labels``."""
+    metrics: Mapping[str, Naming] = field(default_factory=dict)
+    metric_name: str | None = None
+    value: str | None = None
+    input_tokens: str | None = None
+    output_tokens: str | None = None
+
+    @property
+    def is_request_log(self) -> bool:
+        """Whether a row is one request."""
+        return bool(self.input_tokens or self.output_tokens) and not self.metrics and not self.value
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """Columns that are read, in a fixed order."""
+        single = (self.time, self.metric_name, self.value, self.input_tokens, self.output_tokens)
+        columns = (*(name for name in single if name), *self.labels, *self.metrics)
+        return tuple(dict.fromkeys(columns))
+
+
+def assign(names: Sequence[str], options: ReadOptions, first_row: Sequence[str] = ()) -> Roles:
+    """Return the roles of the columns ``names``; ``first_row`` is shown where there are no names.
+
+    Raises
+    ------
+    NeedsAnswerError
+        If no column is known to be the time, or none a measurement.
+    UnknownNameError
+        If the user gave a column a role that there is not.
+    """
+    given = _given(names, options)
+    roles = {name: given.get(name) or _guess(name) for name in names}
+    by_role: dict[str, list[str]] = {}
+    for name, role in roles.items():
+        by_role.setdefault(role, []).append(name)
+    found = Roles(
+        time=by_role.get("time", [""])[0],
+        labels=_first_of_each({name: role for name, role in roles.items() if role in _LABELS}),
+        metrics={
+            name: Naming(role, 0.0 if METRICS[role].unit in ("ratio", "bytes") else 1.0)
+            if name in given or named(name) is None
+            else named(name) or Naming(role, 1.0)
+            for name, role in _first_of_each(
+                {name: role for name, role in roles.items() if role in METRICS}
+            ).items()
+        },
+        metric_name=by_role.get("metric_name", [None])[0],
+        value=by_role.get("value", [None])[0],
+        input_tokens=by_role.get("input_tokens", [None])[0],
+        output_tokens=by_role.get("output_tokens", [None])[0],
+    )
+    measured = found.metrics or found.is_request_log or (found.metric_name and found.value)
+    if not found.time or not measured:
+        raise NeedsAnswerError(_question(first_row or names, bool(found.time)))
+    return found
+
+
+_LABELS = frozenset(Labels.__dataclass_fields__)
+
+
+def _first_of_each(roles: Mapping[str, str]) -> dict[str, str]:
+    """Keep the first column of each role."""
+    taken: set[str] = set()
+    kept = {}
+    for name, role in roles.items():
+        if role not in taken:
+            taken.add(role)
+            kept[name] = role
+    return kept
+
+
+def _given(names: Sequence[str], options: ReadOptions) -> dict[str, str]:
+    """Return what the user said, with columns by name; a number is a column's place from 0."""
+    found = {}
+    for column, role in (options.columns or {}).items():
+        if role not in ROLES and role not in _LABELS and role not in METRICS:
+            raise UnknownNameError("meaning of a column", role, (*ROLES, *sorted(_LABELS), *METRICS))
+        if column in names:
+            found[column] = role
+        elif column.isdigit() and int(column) < len(names):
+            found[names[int(column)]] = role
+        else:
+            raise UnknownNameError("column", column, names)
+    return found
+
+
+def _guess(name: str) -> str:
+    folded = plain(name)
+    if folded in _TIMES:
+        return "time"
+    if folded in _INPUTS:
+        return "input_tokens"
+    if folded in _OUTPUTS:
+        return "output_tokens"
+    if folded in _METRIC_NAMES:
+        return "metric_name"
+    if folded in _VALUES:
+        return "value"
+    naming = named(name)
+    if naming is not None:
+        return naming.metric
+    return known_label(name) or _MORE_METRICS.get(folded, "ignore")
+
+
+def _question(names: Sequence[str], has_time: bool) -> Question:
+    missing = "what it measures" if has_time else "which column is the time"
+    shown = ", ".join(f"{place}: {name}" for place, name in enumerate(names[:12]))
+    return Question(
+        "columns",
+        f"The table does not say {missing}. Its columns are {shown}. Say for each what it is: time, a metric "
+        "such as gpu_util_ratio or fb_used_bytes, or a label such as gpu_index or host.",
+        (*ROLES, *sorted(_LABELS), *METRICS),
+    )
