@@ -11,7 +11,7 @@ _FILLER = frozenset(
     ("nvidia", "amd", "intel", "google", "aws", "tesla", "geforce", "instinct", "corporation", "generation")
 )
 _MIG = re.compile(r"\bmig\b.*$|\b\d+g\.\d+gb\b.*$", re.IGNORECASE)
-_FORM_FACTOR = re.compile(r"(sxm|pcie)\d+")
+_FORM_FACTOR = re.compile(r"^(sxm|pcie)\d$")
 _SPLIT = re.compile(r"[\s\-_/(),]+")
 _MEMORY_TOLERANCE = 0.03  # driver versions reserve up to 2.7 % differently (B300: 268.6 of 276 GiB)
 
