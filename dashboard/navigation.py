@@ -34,6 +34,8 @@ class PageEntry:
 PAGES = (
     PageEntry("overview", "Overview", ":material/dashboard:"),
     PageEntry("fit", "Fit", ":material/memory:"),
+    PageEntry("tokens_per_dollar", "Tokens per dollar", ":material/payments:"),
+    PageEntry("rightsizing", "Rightsizing", ":material/tune:"),
     PageEntry("prices", "Prices", ":material/sell:"),
     PageEntry("plans", "Plans", ":material/bookmarks:"),
 )

@@ -11,6 +11,7 @@ from inferplan.pricing.offers import history
 GPUS_IN_CHART = 14
 FILTERS = {"gpu": "GPU", "provider": "Provider", "region": "Region", "option": "Purchase option"}
 
+current = case()
 st.title("Prices")
 inputs.show_problem()
 try:
@@ -65,11 +66,11 @@ with machines:
         st.subheader("One GPU name is never one price")
         price_views.show_distribution(priced, GPUS_IN_CHART)
     st.subheader("Offers")
-    planned_first = shown.sort_values("gpu", key=lambda gpu: gpu != case().gpu, kind="stable")
+    planned_first = shown.sort_values("gpu", key=lambda gpu: gpu != current.gpu, kind="stable")
     picked = price_views.show_offers(planned_first, filters)
     if picked is not None:
         st.subheader(formats.plain(picked["offer_id"].replace("/", " / ")), anchor=False)
-        if picked["gpu"] == case().gpu:
+        if picked["gpu"] == current.gpu:
             st.button(
                 "Use this price in the current plan",
                 icon=":material/add_task:",

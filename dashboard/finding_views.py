@@ -1,0 +1,161 @@
+"""Part of the page Rightsizing: findings, each with what it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+import pandas as pd
+import streamlit as st
+
+from inferplan.dashboard import formats, usage_charts
+from inferplan.dashboard.state import PREFIX
+from inferplan.dashboard.usage_tables import TITLES, metric_title, value_text
+from inferplan.datasets.warehouse import Warehouse
+from inferplan.planner import usage
+from inferplan.planner.rightsizing import Evidence, Finding
+
+KEY = f"{PREFIX}rightsizing."
+ICONS = {
+    "upsize": ":material/trending_up:",
+    "insufficient_history": ":material/hourglass_empty:",
+    "keep": ":material/check:",
+}
+SHRINKS = ":material/savings:"
+IN_FULL = 20
+RISKS = ("none", "very low", "low", "medium", "high")
+
+
+def show_summary(findings: Sequence[Finding], gpus: int) -> None:
+    """Show what all findings are worth together, low to high."""
+    saving = [one.savings for one in findings if one.savings and one.savings.expected > 0]
+    low, expected, high = (
+        sum((getattr(one, end) for one in saving), Decimal(0)) for end in ("low", "expected", "high")
+    )
+    with st.container(horizontal=True, gap="large"):
+        st.metric(
+            "Savings per month",
+            formats.usd(expected, 0),
+            help=formats.plain(
+                f"Expected, all findings together: from {formats.usd(low, 0)} where freed GPUs stay on "
+                f"machines that go on running, to {formats.usd(high, 0)}. 730 hours, before tax."
+            ),
+        )
+        st.metric("Could be saved with", formats.plural(len(saving), "change"))
+        st.metric("Need more capacity", formats.count(sum(one.action == "upsize" for one in findings)))
+        st.metric("GPUs measured", formats.count(gpus))
+
+
+def show_findings(warehouse: Warehouse, findings: Sequence[Finding]) -> None:
+    """Show each finding as a line that opens; the rest of a long list is in the table."""
+    for number, finding in enumerate(findings[:IN_FULL]):
+        panel = st.expander(
+            _headline(finding),
+            icon=ICONS.get(finding.action, SHRINKS),
+            key=f"{KEY}finding.{finding.action}.{finding.entity}.{number}",
+            on_change="rerun",
+        )
+        if panel.open:
+            with panel:
+                _show_one(warehouse, finding)
+    if len(findings) > IN_FULL:
+        st.caption(f"The first {IN_FULL} of {len(findings):,}; the table and the download have all.")
+        rows = [(TITLES[one.action], one.entity, _worth(one)) for one in findings]
+        st.dataframe(pd.DataFrame(rows, columns=["Advice", "Entity", "USD per month"]), hide_index=True)
+
+
+def _headline(finding: Finding) -> str:
+    sample = " :gray-badge[sample]" if finding.is_sample else ""
+    return f"**{formats.plain(finding.title)}** · {formats.plain(finding.entity)} · {_worth(finding)}{sample}"
+
+
+def _worth(finding: Finding) -> str:
+    if finding.savings is None or finding.savings.expected == 0:
+        return formats.plain(finding.no_savings_reason or "nothing saved by itself")
+    return formats.plain(f"{formats.usd(finding.savings.expected, 0)} per month")
+
+
+def _show_one(warehouse: Warehouse, finding: Finding) -> None:
+    st.markdown(formats.plain(finding.detail))
+    with st.container(horizontal=True, gap="medium"):
+        if finding.savings:
+            low, high = (formats.usd(end, 0) for end in (finding.savings.low, finding.savings.high))
+            st.metric("Savings per month", formats.usd(finding.savings.expected, 0), help=f"{low} to {high}")
+        st.metric("Confidence", finding.confidence.name.capitalize())
+        if finding.risk is not None:
+            st.metric(
+                "Risk",
+                RISKS[finding.risk],
+                help="By the share of time in which use would exceed the new shape",
+            )
+        st.metric("Effort", finding.effort.capitalize())
+    if finding.savings:
+        low, high = (formats.usd(end) for end in (finding.savings.low, finding.savings.high))
+        st.caption(
+            formats.plain(f"{low} to {high} per month. {finding.savings.condition} {finding.savings.basis}.")
+        )
+    about = (finding.model, _gpus(finding), finding.host, finding.team)
+    st.caption(" · ".join(formats.plain(part) for part in about if part))
+    _show_evidence(warehouse, finding)
+    if finding.rejected:
+        st.markdown("**Looked at and rejected**")
+        st.markdown(
+            "\n".join(
+                f"- {TITLES.get(other.action, other.action)}: {formats.plain(other.reason)}"
+                for other in finding.rejected
+            )
+        )
+
+
+def _gpus(finding: Finding) -> str:
+    return f"{finding.gpu_count} × {finding.gpu_name or 'GPU of unknown type'}"
+
+
+def _show_evidence(warehouse: Warehouse, finding: Finding) -> None:
+    st.markdown("**Evidence**")
+    rows = [
+        (
+            metric_title(piece.metric),
+            piece.statistic.upper() if piece.statistic.startswith("p") else piece.statistic,
+            value_text(piece.value, piece.unit),
+            "" if piece.limit is None else value_text(piece.limit, piece.unit),
+            formats.count(piece.samples),
+            "" if piece.coverage is None else formats.percent(piece.coverage),
+            f"{piece.span_days:.1f}",
+        )
+        for piece in finding.evidence
+    ]
+    columns = ["Metric", "Statistic", "Measured", "Limit", "Samples", "Coverage", "Days"]
+    st.table(pd.DataFrame(rows, columns=columns).set_index("Metric"), border="horizontal")
+    drawn = list({(piece.entity, piece.metric): piece for piece in finding.evidence}.values())
+    chosen = drawn[0]
+    if len(drawn) > 1:
+        names = [metric_title(piece.metric) for piece in drawn]
+        picked = st.segmented_control(
+            "Over time",
+            range(len(drawn)),
+            format_func=names.__getitem__,
+            default=0,
+            key=f"{KEY}series.{finding.action}.{finding.entity}",
+            label_visibility="collapsed",
+        )
+        chosen = drawn[picked or 0]
+    _show_series(warehouse, chosen)
+
+
+def _show_series(warehouse: Warehouse, piece: Evidence) -> None:
+    found = usage.series(warehouse, piece.entity, piece.metric)
+    if found.empty:
+        st.caption("Taken over several series at the same time; each GPU's own is under Usage.")
+        return
+    gap = found["measured_at"].diff() > found["measured_at"].diff().median() * 2.5
+    is_share = piece.unit == "ratio" and piece.metric.endswith("_ratio")
+    limit = piece.limit if piece.statistic.startswith(("p", "max")) else None
+    rows = found.assign(at=found["measured_at"].dt.strftime("%Y-%m-%dT%H:%M:%SZ"), gap=gap.cumsum())
+    title = metric_title(piece.metric)
+    st.altair_chart(
+        usage_charts.usage_series(
+            rows[["at", "low", "mean", "high", "gap"]].to_dict("records"), title, limit, is_share=is_share
+        ),
+        alt=f"{title} of {piece.entity} from {found['measured_at'].min()} to {found['measured_at'].max()}",
+    )

@@ -1,0 +1,253 @@
+"""Part of the page Rightsizing: take exports in, report first, land whole, undo whole."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+from zoneinfo import available_timezones
+
+import pandas as pd
+import streamlit as st
+
+from inferplan.dashboard import formats
+from inferplan.dashboard.state import PREFIX
+from inferplan.dashboard.usage_tables import metric_title
+from inferplan.datasets import samples
+from inferplan.datasets.errors import InferplanError
+from inferplan.datasets.exports import (
+    Import,
+    ParseReport,
+    Question,
+    ReadOptions,
+    import_file,
+    inspect,
+    undo_import,
+)
+from inferplan.datasets.uploads.metrics import METRICS
+from inferplan.datasets.warehouse import Warehouse
+
+KEY = f"{PREFIX}rightsizing."
+ROUND = f"{KEY}upload_round"
+INSPECTED = f"{KEY}inspected"
+MESSAGES = f"{KEY}messages"
+LIMIT_MB = 500
+KEPT_INSPECTIONS = 20
+T = TypeVar("T")
+
+
+def show_upload(warehouse: Warehouse) -> None:
+    """Take files, tell what is in each, ask what they do not say, and import on confirmation."""
+    uploads = st.file_uploader(
+        "Drop exports here",
+        accept_multiple_files=True,
+        key=f"{KEY}files.{st.session_state.setdefault(ROUND, 0)}",
+        max_upload_size=LIMIT_MB,
+        help="Prometheus or Grafana exports of DCGM and vLLM, nvidia-smi and dcgmi logs, bills and more: "
+        "each is recognised by its content. Nothing is imported before you confirm.",
+    )
+    ready = [(upload, options) for upload in uploads if (options := _show_inspection(upload)) is not None]
+    if ready:
+        label = f"Import {formats.plural(len(ready), 'file')}"
+        st.button(label, type="primary", key=f"{KEY}import", on_click=_import, args=(warehouse, ready))
+
+
+def show_messages() -> None:
+    """Show what came of the last import, undo or sample button, once."""
+    for kind, text in st.session_state.pop(MESSAGES, []):
+        (st.success if kind == "success" else st.error)(formats.plain(text))
+
+
+def show_imports(warehouse: Warehouse, imports: Sequence[Import]) -> None:
+    """Show what was imported, each with its undo."""
+    for one in imports:
+        with st.container(border=True, horizontal=True, vertical_alignment="center"):
+            with st.container(width="stretch"):
+                badge = " :gray-badge[sample]" if one.is_sample else ""
+                st.markdown(f"**{formats.plain(one.file_name)}**{badge}")
+                span = (
+                    f"{one.first_at:%Y-%m-%d} to {one.last_at:%Y-%m-%d} UTC" if one.first_at else "no times"
+                )
+                st.caption(
+                    f"{formats.plain(one.format)} · {span} · imported {one.imported_at:%Y-%m-%d %H:%M} UTC"
+                )
+            st.button(
+                "Undo import",
+                icon=":material/undo:",
+                key=f"{KEY}undo.{one.import_id}",
+                on_click=_undo,
+                args=(warehouse, one.import_id, one.file_name),
+            )
+
+
+def show_sample_offer(warehouse: Warehouse) -> None:
+    """Offer the sample fleet, and small files to try an upload with."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            "Load the sample fleet",
+            icon=":material/science:",
+            key=f"{KEY}sample",
+            on_click=_load_samples,
+            args=(warehouse,),
+            help="Invented data of a small fleet over four weeks, labelled as such. One click removes it.",
+        )
+        with st.popover("Files to try an upload with", icon=":material/download:"):
+            for name in ("sample-dcgm.json", "sample-vllm.json"):
+                st.download_button(
+                    name,
+                    _sample_file(name),
+                    file_name=name,
+                    mime="application/json",
+                    key=f"{KEY}sample.{name}",
+                    on_click="ignore",
+                    width="stretch",
+                )
+
+
+def _sample_file(name: str) -> Callable[[], bytes]:
+    return lambda: samples.files()[name]
+
+
+def _show_inspection(upload: Any) -> ReadOptions | None:
+    """Show what is in one file; return how to read it once nothing is left to ask."""
+    with st.container(border=True):
+        try:
+            options, report = _read_with_answers(upload)
+        except InferplanError as error:
+            st.error(f"**{formats.plain(upload.name)}** {formats.plain(str(error))}", icon=":material/error:")
+            return None
+        st.markdown(f"**{formats.plain(upload.name)}** · {formats.plain(report.title)}")
+        if report.questions:
+            st.info("Answer the questions above, then its content is shown.", icon=":material/help:")
+            return None
+        _show_report(report)
+        return options if report.can_import else None
+
+
+def _show_report(report: ParseReport) -> None:
+    parts = [
+        f"{report.rows_read:,} rows read",
+        f"{report.rows_refused:,} refused",
+        f"{report.values_kept:,} values kept",
+        f"{report.values_missing:,} missing",
+    ]
+    if report.first_at and report.last_at:
+        parts.append(
+            f"{report.series:,} series from {report.first_at:%Y-%m-%d %H:%M} "
+            f"to {report.last_at:%Y-%m-%d %H:%M} UTC"
+        )
+    if report.coverage is not None:
+        parts.append(f"{formats.percent(report.coverage)} of the samples are there")
+    st.caption(formats.plain(", ".join(parts)))
+    if report.metrics:
+        names = [metric_title(name) for name, _ in report.metrics]
+        st.caption(formats.plain(f"Metrics: {formats.listing(names)}."))
+    for note in report.notes:
+        st.caption(formats.plain(note))
+    if not report.can_import:
+        st.warning("Nothing in this file can be used.", icon=":material/block:")
+    if report.problems:
+        with st.expander(f"{report.rows_refused:,} rows refused: the first ones"):
+            st.dataframe(
+                pd.DataFrame([(one.line, one.reason) for one in report.problems], columns=["Line", "Reason"]),
+                hide_index=True,
+            )
+    if report.ignored:
+        with st.expander(f"{len(report.ignored):,} names that are not used"):
+            st.dataframe(pd.DataFrame(report.ignored, columns=["Name", "Times"]), hide_index=True)
+
+
+def _read_with_answers(upload: Any) -> tuple[ReadOptions, ParseReport]:
+    """Ask what the file does not say, until nothing new is asked; answers live as long as the file."""
+    given: dict[str, Any] = {"file_name": upload.name}
+    asked: set[Question] = set()
+    while True:
+        options = ReadOptions.model_validate(given)
+        report = _inspected(upload, options)
+        fresh = [question for question in report.questions if question not in asked]
+        for question in fresh:
+            answer = _field(question, f"{KEY}ask.{upload.file_id}.{question.option}.{len(asked)}")
+            asked.add(question)
+            if answer not in (None, "", {}):
+                given[question.option] = answer
+        if not fresh or given == options.model_dump(exclude_none=True):
+            return options, report
+
+
+def _field(question: Question, key: str) -> Any:
+    label = formats.plain(question.text)
+    if question.option == "time_zone":
+        return st.selectbox(label, ["UTC", *sorted(available_timezones() - {"UTC"})], index=None, key=key)
+    if question.option == "interval_s":
+        return st.number_input(label, min_value=0.001, value=None, key=key)
+    if question.option == "start":
+        return st.datetime_input(label, value=None, key=key)
+    if question.option == "metric":
+        names = list(question.choices or METRICS)
+        return st.selectbox(label, names, index=None, format_func=metric_title, key=key)
+    if question.option == "columns":
+        text = st.text_area(label, key=key, placeholder="column = meaning, one on each line")
+        with st.popover("Meanings"):
+            st.markdown(", ".join(f"`{meaning}`" for meaning in question.choices))
+        pairs = (line.rpartition("=") for line in text.splitlines() if "=" in line)
+        return {column.strip(): meaning.strip() for column, _, meaning in pairs}
+    if question.choices:
+        return st.selectbox(label, list(question.choices), index=None, key=key)
+    return st.text_input(label, key=key)
+
+
+def _inspected(upload: Any, options: ReadOptions) -> ParseReport:
+    """Inspect a file once for each way to read it."""
+    known: dict[tuple[str, str], ParseReport] = st.session_state.setdefault(INSPECTED, {})
+    key = (upload.file_id, options.model_dump_json())
+    if key not in known:
+        while len(known) >= KEPT_INSPECTIONS:
+            known.pop(next(iter(known)))
+        with st.spinner(f"Reading {upload.name}"):
+            known[key] = _with_file(upload, lambda path: inspect(path, options))
+    return known[key]
+
+
+def _with_file(upload: Any, work: Callable[[Path], T]) -> T:
+    with tempfile.NamedTemporaryFile() as spooled:
+        spooled.write(upload.getbuffer())
+        spooled.flush()
+        return work(Path(spooled.name))
+
+
+def _import(warehouse: Warehouse, ready: Sequence[tuple[Any, ReadOptions]]) -> None:
+    for upload, options in ready:
+        try:
+            done = _with_file(upload, lambda path, how=options: import_file(warehouse, path, how))
+        except InferplanError as error:
+            _say("error", f"{upload.name}: {error}")
+            continue
+        if done.already_imported:
+            _say("success", f"{upload.name} was imported before: nothing changed.")
+        else:
+            _say("success", f"Imported {upload.name}: {done.parsed.values_kept:,} values.")
+    st.session_state[ROUND] += 1
+    st.session_state.pop(INSPECTED, None)
+
+
+def _undo(warehouse: Warehouse, import_id: int, file_name: str) -> None:
+    try:
+        undo_import(warehouse, import_id)
+    except InferplanError as error:
+        _say("error", str(error))
+        return
+    _say("success", f"Took {file_name} out again, whole.")
+
+
+def _load_samples(warehouse: Warehouse) -> None:
+    try:
+        samples.load(warehouse)
+    except InferplanError as error:
+        _say("error", str(error))
+        return
+    _say("success", "The sample fleet is loaded. It is invented: use it to look around.")
+
+
+def _say(kind: str, text: str) -> None:
+    st.session_state.setdefault(MESSAGES, []).append((kind, text))

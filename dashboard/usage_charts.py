@@ -1,0 +1,104 @@
+"""Charts of what was used; colours come from the theme of whoever shows them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+
+ROW_PX = 26
+AXES_PX = 110
+SERIES_PX = 200
+LABEL_LIMIT_PX = 230
+STATISTICS = ("P50", "P90", "P95", "P99", "max")
+
+
+def usage_percentiles(rows: Sequence[Mapping[str, Any]], title: str, *, is_share: bool) -> alt.LayerChart:
+    """Return one line per entity from its median to its maximum, with every percentile marked.
+
+    Parameters
+    ----------
+    rows
+        With ``entity``, ``p50``, ``p90``, ``p95``, ``p99``, ``max``, in the order of the lines.
+    title
+        Metric and unit, for the axis.
+    is_share
+        Whether values are shares (0-1) of a capacity, which is then drawn at 100 %.
+    """
+    order = [row["entity"] for row in rows]
+    axis = alt.Axis(format="%" if is_share else "~s", tickCount=6, orient="top")
+    scale = alt.Scale(domainMin=0, nice=not is_share) if not is_share else alt.Scale(domain=[0, _reach(rows)])
+    y = alt.Y("entity:N", title=None, sort=order, axis=alt.Axis(labelLimit=LABEL_LIMIT_PX, ticks=False))
+    base = alt.Chart(alt.Data(values=[dict(row) for row in rows]))
+    span = base.mark_rule(strokeWidth=6, opacity=0.25, strokeCap="round").encode(
+        x=alt.X("p50:Q", title=title, axis=axis, scale=scale), x2="max:Q", y=y
+    )
+    folded = [
+        {"entity": row["entity"], "statistic": name, "value": row[name.casefold()]}
+        for row in rows
+        for name in STATISTICS
+    ]
+    marks = (
+        alt.Chart(alt.Data(values=folded))
+        .mark_point(filled=True, size=75, opacity=1)
+        .encode(
+            x=alt.X("value:Q", title=title, axis=axis, scale=scale),
+            y=y,
+            color=alt.Color(
+                "statistic:O",
+                sort=list(STATISTICS),
+                legend=alt.Legend(title=None, orient="bottom", symbolType="circle", columns=5),
+            ),
+            tooltip=[
+                alt.Tooltip("entity:N", title="Entity"),
+                alt.Tooltip("statistic:N", title="Statistic"),
+                alt.Tooltip("value:Q", title=title, format=".1%" if is_share else ",.3~s"),
+            ],
+        )
+    )
+    layers: list[Any] = [span, marks]
+    if is_share:
+        capacity = alt.Chart(alt.Data(values=[{"capacity": 1}])).mark_rule(strokeDash=[4, 3], color="gray")
+        layers.append(capacity.encode(x=alt.X("capacity:Q", title=title, axis=axis, scale=scale)))
+    return alt.layer(*layers).properties(height=len(rows) * ROW_PX + AXES_PX)
+
+
+def usage_series(
+    rows: Sequence[Mapping[str, Any]], title: str, limit: float | None, *, is_share: bool
+) -> alt.LayerChart:
+    """Return a metric over time: the band from low to high, its mean, and the limit it is held against.
+
+    Parameters
+    ----------
+    rows
+        With ``at`` (ISO time, UTC), ``low``, ``mean``, ``high``; ``gap`` numbers the stretches without a gap.
+    """
+    chart = alt.Chart(alt.Data(values=[dict(row) for row in rows])).encode(
+        x=alt.X("at:T", title=None, axis=alt.Axis(format="%d %b", tickCount=8, labelOverlap=True))
+    )
+    axis = alt.Axis(format="%" if is_share else "~s", tickCount=4)
+    y = alt.Y("low:Q", title=title, axis=axis, scale=alt.Scale(domainMin=0, nice=True))
+    band = chart.mark_area(opacity=0.3).encode(y=y, y2="high:Q", detail="gap:N")
+    number = ".1%" if is_share else ",.3~s"
+    line = chart.mark_line(strokeWidth=1.5).encode(
+        y=alt.Y("mean:Q", title=title),
+        detail="gap:N",
+        tooltip=[
+            alt.Tooltip("at:T", title="From (UTC)", format="%Y-%m-%d %H:%M"),
+            alt.Tooltip("mean:Q", title="Mean", format=number),
+            alt.Tooltip("high:Q", title="High", format=number),
+        ],
+    )
+    layers: list[Any] = [band, line]
+    if limit is not None:
+        rule = alt.Chart(alt.Data(values=[{"limit": limit}])).mark_rule(strokeDash=[4, 3], color="gray")
+        layers.append(
+            rule.encode(
+                y=alt.Y("limit:Q", title=title),
+                tooltip=[alt.Tooltip("limit:Q", title="Limit", format=number)],
+            )
+        )
+    return alt.layer(*layers).properties(height=SERIES_PX)
+
+
+def _reach(rows: Sequence[Mapping[str, Any]]) -> float:
+    return max([1.0, *(row["max"] for row in rows)]) * 1.02

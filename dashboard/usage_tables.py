@@ -1,0 +1,265 @@
+"""What was used and what follows from it, as frames and findings remembered until the data changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from inferplan.dashboard.reports import Column, Report, Table, table_of_frame
+from inferplan.dashboard.state import now
+from inferplan.datasets.schema import GIB
+from inferplan.datasets.uploads.metrics import METRICS
+from inferplan.datasets.warehouse import Warehouse
+from inferplan.planner import usage
+from inferplan.planner.rightsizing import Finding, Profile, recommend
+from inferplan.pricing.offers import load_snapshot
+
+KEEP_S = 3600
+SHOWN_IN_CHART = 30
+# What decides about a GPU, first; a metric that is not here comes after these by name.
+IMPORTANCE = (
+    "sm_active_ratio",
+    "dram_active_ratio",
+    "fb_used_share",
+    "kv_cache_usage_ratio",
+    "requests_waiting",
+    "requests_running",
+    "tensor_active_ratio",
+    "gpu_util_ratio",
+    "power_w",
+)
+ID_LETTERS = 6
+SHARES = ("p50", "p90", "p95", "p99", "max", "mean")
+HELD_SHARE = "fb_used_share"
+TITLES: Mapping[str, str] = {
+    "insufficient_history": "Not enough history",
+    "upsize": "Add capacity",
+    "terminate": "Stop it",
+    "suspected_idle": "Probably idle",
+    "schedule": "Stop by calendar",
+    "reduce_replicas": "Fewer replicas",
+    "mig_slice": "Move to a slice",
+    "consolidate": "Share a GPU",
+    "downsize_type": "Smaller GPU",
+    "commitment": "Commit",
+    "keep": "Keep",
+}
+USAGE_COLUMNS: Mapping[str, Column] = {
+    "label": Column("Entity"),
+    "title": Column("Metric"),
+    "p50": Column("P50"),
+    "p90": Column("P90"),
+    "p95": Column("P95"),
+    "p99": Column("P99"),
+    "max": Column("Max"),
+    "unit": Column("Unit"),
+    "n": Column("Samples"),
+    "coverage": Column("Coverage", "share"),
+    "days": Column("Days"),
+    "confidence": Column("Confidence"),
+    "gpu_name": Column("GPU"),
+    "host": Column("Host"),
+    "replica": Column("Replica"),
+    "model": Column("Model"),
+    "team": Column("Team"),
+    "entity": Column("Id"),
+}
+FINDING_COLUMNS = (
+    Column("Advice"),
+    Column("Entity"),
+    Column("Model"),
+    Column("GPU"),
+    Column("GPUs"),
+    Column("Team"),
+    Column("Savings, low", "USD per month"),
+    Column("Savings, expected", "USD per month"),
+    Column("Savings, high", "USD per month"),
+    Column("Confidence"),
+    Column("Risk", "0 to 4"),
+    Column("Effort"),
+    Column("What to do"),
+    Column("Why"),
+    Column("Prices"),
+    Column("Condition, or why nothing is saved"),
+    Column("Sample data"),
+)
+EVIDENCE_COLUMNS = (
+    Column("Advice"),
+    Column("Entity"),
+    Column("Series"),
+    Column("Metric"),
+    Column("Statistic"),
+    Column("Value"),
+    Column("Limit"),
+    Column("Unit"),
+    Column("Samples"),
+    Column("Coverage", "share"),
+    Column("Span", "days"),
+)
+
+
+def metric_title(metric: str) -> str:
+    """Return a metric in words; the rate of a counter is named after it."""
+    if metric == HELD_SHARE:
+        return "GPU memory held"
+    known = METRICS.get(metric) or METRICS.get(metric.removesuffix("_per_s"))
+    if known is None:
+        return metric.replace("_", " ")
+    return known.title if metric in METRICS else f"{known.title}, per second"
+
+
+def _version(warehouse: Warehouse) -> str:
+    """Return a text that changes whenever imports or prices do."""
+    load_snapshot(warehouse)
+    [row] = warehouse.rows(
+        "SELECT (SELECT count(*) FROM imports), (SELECT max(import_id) FROM imports), "
+        "(SELECT max(refresh_id) FROM price_refreshes)"
+    )
+    return f"{warehouse.path} {row}"
+
+
+def findings(warehouse: Warehouse, profile: Profile, import_ids: Sequence[int]) -> tuple[Finding, ...]:
+    """Return the advice on the chosen imports."""
+    return _findings(_version(warehouse), profile.model_dump_json(), tuple(import_ids), _warehouse=warehouse)
+
+
+@st.cache_resource(max_entries=16, ttl=KEEP_S, show_spinner="Weighing what was measured")
+def _findings(
+    version: str, profile_json: str, import_ids: tuple[int, ...], *, _warehouse: Warehouse
+) -> tuple[Finding, ...]:
+    return recommend(_warehouse, Profile.model_validate_json(profile_json), list(import_ids))
+
+
+def percentiles(warehouse: Warehouse, by: usage.By, import_ids: Sequence[int]) -> pd.DataFrame:
+    """Return percentiles with a readable ``label`` and ``title``, and memory as a share of what there is."""
+    return _percentiles(_version(warehouse), by, tuple(import_ids), _warehouse=warehouse)
+
+
+@st.cache_data(max_entries=16, ttl=KEEP_S, show_spinner="Reading what was measured")
+def _percentiles(
+    version: str, by: usage.By, import_ids: tuple[int, ...], *, _warehouse: Warehouse
+) -> pd.DataFrame:
+    found = usage.percentiles(_warehouse, by, list(import_ids))
+    found = pd.concat([found, _held_shares(found)], ignore_index=True)
+    found["title"] = found["metric"].map(metric_title)
+    found["label"] = [_label(row) for row in found.to_dict("records")]
+    ambiguous = found.duplicated(["label", "metric"], keep=False)
+    found.loc[ambiguous, "label"] += " · " + found.loc[ambiguous, "entity"].str[-ID_LETTERS:]
+    return found
+
+
+def metrics_by_importance(frame: pd.DataFrame) -> list[str]:
+    """Return the metrics in ``frame``, those that decide first."""
+    order = {name: number for number, name in enumerate(IMPORTANCE)}
+    return sorted(frame["metric"].unique(), key=lambda metric: (order.get(metric, len(order)), metric))
+
+
+def _held_shares(found: pd.DataFrame) -> pd.DataFrame:
+    """Return the memory held as a share of the GPU's total, where both were measured."""
+    totals = found[found["metric"] == "fb_total_bytes"].set_index("entity")["max"]
+    held = found[(found["metric"] == "fb_used_bytes") & found["entity"].isin(totals.index)].copy()
+    for name in SHARES:
+        held[name] = held[name] / held["entity"].map(totals)
+    return held.assign(metric=HELD_SHARE, unit="ratio")
+
+
+def _label(row: Mapping[Any, Any]) -> str:
+    """Return what people call a GPU: host, index and name; groups are called by their own name."""
+    if row.get("entity_kind") not in ("gpu", "mig"):
+        return str(row["entity"])
+    parts = [row.get("host"), row.get("gpu_index"), row.get("gpu_name")]
+    words = [str(part) for part in parts if isinstance(part, str) and part]
+    label = " · ".join([words[0], f"GPU {words[1]}", *words[2:]]) if len(words) > 2 else " · ".join(words)
+    return label.replace("NVIDIA ", "") or str(row["entity"])
+
+
+def usage_report(frame: pd.DataFrame, by: str, sources: str) -> Report:
+    """Return percentiles as a report to download; bytes and shares stay as they are."""
+    facts = (
+        ("Measured in", sources),
+        ("Grouped by", by),
+        ("Percentiles", "exact, interpolated linearly; of groups: of sums taken at the same time"),
+    )
+    return Report("Usage percentiles", (table_of_frame("Percentiles", frame, USAGE_COLUMNS),), facts, now())
+
+
+def findings_report(found: Sequence[Finding], profile: Profile, sources: str) -> Report:
+    """Return findings with their evidence as a report to download."""
+    rows = tuple(
+        (
+            TITLES[one.action],
+            one.entity,
+            one.model,
+            one.gpu_name,
+            one.gpu_count,
+            one.team,
+            one.savings.low if one.savings else None,
+            one.savings.expected if one.savings else None,
+            one.savings.high if one.savings else None,
+            one.confidence.name.lower(),
+            one.risk,
+            one.effort,
+            one.title,
+            one.detail,
+            one.savings.basis if one.savings else "",
+            one.savings.condition if one.savings else one.no_savings_reason,
+            one.is_sample,
+        )
+        for one in found
+    )
+    evidence = tuple(
+        (
+            TITLES[one.action],
+            one.entity,
+            piece.entity,
+            metric_title(piece.metric),
+            piece.statistic,
+            piece.value,
+            piece.limit,
+            piece.unit,
+            piece.samples,
+            piece.coverage,
+            piece.span_days,
+        )
+        for one in found
+        for piece in one.evidence
+    )
+    rejected = tuple(
+        (TITLES[one.action], one.entity, other.action.replace("_", " "), other.reason)
+        for one in found
+        for other in one.rejected
+    )
+    return Report(
+        "Rightsizing findings",
+        (
+            Table("Findings", FINDING_COLUMNS, rows),
+            Table("Evidence", EVIDENCE_COLUMNS, evidence),
+            Table(
+                "Rejected",
+                (Column("Advice"), Column("Entity"), Column("Alternative"), Column("Why not")),
+                rejected,
+            ),
+        ),
+        (
+            ("Measured in", sources),
+            ("Profile", profile.model_dump_json()),
+            ("Month", "730 hours; USD before tax"),
+        ),
+        now(),
+    )
+
+
+def value_text(value: float, unit: str) -> str:
+    """Return a measured value in the unit that people read.
+
+    >>> value_text(0.905, "ratio"), value_text(86 * 1024**3, "bytes"), value_text(63.3, "W")
+    ('90.5%', '86.0 GiB', '63.3 W')
+    """
+    if unit == "ratio":
+        return f"{value * 100:.1f}%"
+    if unit == "bytes":
+        return f"{value / GIB:.1f} GiB"
+    return f"{value:,.4g} {unit}".strip()

@@ -1,0 +1,69 @@
+"""Part of the page Rightsizing: percentiles of what was used against what there is."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from inferplan.dashboard import formats, usage_charts, usage_tables
+from inferplan.dashboard.downloads import download_menu
+from inferplan.dashboard.state import PREFIX, now
+from inferplan.dashboard.usage_tables import SHOWN_IN_CHART, metric_title, value_text
+
+KEY = f"{PREFIX}rightsizing."
+STATISTICS = ("p50", "p90", "p95", "p99", "max")
+
+
+def show_usage(frame: pd.DataFrame, by: str, sources: str) -> None:
+    """Show the percentiles of one metric by entity as a chart and a table, with a download of all."""
+    metric = st.selectbox(
+        "Metric",
+        usage_tables.metrics_by_importance(frame),
+        format_func=metric_title,
+        key=f"{KEY}metric",
+        persist_state="session",
+    )
+    chosen = frame[frame["metric"] == metric].sort_values("p95", ascending=False)
+    _show_chart(chosen, metric)
+    unit = str(chosen["unit"].iloc[0])
+    texts = chosen.assign(
+        **{name: [value_text(value, unit) for value in chosen[name]] for name in STATISTICS},
+        coverage=[("" if pd.isna(share) else formats.percent(share)) for share in chosen["coverage"]],
+    )
+    columns = ["label", *STATISTICS, "n", "coverage", "days", "confidence", "model", "team"]
+    st.dataframe(
+        texts,
+        column_order=columns,
+        column_config={
+            **{name: usage_tables.USAGE_COLUMNS[name].name for name in columns},
+            "n": st.column_config.NumberColumn("Samples", format="localized"),
+            "days": st.column_config.NumberColumn("Days", format="%.1f"),
+        },
+        hide_index=True,
+        key=f"{KEY}usage",
+    )
+    download_menu(
+        "usage",
+        f"usage-by-{by}-{now():%Y-%m-%d}",
+        lambda: usage_tables.usage_report(frame, by, sources),
+        label="Download all metrics",
+    )
+
+
+def _show_chart(chosen: pd.DataFrame, metric: str) -> None:
+    unit = str(chosen["unit"].iloc[0])
+    shown = chosen.head(SHOWN_IN_CHART)
+    title = metric_title(metric) + ("" if unit == "ratio" else f" ({unit})")
+    rows = shown[["label", *STATISTICS]].rename(columns={"label": "entity"}).to_dict("records")
+    said = [f"{row['entity']} P95 {value_text(row['p95'], unit)}" for row in rows]
+    st.altair_chart(
+        usage_charts.usage_percentiles(rows, title, is_share=unit == "ratio"),
+        alt=f"{title}: {formats.listing(said)}",
+    )
+    if len(chosen) > len(shown):
+        st.caption(f"The {len(shown)} with the highest P95 of {len(chosen):,}.")
+    if metric == "gpu_util_ratio":
+        st.caption(
+            "GPU_UTIL says that some kernel ran, not that the GPU was full: no advice rests on it alone. "
+            "Where SM activity was measured, look at that."
+        )
