@@ -1,12 +1,23 @@
 """Planner calls remembered by the canonical JSON of their input; the results are frozen and shared."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
+from inferplan.datasets.schema import Offer
+from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner.case import Case
 from inferplan.planner.deployment import Deployment
 from inferplan.planner.memory import Fit, fit
+from inferplan.pricing.offers import current_offers, load_snapshot
+
+if TYPE_CHECKING:
+    from inferplan.planner.compare import Comparison, Search
 
 KEEP = 512
+KEEP_COMPARISONS = 16
 KEEP_S = 3600
 
 
@@ -33,3 +44,43 @@ def _deployment(case_json: str) -> Deployment:
 @st.cache_resource(max_entries=KEEP, ttl=KEEP_S, show_spinner=False)
 def _memory_fit(case_json: str) -> Fit:
     return fit(_deployment(case_json))
+
+
+def offers(warehouse: Warehouse) -> tuple[Offer, ...]:
+    """Return the newest price of every offer; read again only after a refresh or an import."""
+    load_snapshot(warehouse)
+    return _offers(str(warehouse.path), _newest_refresh(warehouse), _warehouse=warehouse)
+
+
+def comparison(
+    warehouse: Warehouse, case: Case, search: Search, pinned: tuple[Offer, ...] = ()
+) -> Comparison:
+    """Return the ranking of all offers for ``case``; a plan's ``pinned`` prices replace newer ones.
+
+    The result is shared: copy a frame before changing it.
+    """
+    pins = tuple(offer.model_dump_json() for offer in pinned)
+    stamp = (str(warehouse.path), _newest_refresh(warehouse))
+    return _comparison(canonical(case), search.model_dump_json(), pins, stamp, _warehouse=warehouse)
+
+
+def _newest_refresh(warehouse: Warehouse) -> int:
+    [(newest,)] = warehouse.rows("SELECT coalesce(max(refresh_id), 0) FROM price_refreshes")
+    return int(newest)
+
+
+@st.cache_resource(max_entries=4, ttl=KEEP_S, show_spinner=False)
+def _offers(path: str, newest_refresh: int, *, _warehouse: Warehouse) -> tuple[Offer, ...]:
+    return current_offers(_warehouse)
+
+
+@st.cache_resource(max_entries=KEEP_COMPARISONS, ttl=KEEP_S, show_spinner="Comparing offers")
+def _comparison(
+    case_json: str, search_json: str, pins: tuple[str, ...], stamp: tuple[str, int], *, _warehouse: Warehouse
+) -> Comparison:
+    from inferplan.planner.compare import Search, compare  # brings pandas along, which other pages do without
+
+    by_id = {offer.offer_id: offer for offer in offers(_warehouse)}
+    by_id |= {offer.offer_id: offer for offer in map(Offer.model_validate_json, pins)}
+    case = Case.model_validate_json(case_json)
+    return compare(_warehouse, [case], tuple(by_id.values()), Search.model_validate_json(search_json))

@@ -1,5 +1,6 @@
 """Charts as pure functions of plain data; colours come from the theme of whoever shows them."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,10 @@ BAR_AND_AXIS_PX = 155  # Streamlit fits axis and legend into the height too
 LEGEND_ROW_PX = 19
 LEGEND_COLUMNS = 2
 END_MARK_SHARE = 0.005
+COST_CHART_PX = 400
+MOST_COLOURS = 8
+WIDE_SPAN = 1000
+OTHER_GPUS = "other GPUs"
 LABEL_LIMIT_PX = 220
 # Fixed, so that a part keeps its colour from chart to chart; a part of another name comes after these.
 MEMORY_PARTS = ("weights", "KV cache", "activations", "CUDA graphs", "outside of PyTorch", "unused")
@@ -67,6 +72,19 @@ def memory_parts(
     )
 
 
+def log_ticks(values: Sequence[float]) -> list[float]:
+    """Return round numbers for a logarithmic axis: steps of 1, 2, 5 or, over a wide span, powers of ten.
+
+    >>> log_ticks([3.0, 42.0]), log_ticks([0.2, 400.0])
+    ([5.0, 10.0, 20.0], [1.0, 10.0, 100.0])
+    """
+    low, high = min(values), max(values)
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    steps = (1,) if high / low > WIDE_SPAN else (1, 2, 5)
+    ticks = (float(f"{step}e{power}") for power in powers for step in steps)
+    return [tick for tick in ticks if low <= tick <= high]
+
+
 def _stacked(parts: Mapping[str, int]) -> list[dict[str, Any]]:
     start, rows = 0.0, []
     for name, size in parts.items():
@@ -79,25 +97,37 @@ def _stacked(parts: Mapping[str, int]) -> list[dict[str, Any]]:
     return rows
 
 
-def cost_against_speed(rows: Sequence[Mapping[str, Any]]) -> alt.LayerChart:
-    """Return cost against interactivity, one mark per offer, the best of them joined by a line.
+def cost_against_speed(rows: Sequence[Mapping[str, Any]], least_tokens_per_s: float | None) -> alt.LayerChart:
+    """Return cost against interactivity, one mark per load, the best of them joined by a line.
 
     Parameters
     ----------
     rows
-        With ``tokens_per_s_per_user``, ``usd_per_mtok_output``, ``gpu``, ``label`` and ``pareto``.
+        With ``tokens_per_s``, ``usd_per_mtok_output``, ``gpu``, ``label`` and ``pareto``. GPUs that are
+        never among the best share one colour.
+    least_tokens_per_s
+        Speed that the latency target asks for, drawn as a line, if there is one.
     """
-    data = alt.Data(values=[dict(row) for row in rows])
+    best = list(dict.fromkeys(row["gpu"] for row in rows if row["pareto"]))[:MOST_COLOURS]
+    data = alt.Data(
+        values=[{**row, "colour": row["gpu"] if row["gpu"] in best else OTHER_GPUS} for row in rows]
+    )
     x = alt.X(
-        "tokens_per_s_per_user:Q",
+        "tokens_per_s:Q",
         title="Speed for each user (output tokens/s)",
-        scale=alt.Scale(zero=False, nice=True),
+        scale=alt.Scale(type="log", nice=False, padding=8),
+        axis=alt.Axis(values=log_ticks([row["tokens_per_s"] for row in rows]), format="~s"),
     )
     y = alt.Y(
         "usd_per_mtok_output:Q",
         title="USD per million output tokens",
-        scale=alt.Scale(type="log", nice=True),
-        axis=alt.Axis(format="$,.3~g"),
+        scale=alt.Scale(type="log", nice=False, padding=8),
+        axis=alt.Axis(values=log_ticks([row["usd_per_mtok_output"] for row in rows]), format="$,.2~f"),
+    )
+    colour = alt.Color(
+        "colour:N",
+        scale=alt.Scale(domain=[*best, OTHER_GPUS]),
+        legend=alt.Legend(title=None, orient="bottom", columns=3, offset=8, symbolOpacity=1),
     )
     marks = (
         alt.Chart(data)
@@ -105,20 +135,26 @@ def cost_against_speed(rows: Sequence[Mapping[str, Any]]) -> alt.LayerChart:
         .encode(
             x=x,
             y=y,
-            color=alt.Color("gpu:N", legend=alt.Legend(title=None, orient="bottom", columns=4)),
-            size=alt.condition("datum.pareto", alt.value(110), alt.value(35)),
-            opacity=alt.condition("datum.pareto", alt.value(1), alt.value(0.45)),
+            color=colour,
+            size=alt.condition("datum.pareto", alt.value(90), alt.value(22)),
+            opacity=alt.condition("datum.pareto", alt.value(1), alt.value(0.4)),
             tooltip=[
                 alt.Tooltip("label:N", title="Offer"),
                 alt.Tooltip("usd_per_mtok_output:Q", title="USD per M output", format="$,.3f"),
-                alt.Tooltip("tokens_per_s_per_user:Q", title="Tokens/s per user", format=",.1f"),
+                alt.Tooltip("tokens_per_s:Q", title="Tokens/s per user", format=",.1f"),
+                alt.Tooltip("concurrency:Q", title="In flight per replica"),
             ],
         )
     )
     frontier = (
         alt.Chart(data)
         .transform_filter("datum.pareto")
-        .mark_line(interpolate="step-before", strokeWidth=1.5, opacity=0.6, color="gray")
+        .mark_line(strokeWidth=1.5, opacity=0.5)
         .encode(x=x, y=y)
     )
-    return alt.layer(frontier, marks).properties(height=380)
+    layers = [frontier, marks]
+    if least_tokens_per_s is not None:
+        target = alt.Chart(alt.Data(values=[{"tokens_per_s": least_tokens_per_s, "colour": OTHER_GPUS}]))
+        rule = target.mark_rule(strokeDash=[5, 4]).encode(x="tokens_per_s:Q", color=colour)
+        layers.append(rule)
+    return alt.layer(*layers).properties(height=COST_CHART_PX)

@@ -16,6 +16,7 @@ COLUMN_GIB = "%.1f"
 COLUMN_USD = "$%.2f"
 COLUMN_USD_FINE = "$%.3f"
 COLUMN_MS = "%.0f"
+COLUMN_COUNT = "%,.0f"
 COLUMN_TOKENS = "localized"
 COLUMN_PERCENT = "percent"
 COLUMN_DATE = "YYYY-MM-DD"
@@ -88,6 +89,15 @@ def usd(value: Decimal | float, decimals: int | None = None) -> str:
     if decimals is not None:
         return f"{sign}${size_:,.{decimals}f}"
     return f"{sign}${size_:,.2f}" if size_ >= 1 or size_ == 0 else f"{sign}${significant(float(size_))}"
+
+
+def usd_range(low: Decimal | float, high: Decimal | float) -> str:
+    """Return the ends of an interval in US dollars.
+
+    >>> usd_range(0.515, 1.0081)
+    '$0.515–$1.01'
+    """
+    return f"{usd(low)}{EN_DASH}{usd(high)}"
 
 
 def duration(seconds: float) -> str:

@@ -101,26 +101,38 @@ def precision() -> None:
 
 
 def context_and_concurrency() -> None:
-    """Choose tokens per sequence and sequences at once."""
-    current = case()
-    context, sequences = st.columns(2)
-    context.number_input(
+    """Choose tokens per sequence and sequences at once, side by side."""
+    left, right = st.columns(2)
+    with left:
+        context()
+    with right:
+        concurrency()
+
+
+def context() -> None:
+    """Choose the tokens of one sequence."""
+    st.number_input(
         "Context",
         min_value=1,
         max_value=100_000_000,
         step=1024,
         placeholder="model's own",
         help="Tokens of prompt and answer together. Empty: the most that the model was made for.",
-        **bound("max_model_len", current.max_model_len),
+        **bound("max_model_len", case().max_model_len),
     )
-    sequences.number_input(
+
+
+def concurrency() -> None:
+    """Choose the requests in flight."""
+    shown = case().concurrency
+    st.number_input(
         "Sequences",
         min_value=1,
         max_value=1_000_000,
         step=1,
         placeholder="as many as fit",
-        help="Requests in flight. Empty: as many as the KV cache holds.",
-        **bound("concurrency", current.concurrency if isinstance(current.concurrency, int) else None),
+        help="Requests in flight over the whole deployment. Empty: as many as the KV cache holds.",
+        **bound("concurrency", shown if isinstance(shown, int) else None),
     )
 
 
@@ -187,6 +199,7 @@ def workload() -> None:
     answer.number_input(
         "Output tokens", min_value=1, step=50, **bound("output_tokens", current.output_tokens)
     )
+    concurrency()
     st.slider(
         "Prompt found in the prefix cache",
         min_value=0,
@@ -232,6 +245,25 @@ def summary(current: Case) -> str:
         " ".join(filter(None, (ENGINE_TITLES[current.engine], current.engine_version))),
     )
     return " · ".join(parts)
+
+
+def workload_summary(current: Case) -> str:
+    """Return one line that says what is served."""
+    tokens = (("in", current.input_tokens), ("out", current.output_tokens))
+    sizes = " and ".join(f"{formats.count(count)} tokens {way}" for way, count in tokens if count is not None)
+    if isinstance(current.concurrency, int):
+        load = f"{formats.plural(current.concurrency, 'request')} at once"
+    elif current.request_rate is not None:
+        load = f"{formats.significant(current.request_rate)} requests per second"
+    else:
+        load = "as many requests as fit"
+    parts = (
+        f"**{formats.plain(current.model or _config_name())}**",
+        current.weights_dtype or "weights as shipped",
+        sizes,
+        load,
+    )
+    return " · ".join(filter(None, parts))
 
 
 def read_config(name: str, content: bytes) -> dict[str, Any]:

@@ -1,0 +1,99 @@
+"""Tokens per dollar: every offer ranked by what it costs to serve a workload within a latency target."""
+
+import streamlit as st
+
+from inferplan.dashboard import cached, charts, comparison_views, formats, inputs
+from inferplan.dashboard.connection import warehouse
+from inferplan.dashboard.state import case, pinned_prices
+from inferplan.datasets.errors import InferplanError
+
+MILLISECONDS = 1000
+
+st.title("Tokens per dollar")
+inputs.show_problem()
+try:
+    store = warehouse()
+    offers = cached.offers(store)
+except InferplanError as error:
+    st.error(formats.plain(str(error)), icon=":material/error:")
+    st.stop()
+
+with st.sidebar:
+    inputs.model_picker()
+    inputs.precision()
+    inputs.workload()
+    inputs.latency_target()
+    with st.expander("Which offers"):
+        search = comparison_views.search_inputs(offers)
+    with st.expander("Engine"):
+        inputs.engine()
+        inputs.context()
+
+current = case()
+pinned = pinned_prices()
+st.markdown(inputs.workload_summary(current))
+try:
+    found = cached.comparison(store, current, search, pinned)
+except InferplanError as error:
+    st.error(formats.plain(str(error)), icon=":material/error:")
+    st.stop()
+
+if found.ranked.empty:
+    st.error(
+        f"**No offer serves this.** None of {formats.plural(len(found.refused), 'offer')} keeps the target "
+        "with a price that is known. The table says why for each; relax the latency target, shorten the "
+        "context, or store the weights in fewer bits.",
+        icon=":material/cancel:",
+    )
+    comparison_views.show_refused(found.refused)
+    st.stop()
+
+target = current.slo
+frame = comparison_views.readable(found.ranked, target != type(target)())
+best = frame.iloc[0]
+interval = formats.usd_range(best["usd_per_mtok_output_low"], best["usd_per_mtok_output_high"])
+st.success(
+    f"**Cheapest: {formats.usd(best['usd_per_mtok_output'])} per million output tokens** ({interval}) "
+    f"on {best['size']} × {best['gpu']} at {best['provider']}: {best['instance_type']}, {best['region']}, "
+    f"{best['option'].lower()}, price seen on {formats.day(best['price_date'])}.".replace("$", "\\$"),
+    icon=":material/payments:",
+)
+with st.container(horizontal=True, gap="medium"):
+    st.metric(
+        "Output, per million tokens",
+        formats.usd(best["usd_per_mtok_output"]),
+        help=f"80 % interval {interval}".replace("$", "\\$"),
+    )
+    st.metric("Input, per million tokens", formats.usd(best["usd_per_mtok_input"]))
+    st.metric("Tokens per dollar", formats.count(best["tokens_per_usd"]))
+    st.metric("First token", formats.duration(best["ttft_s"]))
+    st.metric("Each token", formats.duration(best["tpot_s"]))
+    st.metric("All replicas, per hour", formats.usd(best["usd_per_hour"]))
+
+st.subheader("Cost against speed")
+points = found.points.assign(
+    tokens_per_s=found.points["interactivity_tokens_per_s"],
+    label=found.points["gpus"].astype(str) + " × " + found.points["gpu"] + ", " + found.points["offer_id"],
+)
+shown = ["tokens_per_s", "usd_per_mtok_output", "gpu", "label", "pareto", "concurrency"]
+st.altair_chart(
+    charts.cost_against_speed(
+        points[shown].to_dict("records"), None if target.tpot_s is None else 1 / target.tpot_s
+    ),
+    alt=f"Cost of output tokens against speed per user; the cheapest point that keeps the target costs "
+    f"{formats.usd(best['usd_per_mtok_output'])} per million on {best['gpu']}",
+)
+st.caption(
+    "Each mark is one load on the cheapest offer of its kind. Large marks are the best there is: nothing is "
+    "both faster for each user and cheaper. Lower right is better."
+)
+
+st.subheader("Offers, the best first")
+comparison_views.show_ranking(frame, current)
+dates = formats.day_range(frame["price_date"])
+st.caption(
+    f"List prices of whole machines unless a row says otherwise, seen {dates}; no tax, traffic or storage. "
+    "Low and high are an 80 % interval of the speed. "
+    + (f"{formats.plural(len(pinned), 'price')} pinned by the plan." if pinned else "")
+)
+comparison_views.show_refused(found.refused)
