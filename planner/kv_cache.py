@@ -13,7 +13,7 @@ from functools import lru_cache
 from math import ceil
 from typing import Literal
 
-from inferplan.datasets.errors import InferplanError, UnknownNameError
+from inferplan.datasets.errors import InferplanError
 from inferplan.planner.architecture import (
     Architecture,
     CompressedAttention,
@@ -24,23 +24,12 @@ from inferplan.planner.architecture import (
     RecurrentState,
     SoftmaxAttention,
 )
+from inferplan.planner.kv_dtypes import ELEMENT_BITS, kv_dtype_of, served_dtype, value_bytes
 
 CacheKind = Literal["full", "window", "latent", "index", "compressed", "state", "cross"]
 
-_ELEMENT_BITS = {
-    "fp32": 32, "float32": 32, "bf16": 16, "bfloat16": 16, "fp16": 16, "float16": 16, "half": 16,
-    "fp8": 8, "fp8_e4m3": 8, "fp8_e5m2": 8, "int8": 8, "nvfp4": 4, "fp4_e2m1": 4, "int4": 4,
-    "fp8_per_token_head": 8, "int8_per_token_head": 8, "int4_per_token_head": 4, "q8_0": 8, "q4_0": 4,
-}  # fmt: skip
-_SCALE_BITS_PER_TOKEN_HEAD = 32  # inline fp32 scale: vllm v0.33.0 v1/attention/backends/triton_attn.py
-_BLOCK_SCALE_BITS = {
-    "nvfp4": Fraction(8, 16),  # e4m3 scale per 16 values: vllm v0.33.0 utils/torch_utils.py
-    "fp4_e2m1": Fraction(8, 16),  # SGLang stores one scale byte per 16 values
-    "q8_0": Fraction(16, 32),  # 34 bytes per 32 values: gguf 0.19.0 GGML_QUANT_SIZES
-    "q4_0": Fraction(16, 32),  # 18 bytes per 32 values: gguf 0.19.0 GGML_QUANT_SIZES
-}
 _SPARSE_LATENT_RECORD_BYTES = {
-    "fp8": 656,  # 512 fp8 + 4 fp32 scales + 64 bf16: vllm v0.33.0 v1/attention/backends/mla/flashmla_sparse.py
+    "fp8": 656,  # 512 fp8 + 4 fp32 scales + 64 bf16: vllm v0.33.0 attention/backends/mla/flashmla_sparse.py
     "nvfp4": 352,  # vllm v0.33.0 model_executor/layers/attention/mla_attention.py
 }
 _COMPRESSED_RECORD_BYTES = 584  # 448 fp8 + 64 bf16 + 8 scales: vllm v0.33.0 models/deepseek_v4/attention.py
@@ -115,40 +104,8 @@ def _part(group: CacheGroup) -> str:
     return "growing" if group.window_tokens is None else "window"
 
 
-def served_dtype(architecture: Architecture) -> str:
-    """Return the 16-bit type in which engines run the model: a float32 checkpoint is cast when it is loaded.
-
-    Source: vllm v0.33.0 config/model.py ``_resolve_auto_dtype``.
-    """
-    return "float16" if architecture.dtype in ("float16", "half", "fp16") else "bfloat16"
-
-
-def kv_dtype_of(architecture: Architecture, kv_dtype: str) -> str:
-    """Return the element type that ``kv_dtype`` stands for; "auto" is the checkpoint's own.
-
-    Raises
-    ------
-    UnknownNameError
-        When it is no type that an engine stores caches in.
-    """
-    asked = kv_dtype.lower()
-    if asked == "auto":
-        return served_dtype(architecture)
-    if asked not in _ELEMENT_BITS:
-        raise UnknownNameError("KV cache type", kv_dtype, ["auto", *_ELEMENT_BITS])
-    return asked
-
-
-def _value_bytes(dtype: str, values: int, heads: int) -> Fraction:
-    """Return the bytes of one token's ``values`` numbers in ``heads`` vectors, scales included."""
-    bits = Fraction(_ELEMENT_BITS[dtype] * values) + _BLOCK_SCALE_BITS.get(dtype, Fraction(0)) * values
-    if dtype.endswith("per_token_head"):
-        bits += _SCALE_BITS_PER_TOKEN_HEAD * heads
-    return bits / 8
-
-
 def stages(layers: int, pp: int) -> list[range]:
-    """Return the layers of each pipeline stage as vLLM splits them: the rest goes to the later stages but the last.
+    """Return the layers of each pipeline stage as vLLM splits them: a rest goes to later stages but the last.
 
     Examples
     --------
@@ -199,8 +156,9 @@ def layout(
     Examples
     --------
     >>> from inferplan.planner.architecture import parse
-    >>> model = parse({"model_type": "llama", "hidden_size": 8192, "num_hidden_layers": 80, "vocab_size": 128256,
-    ...     "num_attention_heads": 64, "num_key_value_heads": 8, "intermediate_size": 28672})
+    >>> model = parse({"model_type": "llama", "hidden_size": 8192, "num_hidden_layers": 80,
+    ...     "vocab_size": 128256, "num_attention_heads": 64, "num_key_value_heads": 8,
+    ...     "intermediate_size": 28672})
     >>> layout(model, tp=8).growing_bytes_per_token
     40960
     """
@@ -264,7 +222,7 @@ def _groups_of(mixer: Mixer, cut: _Cut) -> list[CacheGroup]:
         return _compressed_groups(mixer, cut)
     if isinstance(mixer, CrossAttention):
         heads = _heads_per_gpu(mixer.kv_heads, cut.tp)
-        size = _value_bytes(cut.dtype, 2 * heads * mixer.head_dim, 2 * heads) * mixer.source_tokens
+        size = value_bytes(cut.dtype, 2 * heads * mixer.head_dim, 2 * heads) * mixer.source_tokens
         return [CacheGroup("cross", 1, size)]
     return [CacheGroup("state", 1, _state_bytes(mixer, cut))]
 
@@ -277,7 +235,7 @@ def _softmax_groups(mixer: SoftmaxAttention, cut: _Cut) -> list[CacheGroup]:
     if not mixer.stores_kv:
         return []
     heads = _heads_per_gpu(mixer.kv_heads, cut.tp)
-    size = _value_bytes(cut.dtype, heads * (mixer.head_dim + mixer.value_head_dim), 2 * heads) / cut.dcp
+    size = value_bytes(cut.dtype, heads * (mixer.head_dim + mixer.value_head_dim), 2 * heads) / cut.dcp
     freed = cut.chunks if mixer.chunked else cut.windows
     if mixer.window_tokens is None or not freed:
         return [CacheGroup("full", 1, size)]
@@ -287,7 +245,7 @@ def _softmax_groups(mixer: SoftmaxAttention, cut: _Cut) -> list[CacheGroup]:
 def _latent_groups(mixer: LatentAttention, cut: _Cut) -> list[CacheGroup]:
     """Return latent vector and rotary key, the same on every tensor-parallel rank, and an indexer's key."""
     values = mixer.kv_lora_rank + mixer.rope_head_dim
-    size = _value_bytes(cut.dtype, values, 1)
+    size = value_bytes(cut.dtype, values, 1)
     if mixer.index_key_bytes_per_token:
         family = "fp8" if cut.dtype.startswith("fp8") else cut.dtype
         size = Fraction(_SPARSE_LATENT_RECORD_BYTES.get(family, size))
@@ -298,13 +256,13 @@ def _latent_groups(mixer: LatentAttention, cut: _Cut) -> list[CacheGroup]:
 
 
 def _compressed_groups(mixer: CompressedAttention, cut: _Cut) -> list[CacheGroup]:
-    eight_bit = _ELEMENT_BITS[cut.dtype] == 8
-    size = Fraction(_COMPRESSED_RECORD_BYTES) if eight_bit else _value_bytes(cut.dtype, mixer.entry_dim, 1)
+    eight_bit = ELEMENT_BITS[cut.dtype] == 8
+    size = Fraction(_COMPRESSED_RECORD_BYTES) if eight_bit else value_bytes(cut.dtype, mixer.entry_dim, 1)
     groups = [CacheGroup("window", 1, size, 1, mixer.window_tokens)]
     if mixer.ratio:
         groups.append(CacheGroup("compressed", 1, size, mixer.ratio))
         if mixer.index_head_dim:
-            key = Fraction(mixer.index_head_dim * _ELEMENT_BITS[cut.dtype], 8)
+            key = Fraction(mixer.index_head_dim * ELEMENT_BITS[cut.dtype], 8)
             groups.append(CacheGroup("index", 1, key + (4 if eight_bit else 0), mixer.ratio))
     return groups
 
@@ -312,14 +270,14 @@ def _compressed_groups(mixer: CompressedAttention, cut: _Cut) -> list[CacheGroup
 def _state_bytes(mixer: RecurrentState, cut: _Cut) -> Fraction:
     """Return the bytes of one layer's state per sequence on one GPU.
 
-    The convolution's last inputs are kept in the model's type, the state in its own; B and C groups that do not
-    divide are copied to every GPU.
+    The convolution's last inputs are kept in the model's type, the state in its own; B and C
+    groups that do not divide are copied to every GPU.
     """
     convolution = Fraction(mixer.conv_elements, cut.tp)
     if mixer.groups % cut.tp:
         shared = mixer.groups * mixer.conv_elements_per_group
         own = _heads_per_gpu(mixer.groups, cut.tp) * mixer.conv_elements_per_group
         convolution = Fraction(mixer.conv_elements - shared, cut.tp) + own
-    state_bits = _ELEMENT_BITS.get(mixer.state_dtype or cut.model_dtype, 16)
-    model_bits = _ELEMENT_BITS.get(cut.model_dtype, 16)
+    state_bits = ELEMENT_BITS.get(mixer.state_dtype or cut.model_dtype, 16)
+    model_bits = ELEMENT_BITS.get(cut.model_dtype, 16)
     return (convolution * model_bits + Fraction(mixer.state_elements, cut.tp) * state_bits) / 8

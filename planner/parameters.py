@@ -38,8 +38,9 @@ def count(architecture: Architecture) -> ParameterCount:
     Examples
     --------
     >>> from inferplan.planner.architecture import parse
-    >>> count(parse({"model_type": "llama", "hidden_size": 8192, "num_hidden_layers": 80, "vocab_size": 128256,
-    ...     "num_attention_heads": 64, "num_key_value_heads": 8, "intermediate_size": 28672})).total
+    >>> count(parse({"model_type": "llama", "hidden_size": 8192, "num_hidden_layers": 80,
+    ...     "vocab_size": 128256, "num_attention_heads": 64, "num_key_value_heads": 8,
+    ...     "intermediate_size": 28672})).total
     70553706496
     """
     parts = dict.fromkeys(("language_model", "mtp", "vision", "audio"), 0)

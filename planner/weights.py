@@ -1,7 +1,8 @@
 """Bytes of weights on each GPU: formats, padding, sharding, copies, pipeline stages.
 
-Sources of the rules (vllm-project/vllm v0.33.0): vocabulary padded to 64 in vocab_parallel_embedding.py; key and
-value heads copied when there are more GPUs than heads (``num_kv_head_replicas`` in layers/linear.py); latent
+Sources of the rules (vllm-project/vllm v0.33.0): vocabulary padded to 64 in vocab_parallel_embedding.py;
+key and value heads copied when there are more GPUs than heads (``num_kv_head_replicas`` in
+layers/linear.py); latent
 down-projections, routers and indexers on every rank; two more 16-bit copies of ``kv_b_proj`` in
 layers/attention/mla_attention.py ``process_weights_after_loading``; experts over TP x DP in
 docs/serving/data_parallel_deployment.md.
@@ -92,15 +93,19 @@ def weights(
     Examples
     --------
     >>> from inferplan.planner.architecture import parse
-    >>> model = parse({"model_type": "llama", "hidden_size": 4096, "num_hidden_layers": 32, "vocab_size": 128256,
-    ...     "num_attention_heads": 32, "num_key_value_heads": 8, "intermediate_size": 14336})
+    >>> model = parse({"model_type": "llama", "hidden_size": 4096, "num_hidden_layers": 32,
+    ...     "vocab_size": 128256, "num_attention_heads": 32, "num_key_value_heads": 8,
+    ...     "intermediate_size": 14336})
     >>> weights(model).per_gpu_bytes
     16060522496
     """
     stored = storage(architecture, dtype)
     ways = tp * dp if architecture.experts and engine in _EXPERTS_OVER_DATA_PARALLEL else max(tp, ep)
     if ep > 1 and (not architecture.experts or ways % ep):
-        msg = f"ep is {ep}, but the model has {architecture.experts} experts on {ways} GPUs; ep must divide the GPUs that share them."
+        msg = (
+            f"ep is {ep}, but the model has {architecture.experts} experts on {ways} GPUs; "
+            "ep must divide the GPUs that share experts."
+        )
         raise ShardError(msg)
     split = _Split(tp, ep, ways, _VOCABULARY_MULTIPLE.get(engine, 1))
     loaded = [tensor for tensor in architecture.tensors if _is_loaded(tensor, mtp=mtp, towers=towers)]
@@ -195,8 +200,9 @@ def illegal_tp(architecture: Architecture, tp: int) -> str | None:
     Examples
     --------
     >>> from inferplan.planner.architecture import parse
-    >>> model = parse({"model_type": "qwen2", "hidden_size": 3584, "num_hidden_layers": 28, "vocab_size": 152064,
-    ...     "num_attention_heads": 28, "num_key_value_heads": 4, "intermediate_size": 18944})
+    >>> model = parse({"model_type": "qwen2", "hidden_size": 3584, "num_hidden_layers": 28,
+    ...     "vocab_size": 152064, "num_attention_heads": 28, "num_key_value_heads": 4,
+    ...     "intermediate_size": 18944})
     >>> illegal_tp(model, 8)
     '28 attention heads do not divide among 8 GPUs'
     """

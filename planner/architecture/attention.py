@@ -12,7 +12,7 @@ from inferplan.planner.architecture.model import (
 from inferplan.planner.architecture.sheet import Sheet
 
 INDEX_SCALE_BYTES = 4
-"""fp32 scale beside each fp8 index key: vllm v0.33.0 deepseek_v2.py DeepseekV32IndexerCache (128 + 4 bytes)."""
+"""fp32 scale beside each fp8 index key: vllm v0.33.0 deepseek_v2.py DeepseekV32IndexerCache (128 + 4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +105,14 @@ def softmax_attention(
     _query_key_norms(fields, sheet, heads, with_key=fields.flag("kv_weights", True))
     window = _window(fields, kind)
     return SoftmaxAttention(
-        heads.query, heads.kv, heads.dim, heads.value_dim, window, chunked=kind == "chunk" and window is not None,
+        heads.query,
+        heads.kv,
+        heads.dim,
+        heads.value_dim,
+        window,
+        chunked=kind == "chunk" and window is not None,
         stores_kv=stores_kv,
-    )  # fmt: skip
+    )
 
 
 def _window(fields: Fields, kind: str) -> int | None:
@@ -161,7 +166,8 @@ def _query_key_norms(fields: Fields, sheet: Sheet, heads: Heads, *, with_key: bo
 def latent_attention(fields: Fields, sheet: Sheet, *, indexed: bool = True) -> LatentAttention:
     """Add the tensors of a multi-head latent attention and return it.
 
-    ``h*qr + qr + qr*nh*(nope+rope) + h*(r+rope) + r + r*nh*(nope+v) + nh*v*h``: DeepSeek-V2 report, section 2.1.
+    ``h*qr + qr + qr*nh*(nope+rope) + h*(r+rope) + r + r*nh*(nope+v) + nh*v*h``
+    (DeepSeek-V2 report, section 2.1).
     """
     hidden = fields.integer("hidden_size")
     heads = fields.integer("heads", maximum=65536)
@@ -195,7 +201,7 @@ def latent_attention(fields: Fields, sheet: Sheet, *, indexed: bool = True) -> L
 
 
 def cross_attention(fields: Fields, sheet: Sheet) -> CrossAttention:
-    """Add a layer's attention to the image (Llama 3.2 Vision): head norms, two gates; keys are kept per image."""
+    """Add a layer's attention to the image (Llama 3.2 Vision): head norms, two gates, keys per image."""
     heads = read_heads(fields)
     hidden = fields.integer("hidden_size")
     sheet.matrix(
@@ -227,7 +233,7 @@ def _indexer(fields: Fields, sheet: Sheet, query_rank: int) -> int:
 
 
 def block_sparse_indexer(fields: Fields, sheet: Sheet) -> None:
-    """Add the indexer of block-sparse softmax attention (MiniMax M3): queries per index head, one key, norms."""
+    """Add the indexer of block-sparse softmax attention (MiniMax M3): queries per index head, one key."""
     hidden = fields.integer("hidden_size")
     heads = fields.integer("index_heads")
     dim = fields.integer("index_head_dim")

@@ -38,7 +38,7 @@ def audio_tensors(config: Mapping[str, object], text_hidden: int) -> tuple[list[
 
 
 def _gemma4(fields: Fields, sheet: Sheet, text_hidden: int) -> None:
-    """Gemma 4's conformer: strided convolutions, then blocks of two half MLPs, attention and a convolution."""
+    """Gemma 4's conformer: convolutions, then blocks of two half MLPs, attention and a convolution."""
     hidden = fields.integer("hidden_size", 1024)
     channels = [
         int(c) for c in fields.sequence("subsampling_conv_channels") or (128, 32) if isinstance(c, int)

@@ -8,12 +8,11 @@ from inferplan.planner.architecture.layers import (
     DENSE,
     EXPERTS,
     LINEAR,
-    NONE,
     PARALLEL,
-    LayerPlan,
     layer_plans,
 )
 from inferplan.planner.architecture.model import Layer, Mixer, Tensor
+from inferplan.planner.architecture.per_layer import MATRIX, NONE, LayerPlan
 from inferplan.planner.architecture.recurrent import recurrent_state
 from inferplan.planner.architecture.sheet import Sheet
 
@@ -94,7 +93,7 @@ def _twin_layer(fields: Fields, sheet: Sheet, plan: LayerPlan) -> tuple[Mixer, .
 def _mixers(fields: Fields, sheet: Sheet, plan: LayerPlan) -> tuple[Mixer, ...]:
     if plan.mixer == NONE:
         return ()
-    if plan.mixer == "matrix":
+    if plan.mixer == MATRIX:
         hidden = fields.integer("hidden_size")
         sheet.matrix("self_attn.linear_attn", "attention", hidden, hidden, "replicated")
         return ()
@@ -117,7 +116,7 @@ def _mixers(fields: Fields, sheet: Sheet, plan: LayerPlan) -> tuple[Mixer, ...]:
 
 def _feed_forward(fields: Fields, sheet: Sheet, plan: LayerPlan) -> None:
     both = fields.flag("parallel_experts")
-    if plan.feed_forward == "matrix":
+    if plan.feed_forward == MATRIX:
         hidden = fields.integer("hidden_size")
         sheet.matrix("mlp.linear_mlp", "mlp", hidden, hidden, "replicated")
     elif plan.feed_forward == EXPERTS and both:

@@ -18,9 +18,12 @@ def read_encoder(fields: Fields) -> tuple[list[Layer], list[Tensor]]:
         "embeddings.position_embeddings", "embedding", fields.integer("positions", 512), hidden, "replicated"
     )
     outside.matrix(
-        "embeddings.token_type_embeddings", "embedding", fields.integer("type_vocab_size", 2, minimum=0), hidden,
+        "embeddings.token_type_embeddings",
+        "embedding",
+        fields.integer("type_vocab_size", 2, minimum=0),
+        hidden,
         "replicated",
-    )  # fmt: skip
+    )
     outside.norm("embeddings.LayerNorm", hidden, "layer")
     outside.matrix("pooler.dense", "other", hidden, hidden, "replicated", bias=True)
     tensors = list(outside.placed("", None))
@@ -38,7 +41,7 @@ def read_encoder(fields: Fields) -> tuple[list[Layer], list[Tensor]]:
 
 
 def read_whisper(fields: Fields) -> tuple[list[Layer], list[Tensor]]:
-    """Return layers and tensors of Whisper: an audio encoder, and a decoder that keeps the encoder's keys and values."""
+    """Return layers and tensors of Whisper: an audio encoder, and a decoder that attends to it."""
     hidden = fields.integer("hidden_size")
     heads = fields.integer("heads", maximum=65536)
     source = fields.integer("max_source_positions", 1500)

@@ -44,7 +44,10 @@ def read_config(text: str | bytes) -> Mapping[str, object]:
     """
     if len(text) > MAX_BYTES:
         size = len(text) / 1024**2
-        msg = f"This file has {size:.1f} MiB; a config.json has a few KiB. Give the model's config.json, not its weights or tokenizer."
+        msg = (
+            f"This file has {size:.1f} MiB; a config.json has a few KiB. "
+            "Give the model's config.json, not its weights or tokenizer."
+        )
         raise ConfigError(msg)
     try:
         config = json.loads(text)
@@ -58,9 +61,12 @@ def read_config(text: str | bytes) -> Mapping[str, object]:
 
 
 def checked(config: object) -> Mapping[str, object]:
-    """Return ``config``, or raise ``ConfigError`` unless it is an object of a size that a model's config has."""
+    """Return ``config``, or raise ``ConfigError`` unless it is an object of the size of a model's config."""
     if not isinstance(config, Mapping):
-        msg = f"A config is a JSON object with fields such as hidden_size; this is {type(config).__name__} {shown(config)}."
+        msg = (
+            "A config is a JSON object with fields such as hidden_size; "
+            f"this is {type(config).__name__} {shown(config)}."
+        )
         raise ConfigError(msg)
     pending: list[tuple[object, int]] = [(config, 1)]
     values = characters = 0
@@ -73,7 +79,10 @@ def checked(config: object) -> Mapping[str, object]:
             msg = f"The config is nested deeper than {MAX_DEPTH} levels: it is not a model's config.json."
             raise ConfigError(msg)
         if values > MAX_VALUES or characters > MAX_BYTES:
-            msg = f"The config holds more than {MAX_VALUES:,} values or {MAX_BYTES // 1024**2} MiB of text: it is not a model's config.json."
+            msg = (
+                f"The config holds more than {MAX_VALUES:,} values or {MAX_BYTES // 1024**2} MiB of text: "
+                "it is not a model's config.json."
+            )
             raise ConfigError(msg)
         if isinstance(value, Mapping):
             pending.extend((item, depth + 1) for item in value.values())
@@ -139,8 +148,9 @@ class Fields:
                 for name in missing
             )
             kind = self.config.get("model_type")
+            of_kind = f" (model_type {shown(kind)})" if kind else ""
             msg = (
-                f"This config{f' (model_type {shown(kind)})' if kind else ''} does not describe a transformer: "
+                f"This config{of_kind} does not describe a transformer: "
                 f"missing {said}. Give the whole config.json of the model."
             )
             raise ConfigError(msg, missing)

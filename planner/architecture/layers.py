@@ -1,24 +1,27 @@
 """Which kind of attention, state and feed-forward each layer has, from the many ways a config may say it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from inferplan.planner.architecture.fields import ConfigError, Fields, shown, whole
-from inferplan.planner.architecture.names import NAMES
+from inferplan.planner.architecture.per_layer import NONE, LayerPlan, own_values, with_blocks
 
 MAX_LAYERS = 2048
 
-FULL, WINDOW, CHUNK, LINEAR, NONE = "full", "window", "chunk", "linear", "none"
+FULL, WINDOW, CHUNK, LINEAR = "full", "window", "chunk", "linear"
 COMPRESSED, PARALLEL, CROSS = "compressed", "parallel", "cross"
 DENSE, EXPERTS = "dense", "experts"
 
 _MIXERS: Mapping[str, str] = {
-    **dict.fromkeys(("full_attention", "attention", "full", "global", "global_attention", "indexed_attention"), FULL),
-    **dict.fromkeys(("sliding_attention", "local_attention", "sliding", "local", "swa", "sliding_window"), WINDOW),
+    **dict.fromkeys(("full_attention", "attention", "full", "global", "global_attention",
+    "indexed_attention"), FULL),
+    **dict.fromkeys(("sliding_attention", "local_attention", "sliding", "local", "swa",
+    "sliding_window"), WINDOW),
     "chunked_attention": CHUNK,
-    **dict.fromkeys(("mamba", "mamba2", "linear_attention", "recurrent", "linear", "ssm", "conv", "short_conv"), LINEAR),
-    **dict.fromkeys(("heavily_compressed_attention", "compressed_sparse_attention", "compressed"), COMPRESSED),
+    **dict.fromkeys(("mamba", "mamba2", "linear_attention", "recurrent", "linear", "ssm", "conv",
+    "short_conv"), LINEAR),
+    **dict.fromkeys(("heavily_compressed_attention", "compressed_sparse_attention", "compressed"),
+    COMPRESSED),
     "hybrid": PARALLEL,
     **dict.fromkeys(("mlp", "moe", "none", "no_op"), NONE),
 }  # fmt: skip
@@ -27,15 +30,6 @@ _FEED_FORWARDS: Mapping[str, str] = {
     **dict.fromkeys(("sparse", "moe", "hash_moe", "experts"), EXPERTS),
     **dict.fromkeys(("dense", "mlp"), DENSE),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class LayerPlan:
-    """One layer before its sizes: kinds, and what is set for this layer only (canonical name, value)."""
-
-    mixer: str
-    feed_forward: str
-    own: tuple[tuple[str, Any], ...] = ()
 
 
 def layer_plans(fields: Fields) -> list[LayerPlan]:
@@ -59,16 +53,17 @@ def layer_plans(fields: Fields) -> list[LayerPlan]:
     )
     single = words is not None and any(word in ("mlp", "moe") for word in words)
     feeds = _single_sublayer(fields, words or [], count) if single else _feed_forwards(fields, count)
-    own = _own_values(fields, count)
+    own = own_values(fields, count)
     plans = [LayerPlan(mixers[i], feeds[i], tuple(sorted(own[i].items()))) for i in range(count)]
-    return _with_blocks(fields, plans)
+    return with_blocks(fields, plans)
 
 
 def _kind(fields: Fields, word: object, kinds: Mapping[str, str]) -> str:
     if isinstance(word, str) and word in kinds:
         return kinds[word]
     where = fields.path + "layer_types"
-    msg = f"{where} names a kind of layer that is not known: {shown(word)}. Known are {', '.join(sorted(kinds))}."
+    known = ", ".join(sorted(kinds))
+    msg = f"{where} names a kind of layer that is not known: {shown(word)}. Known are {known}."
     raise ConfigError(msg, [where])
 
 
@@ -253,75 +248,3 @@ def _frequency_rules(fields: Fields, count: int) -> list[Callable[[int], bool]]:
         offset = fields.integer("moe_offset", 0, minimum=0)
         rules.append(lambda i: i % period == offset)
     return rules
-
-
-_PER_LAYER = (
-    "heads", "kv_heads", "intermediate_size", "experts_per_token", "shared_experts", "expert_intermediate_size",
-    "experts", "head_dim",
-)  # fmt: skip
-
-
-def _own_values(fields: Fields, count: int) -> list[dict[str, Any]]:
-    """Return per layer the values of fields that are lists with one entry per layer."""
-    own: list[dict[str, Any]] = [{} for _ in range(count)]
-    for name in _PER_LAYER:
-        written, value = fields.find(name)
-        if isinstance(value, list):
-            if fields.flag("paired_experts") and len(value) == 2:
-                own = [{**layer, name: whole(written, value[0], 0)} for layer in own]
-                continue
-            if len(value) < count:
-                msg = f"{written} has {len(value)} entries but there are {count} layers."
-                raise ConfigError(msg, [written])
-            for layer, item in zip(own, value, strict=False):
-                layer[name] = whole(written, item, 0)
-    heads = fields.sequence("num_attention_heads_per_layer")
-    for layer, item in zip(own, heads or [], strict=False):
-        layer["heads"] = whole("num_attention_heads_per_layer", item)
-    for number, values in (fields.section("per_layer") or {}).items():
-        if number.isdecimal() and int(number) < count and isinstance(values, Mapping):
-            own[int(number)].update({_CANONICAL.get(name, name): value for name, value in values.items()})
-    return own
-
-
-_CANONICAL = {written: name for name, all_written in NAMES.items() for written in all_written[:3]}
-
-
-def _with_blocks(fields: Fields, plans: list[LayerPlan]) -> list[LayerPlan]:
-    """Return ``plans`` changed by ``block_configs``: layers whose attention or feed-forward was cut (Nemotron NAS)."""
-    blocks = fields.sequence("block_configs")
-    if not blocks:
-        return plans
-    where = fields.find("block_configs")[0]
-    if len(blocks) != len(plans) or not all(isinstance(block, Mapping) for block in blocks):
-        msg = (
-            f"{where} has {len(blocks)} entries but there are {len(plans)} layers; give one object per layer."
-        )
-        raise ConfigError(msg, [where])
-    return [_block(fields, plan, block) for plan, block in zip(plans, blocks, strict=True)]
-
-
-def _block(fields: Fields, plan: LayerPlan, block: Mapping[str, Any]) -> LayerPlan:
-    attention = block.get("attention") or {}
-    ffn = block.get("ffn") or {}
-    own = dict(plan.own)
-    mixer, feed = plan.mixer, plan.feed_forward
-    if attention.get("no_op"):
-        mixer = NONE
-    elif attention.get("replace_with_linear"):
-        mixer = "matrix"
-    elif attention.get("n_heads_in_group"):
-        group = whole("n_heads_in_group", attention["n_heads_in_group"])
-        own["kv_heads"] = fields.integer("heads") // group
-    if ffn.get("no_op"):
-        feed = NONE
-    elif ffn.get("replace_with_linear"):
-        feed = "matrix"
-    elif ffn.get("ffn_mult") is not None:
-        width = int(
-            2 * Fields(ffn, fields.family).number("ffn_mult", 1.0) * fields.integer("hidden_size") / 3
-        )
-        own["intermediate_size"] = -(-width // 256) * 256
-    elif ffn.get("intermediate_size"):
-        own["intermediate_size"] = whole("intermediate_size", ffn["intermediate_size"])
-    return LayerPlan(mixer, feed, tuple(sorted(own.items())))

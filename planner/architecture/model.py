@@ -53,7 +53,7 @@ class RecurrentState:
 
 @dataclass(frozen=True, slots=True)
 class CompressedAttention:
-    """One entry per ``ratio`` tokens, shared by all heads, beside a short window of single tokens (DeepSeek V4)."""
+    """One entry per ``ratio`` tokens, shared by all heads, beside a window of single tokens (DeepSeek V4)."""
 
     query_heads: int
     entry_dim: int

@@ -2,8 +2,9 @@
 
 from inferplan.planner.architecture.decoder import decoder_layer, head_streams, placed_plans
 from inferplan.planner.architecture.fields import Fields
-from inferplan.planner.architecture.layers import DENSE, EXPERTS, FULL, NONE, WINDOW, LayerPlan
+from inferplan.planner.architecture.layers import DENSE, EXPERTS, FULL, WINDOW
 from inferplan.planner.architecture.model import Tensor
+from inferplan.planner.architecture.per_layer import NONE, LayerPlan
 from inferplan.planner.architecture.sheet import Sheet
 
 MAX_BLOCKS = 64

@@ -18,7 +18,8 @@ NAMES: Final[dict[str, tuple[str, ...]]] = {
         "decoder_attention_heads",
     ),
     "kv_heads": (
-        "num_key_value_heads", "num_kv_heads", "n_head_kv", "n_kv_heads", "attn_config.kv_n_heads", "kv_n_heads",
+        "num_key_value_heads", "num_kv_heads", "n_head_kv", "n_kv_heads", "attn_config.kv_n_heads",
+        "kv_n_heads",
         "multi_query_group_num", "num_attention_groups", "num_query_groups", "kv_heads",
     ),
     "head_dim": ("head_dim", "attention_head_dim", "kv_channels", "attn_head_dim", "head_size"),
@@ -36,11 +37,13 @@ NAMES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "dtype": ("dtype", "torch_dtype", "params_dtype"),
     "hidden_act": (
-        "hidden_act", "hidden_activation", "activation_function", "mlp_hidden_act", "activation", "hidden_activation_fn",
+        "hidden_act", "hidden_activation", "activation_function", "mlp_hidden_act", "activation",
+        "hidden_activation_fn",
         "ffn_config.ffn_act_fn.name", "act_fn",
     ),
     # layers by kind
-    "layer_types": ("layer_types", "layers_block_type", "block_types", "attention_layers", "attn_layer_types"),
+    "layer_types": ("layer_types", "layers_block_type", "block_types", "attention_layers",
+    "attn_layer_types"),
     "layer_pattern": ("hybrid_override_pattern", "hybrid_pattern", "layer_pattern"),
     "linear_or_full": ("attn_type_list",),
     "full_or_window": ("hybrid_layer_pattern",),
@@ -52,7 +55,8 @@ NAMES: Final[dict[str, tuple[str, ...]]] = {
     "attention_layer_offset": ("attn_layer_offset",),
     "window": ("sliding_window", "sliding_window_size", "attention_window_size", "window_size"),
     "window_pattern": (
-        "sliding_window_pattern", "global_attn_every_n_layers", "_sliding_window_pattern", "global_attn_every_n",
+        "sliding_window_pattern", "global_attn_every_n_layers", "_sliding_window_pattern",
+        "global_attn_every_n",
     ),
     "use_window": ("use_sliding_window", "use_swa"),
     "chunk": ("attention_chunk_size",),
@@ -70,14 +74,17 @@ NAMES: Final[dict[str, tuple[str, ...]]] = {
     # attention
     "multi_query": ("multi_query",),
     "qkv_bias": (
-        "qkv_bias", "use_qkv_bias", "add_qkv_bias", "attention_qkv_bias", "attention_bias", "attn_bias", "use_bias",
+        "qkv_bias", "use_qkv_bias", "add_qkv_bias", "attention_qkv_bias", "attention_bias", "attn_bias",
+        "use_bias",
         "enable_bias", "bias", "attn_config.qkv_bias", "no_bias",
     ),
     "o_bias": (
-        "o_bias", "attention_out_bias", "attn_output_bias", "attention_bias", "attn_bias", "use_bias", "enable_bias",
+        "o_bias", "attention_out_bias", "attn_output_bias", "attention_bias", "attn_bias", "use_bias",
+        "enable_bias",
         "bias", "no_bias",
     ),
-    "qk_norm": ("use_qk_norm", "qk_norm", "qk_layernorm", "use_qk_layernorm", "attn_config.qk_ln", "use_qk_ln"),
+    "qk_norm": ("use_qk_norm", "qk_norm", "qk_layernorm", "use_qk_layernorm", "attn_config.qk_ln",
+    "use_qk_ln"),
     "output_gate": ("attn_output_gate", "attention_output_gate", "mla_use_output_gate", "use_attention_gate"),
     "sinks_in_window": ("add_swa_attention_sink_bias",),
     "sinks_in_full": ("add_full_attention_sink_bias",),
@@ -89,14 +96,17 @@ NAMES: Final[dict[str, tuple[str, ...]]] = {
     "index_layers": ("sparse_attention_config.sparse_attention_freq",),
     "index_types": ("indexer_types",),
     # feed-forward and experts
-    "mlp_bias": ("mlp_bias", "ffn_bias", "add_bias_linear", "use_mlp_bias", "use_bias", "enable_bias", "bias", "no_bias"),
+    "mlp_bias": ("mlp_bias", "ffn_bias", "add_bias_linear", "use_mlp_bias", "use_bias", "enable_bias",
+    "bias", "no_bias"),
     "dense_intermediate_size": ("dense_intermediate_size", "intermediate_size_mlp", "dense_ffn_hidden_size"),
     "experts": (
-        "num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts", "ffn_config.moe_num_experts",
+        "num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts",
+        "ffn_config.moe_num_experts",
         "n_experts", "num_moe_experts", "num_routed_experts", "moe_num_primary_experts",
     ),
     "experts_per_token": (
-        "num_experts_per_tok", "num_experts_per_token", "moe_top_k", "ffn_config.moe_top_k", "moe_topk", "moe_k",
+        "num_experts_per_tok", "num_experts_per_token", "moe_top_k", "ffn_config.moe_top_k", "moe_topk",
+        "moe_k",
         "top_k_experts", "experts_per_token", "num_selected_experts", "router_topk", "num_activated_experts",
     ),
     "expert_intermediate_size": (
@@ -117,7 +127,8 @@ NAMES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "last_moe_layer": ("moe_layer_end_index",),
     "moe_frequency": ("moe_layer_freq", "moe_layer_interval"),
-    "moe_step": ("decoder_sparse_step", "interleave_moe_layer_step", "moe_every_n_layers", "moe_interleave_step"),
+    "moe_step": ("decoder_sparse_step", "interleave_moe_layer_step", "moe_every_n_layers",
+    "moe_interleave_step"),
     "moe_period": ("expert_layer_period",),
     "moe_offset": ("expert_layer_offset",),
     "moe_layers": ("moe_layers", "moe_layers_enum", "moe_layer_indices"),
@@ -149,7 +160,8 @@ NAMES: Final[dict[str, tuple[str, ...]]] = {
     "delta_conv": ("linear_conv_kernel_dim",),
     "kda_heads": ("linear_attn_config.num_heads", "linear_num_heads"),
     "kda_head_dim": ("linear_attn_config.head_dim", "linear_head_dim"),
-    "kda_conv": ("linear_attn_config.short_conv_kernel_size", "linear_conv_kernel_dim", "short_conv_kernel_size"),
+    "kda_conv": ("linear_attn_config.short_conv_kernel_size", "linear_conv_kernel_dim",
+    "short_conv_kernel_size"),
     "kda_full_gate": ("linear_attn_config.use_full_rank_gate",),
     "short_conv": ("conv_L_cache",),
     "lru_width": ("lru_width",),
@@ -158,7 +170,8 @@ NAMES: Final[dict[str, tuple[str, ...]]] = {
     "lm_head_bias": ("lm_head_bias",),
     "embedding_width": ("word_embed_proj_dim", "embedding_dim"),
     "mtp_layers": (
-        "num_nextn_predict_layers", "mtp_num_hidden_layers", "mtp_num_layers", "num_mtp_layers", "num_mtp_modules",
+        "num_nextn_predict_layers", "mtp_num_hidden_layers", "mtp_num_layers", "num_mtp_layers",
+        "num_mtp_modules",
     ),
     "mtp_block_types": ("mtp_layers_block_type", "mtp_hybrid_override_pattern"),
 }  # fmt: skip

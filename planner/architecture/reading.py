@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from inferplan.planner.architecture.audio import audio_tensors
 from inferplan.planner.architecture.decoder import read_decoder
 from inferplan.planner.architecture.encoder import read_encoder, read_whisper
-from inferplan.planner.architecture.families import ENCODER, UNKNOWN, family_of
+from inferplan.planner.architecture.family_facts import ENCODER, UNKNOWN
 from inferplan.planner.architecture.fields import ConfigError, Fields, checked, shown
 from inferplan.planner.architecture.model import Architecture
 from inferplan.planner.architecture.mtp import mtp_tensors
+from inferplan.planner.architecture.relatives import family_of
 from inferplan.planner.architecture.towers import vision_tensors
 
 _TEXT_SECTIONS = (

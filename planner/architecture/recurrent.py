@@ -83,11 +83,9 @@ def _mamba1(fields: Fields, sheet: Sheet) -> RecurrentState:
 def _mamba2(fields: Fields, sheet: Sheet) -> RecurrentState:
     """Mamba-2 (arXiv 2405.21060): a matrix state of head size x ``N`` per head, B and C shared in groups."""
     hidden = fields.integer("hidden_size")
-    heads = fields.integer("mamba_heads") if fields.has("mamba_heads") else fields.integer("heads")
-    if not fields.has("mamba_heads"):
-        inner = heads * fields.integer("head_dim")
-    else:
-        inner = _inner(fields, heads)
+    stated = fields.has("mamba_heads")
+    heads = fields.integer("mamba_heads" if stated else "heads")
+    inner = _inner(fields, heads) if stated else heads * fields.integer("head_dim")
     groups = fields.integer("mamba_groups", 1)
     state = fields.integer("mamba_state")
     kernel = fields.integer("mamba_conv", 4)

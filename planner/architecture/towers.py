@@ -29,7 +29,7 @@ class Tower:
     patch_bias: bool = True
     class_token: bool = False
     positions: str = "image"
-    """Rows of the position table: "image" grid, "stated" in the config, "square" 64 x 64, "pair" of tables, "none"."""
+    """Rows of the position table: "image" grid, "stated", "square" 64 x 64, "pair" of tables or "none"."""
     norms_before: int = 0
     norms_after: int = 0
     norms_per_layer: int = 2
@@ -42,27 +42,35 @@ class Tower:
 
 SIGLIP: Final = Tower(norms_after=1)
 _QWEN3: Final = Tower(positions="stated")
+_GLM4V: Final = Tower("rms", False, False, True, False, norms_before=1, norms_after=1, width_from_output=True)
 TOWERS: Final[Mapping[str, Tower]] = {
     **dict.fromkeys(
-        ("siglip_vision_model", "siglip2_vision_model", "siglip", "idefics3_vision", "smolvlm_vision", "idefics3"), SIGLIP
+        (
+            "siglip_vision_model", "siglip2_vision_model", "siglip", "idefics3_vision", "smolvlm_vision",
+            "idefics3",
+        ),
+        SIGLIP,
     ),
     "clip_vision_model": Tower(patch_bias=False, class_token=True, norms_before=1, norms_after=1),
     "pixtral": Tower("rms", False, False, True, False, False, positions="none", norms_before=1),
     "qwen2_vl": Tower(patch_bias=False, positions="none"),
     "qwen2_5_vl": Tower("rms", gated=True, patch_bias=False, positions="none"),
     "qwen2_5_omni_vision_encoder": Tower("rms", gated=True, patch_bias=False, positions="none"),
-    **dict.fromkeys(("qwen3_vl", "qwen3_vl_moe", "qwen3_5", "qwen3_5_moe", "qwen3_omni_moe_vision_encoder"), _QWEN3),
+    **dict.fromkeys(
+        ("qwen3_vl", "qwen3_vl_moe", "qwen3_5", "qwen3_5_moe", "qwen3_omni_moe_vision_encoder"), _QWEN3
+    ),
     "llama4_vision_model": Tower(patch_bias=False, class_token=True, norms_before=1, norms_after=1),
     "internvl_vision": Tower(bias=False, class_token=True, layer_vectors=2),
     "intern_vit_6b": Tower(bias=False, class_token=True, layer_vectors=2),
     "moonvit": Tower(positions="square", norms_after=1),
-    "glm4v": Tower("rms", False, False, True, False, norms_before=1, norms_after=1, width_from_output=True),
-    "glm4v_moe": Tower("rms", False, False, True, False, norms_before=1, norms_after=1, width_from_output=True),
+    **dict.fromkeys(("glm4v", "glm4v_moe"), _GLM4V),
     "minimax_m3_vl": Tower(patch_bias=False, positions="none", norms_before=1),
     "gemma4": Tower(
         "rms", False, False, True, False, False, positions="pair", norms_per_layer=4, head_norms=True
     ),
-    "mllama_vision_model": Tower(bias=False, output_bias=False, patch_bias=False, class_token=True, norms_before=1, norms_after=1),
+    "mllama_vision_model": Tower(
+        bias=False, output_bias=False, patch_bias=False, class_token=True, norms_before=1, norms_after=1
+    ),
     "ernie4_5_vl_moe": Tower(patch_bias=False, positions="none", norms_after=1),
 }  # fmt: skip
 
@@ -92,7 +100,7 @@ class VisionFields(Fields):
                 return Fields({written: value}, Family(), path=self.path).integer(written, maximum=10**6)
         if default is None:
             missing = self.path + _NAMES.get(name, (name,))[0]
-            msg = f"The vision tower states no {missing}; give the whole config.json, or leave vision_config out."
+            msg = f"The vision tower states no {missing}; give the whole config.json or leave it out."
             raise ConfigError(msg, [missing])
         return default
 

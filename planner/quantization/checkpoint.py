@@ -11,7 +11,8 @@ from inferplan.planner.architecture.fields import ConfigError, whole
 from inferplan.planner.quantization.formats import FORMATS, Format, QuantizationError, with_group
 
 _KEPT_KEYS: Final = (
-    "modules_to_not_convert", "ignore", "ignored_layers", "exclude_modules", "exclude", "llm_int8_skip_modules",
+    "modules_to_not_convert", "ignore", "ignored_layers", "exclude_modules", "exclude",
+    "llm_int8_skip_modules",
     "unconverted_modules",
 )  # fmt: skip
 _RENAMED: Final = (
@@ -20,7 +21,8 @@ _RENAMED: Final = (
     ("mlp.shared_expert.", "mlp.shared_experts."), ("output_layer", "lm_head"),
 )  # fmt: skip
 _METHODS: Final = (
-    "fp8", "fbgemm_fp8", "compressed-tensors", "awq", "gptq", "auto-round", "bitsandbytes", "mxfp4", "modelopt",
+    "fp8", "fbgemm_fp8", "compressed-tensors", "awq", "gptq", "auto-round", "bitsandbytes", "mxfp4",
+    "modelopt",
     "modelopt_fp4", "nvfp4", "quark", "torchao", "hqq", "bitnet",
 )  # fmt: skip
 
@@ -199,7 +201,10 @@ def _by_algorithm(algorithm: str, config: Mapping[str, Any]) -> Format:
         return with_group(FORMATS["awq-int4"], _bits(config, "group_size", 128))
     if "INT8" in algorithm or algorithm.startswith("W8A8"):
         return FORMATS["int8"]
-    msg = f"quantization_config states quant_algo {algorithm!r}, which is not understood; known are FP8, NVFP4, MXFP4, MXFP8, W4A16, INT8."
+    msg = (
+        f"quantization_config states quant_algo {algorithm!r}, which is not understood; "
+        "known are FP8, NVFP4, MXFP4, MXFP8, W4A16, INT8."
+    )
     raise QuantizationError(msg)
 
 
@@ -222,17 +227,22 @@ def _by_method(method: str, config: Mapping[str, Any]) -> Format:
         return FORMATS["fp8"]
     if method == "compressed-tensors":
         return _by_layout(str(config.get("format", "")))
-    msg = f"quantization_config states the method {method or None!r}, which is not understood; known are {', '.join(_METHODS[:9])}. Ask for a weights type such as bf16 or awq-int4 instead."
+    msg = (
+        f"quantization_config states the method {method or None!r}, which is not understood; known are "
+        f"{', '.join(_METHODS)}. Ask for a weights type such as bf16 or awq-int4 instead."
+    )
     raise QuantizationError(msg)
 
 
 def _by_layout(layout: str) -> Format:
     named = {
-        "float-quantized": "fp8", "int-quantized": "int8", "pack-quantized": "int4", "nvfp4-pack-quantized": "nvfp4",
+        "float-quantized": "fp8", "int-quantized": "int8", "pack-quantized": "int4",
+        "nvfp4-pack-quantized": "nvfp4",
         "mxfp4-pack-quantized": "mxfp4", "naive-quantized": "int8",
     }  # fmt: skip
     if layout not in named:
-        msg = f"quantization_config states the format {layout!r} without config_groups; known are {', '.join(named)}."
+        known = ", ".join(named)
+        msg = f"quantization_config states the format {layout!r} without config_groups; known are {known}."
         raise QuantizationError(msg)
     return _everywhere(FORMATS[named[layout]]) if "fp4" in layout else FORMATS[named[layout]]
 

@@ -60,7 +60,7 @@ FORMATS: Final[dict[str, Format]] = {
         Format("bf16", 16),
         Format("fp16", 16),
         Format("fp32", 32),
-        # weight and activation scale: vllm v0.33.0 quantization/fp8.py; 560 scalars in Devstral-Small-2's total
+        # weight and activation scale: vllm v0.33.0 quantization/fp8.py; 560 scalars in Devstral-Small-2
         Format("fp8", 8, matrix_bits=64),
         Format("fp8-channel", 8, row_bits=32),  # vllm v0.33.0 compressed_tensors_w8a8_fp8.py
         Format("fp8-block", 8, block_bits=32),  # fp32 per 128x128: Qwen3-32B-FP8's total has exactly these
@@ -83,7 +83,7 @@ FORMATS: Final[dict[str, Format]] = {
         # e8m0 per 32, experts only as gpt-oss ships: 13,761,264,768 bytes of gpt-oss-20b exactly
         Format("mxfp4", 4, group_bits=8, group_inputs=32, roles=EXPERTS),
         Format("bnb-4bit", 4, group_bits=32, group_inputs=64),  # nf4, fp32 absmax per 64: arXiv 2305.14314
-        # 8-bit absmax per 64 and fp32 per 256 of them, 0.127 bit in all: arXiv 2305.14314 (here 8/64 + 32/16384)
+        # 8-bit absmax per 64 and fp32 per 256 of them, 0.127 bit: arXiv 2305.14314 (8/64 + 32/16384)
         Format("bnb-4bit-double", 4, group_bits=8, group_inputs=64, block_bits=32),
         Format("bnb-8bit", 8, row_bits=32),  # LLM.int8: absmax per row
     )
@@ -92,9 +92,12 @@ FORMATS: Final[dict[str, Format]] = {
 _ALIASES: Final[dict[str, str]] = {
     "bfloat16": "bf16", "float16": "fp16", "half": "fp16", "float32": "fp32", "float": "fp32",
     "fp8_e4m3": "fp8", "fp8-tensor": "fp8", "fp8-per-tensor": "fp8", "fp8-per-channel": "fp8-channel",
-    "fp8-dynamic": "fp8-channel", "w8a8": "int8", "int8-w8a8": "int8", "w8a16": "gptq-int8", "awq": "awq-int4",
-    "gptq": "gptq-int4", "w4a16": "int4", "int4-w4a16": "int4", "awq-4bit": "awq-int4", "gptq-4bit": "gptq-int4",
-    "gptq-8bit": "gptq-int8", "bnb": "bnb-4bit", "bnb-nf4": "bnb-4bit", "nf4": "bnb-4bit", "bnb-int8": "bnb-8bit",
+    "fp8-dynamic": "fp8-channel", "w8a8": "int8", "int8-w8a8": "int8", "w8a16": "gptq-int8",
+    "awq": "awq-int4",
+    "gptq": "gptq-int4", "w4a16": "int4", "int4-w4a16": "int4", "awq-4bit": "awq-int4",
+    "gptq-4bit": "gptq-int4",
+    "gptq-8bit": "gptq-int8", "bnb": "bnb-4bit", "bnb-nf4": "bnb-4bit", "nf4": "bnb-4bit",
+    "bnb-int8": "bnb-8bit",
     "bitsandbytes": "bnb-4bit", "fp4": "nvfp4", "autoround-int4": "gptq-int4", "fp8-block128": "fp8-block",
     "bitsandbytes-4bit": "bnb-4bit", "bitsandbytes-8bit": "bnb-8bit",
 }  # fmt: skip
@@ -127,7 +130,7 @@ def format_named(name: str) -> Format:
     if not grouped:
         return found
     if not found.group_inputs or int(grouped["size"]) < 1:
-        msg = f"{found.name} has no groups of inputs, so {name!r} cannot set their size; ask for {found.name!r}."
+        msg = f"{found.name} has no groups of inputs, so {name!r} cannot size them; ask for {found.name!r}."
         raise QuantizationError(msg)
     return with_group(found, int(grouped["size"]))
 

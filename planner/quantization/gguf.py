@@ -22,9 +22,11 @@ BLOCKS: Final[Mapping[str, tuple[int, int]]] = {
 """(weights, bytes) of one block of each tensor type: gguf 0.19.0 GGML_QUANT_SIZES."""
 
 _BASE: Final[Mapping[str, str]] = {
-    **{name: name for name in ("f32", "f16", "bf16", "q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q6_k", "mxfp4")},
+    **{name: name for name in ("f32", "f16", "bf16", "q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q6_k",
+    "mxfp4")},
     "q2_k": "q2_k", "q2_k_s": "q2_k", "q3_k_s": "q3_k", "q3_k_m": "q3_k", "q3_k_l": "q3_k", "q4_k_s": "q4_k",
-    "q4_k_m": "q4_k", "q5_k_s": "q5_k", "q5_k_m": "q5_k", "iq1_s": "iq1_s", "iq1_m": "iq1_m", "iq2_xxs": "iq2_xxs",
+    "q4_k_m": "q4_k", "q5_k_s": "q5_k", "q5_k_m": "q5_k", "iq1_s": "iq1_s", "iq1_m": "iq1_m",
+    "iq2_xxs": "iq2_xxs",
     "iq2_xs": "iq2_xs", "iq2_s": "iq2_xs", "iq2_m": "iq2_s", "iq3_xxs": "iq3_xxs", "iq3_xs": "iq3_s",
     "iq3_s": "iq3_s", "iq3_m": "iq3_s", "iq4_nl": "iq4_nl", "iq4_xs": "iq4_xs",
 }  # fmt: skip

@@ -67,7 +67,7 @@ class Storage:
 def storage(architecture: Architecture, weights_dtype: str | None = None) -> Storage:
     """Return how the weights are stored: as the checkpoint says, or in ``weights_dtype``.
 
-    A ``weights_dtype`` that the checkpoint already has (fp8 asked of an fp8 checkpoint) keeps the checkpoint's
+    A ``weights_dtype`` that the checkpoint already has (fp8 asked of an fp8 checkpoint) keeps its
     own list of what stays in 16 bit.
 
     Raises

@@ -1,0 +1,97 @@
+"""What is set for one layer only: lists with an entry per layer, and blocks that were cut."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from inferplan.planner.architecture.fields import ConfigError, Fields, whole
+from inferplan.planner.architecture.names import NAMES
+
+NONE = "none"
+"""No mixer, or no feed-forward, in a layer."""
+MATRIX = "matrix"
+"""A single matrix in the place of attention or of the feed-forward."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerPlan:
+    """One layer before its sizes: kinds, and what is set for this layer only (canonical name, value)."""
+
+    mixer: str
+    feed_forward: str
+    own: tuple[tuple[str, Any], ...] = ()
+
+
+_PER_LAYER = (
+    "heads", "kv_heads", "intermediate_size", "experts_per_token", "shared_experts",
+    "expert_intermediate_size",
+    "experts", "head_dim",
+)  # fmt: skip
+
+
+def own_values(fields: Fields, count: int) -> list[dict[str, Any]]:
+    """Return per layer the values of fields that are lists with one entry per layer."""
+    own: list[dict[str, Any]] = [{} for _ in range(count)]
+    for name in _PER_LAYER:
+        written, value = fields.find(name)
+        if isinstance(value, list):
+            if fields.flag("paired_experts") and len(value) == 2:
+                own = [{**layer, name: whole(written, value[0], 0)} for layer in own]
+                continue
+            if len(value) < count:
+                msg = f"{written} has {len(value)} entries but there are {count} layers."
+                raise ConfigError(msg, [written])
+            for layer, item in zip(own, value, strict=False):
+                layer[name] = whole(written, item, 0)
+    heads = fields.sequence("num_attention_heads_per_layer")
+    for layer, item in zip(own, heads or [], strict=False):
+        layer["heads"] = whole("num_attention_heads_per_layer", item)
+    for number, values in (fields.section("per_layer") or {}).items():
+        if number.isdecimal() and int(number) < count and isinstance(values, Mapping):
+            own[int(number)].update(
+                {_CANONICAL.get(str(name), str(name)): value for name, value in values.items()}
+            )
+    return own
+
+
+_CANONICAL = {written: name for name, all_written in NAMES.items() for written in all_written[:3]}
+
+
+def with_blocks(fields: Fields, plans: list[LayerPlan]) -> list[LayerPlan]:
+    """Return ``plans`` changed by ``block_configs``: layers without attention or MLP (Nemotron NAS)."""
+    blocks = fields.sequence("block_configs")
+    if not blocks:
+        return plans
+    where = fields.find("block_configs")[0]
+    if len(blocks) != len(plans) or not all(isinstance(block, Mapping) for block in blocks):
+        msg = (
+            f"{where} has {len(blocks)} entries but there are {len(plans)} layers; give one object per layer."
+        )
+        raise ConfigError(msg, [where])
+    return [_block(fields, plan, block) for plan, block in zip(plans, blocks, strict=True)]
+
+
+def _block(fields: Fields, plan: LayerPlan, block: Mapping[str, Any]) -> LayerPlan:
+    attention = block.get("attention") or {}
+    ffn = block.get("ffn") or {}
+    own = dict(plan.own)
+    mixer, feed = plan.mixer, plan.feed_forward
+    if attention.get("no_op"):
+        mixer = NONE
+    elif attention.get("replace_with_linear"):
+        mixer = MATRIX
+    elif attention.get("n_heads_in_group"):
+        group = whole("n_heads_in_group", attention["n_heads_in_group"])
+        own["kv_heads"] = fields.integer("heads") // group
+    if ffn.get("no_op"):
+        feed = NONE
+    elif ffn.get("replace_with_linear"):
+        feed = MATRIX
+    elif ffn.get("ffn_mult") is not None:
+        width = int(
+            2 * Fields(ffn, fields.family).number("ffn_mult", 1.0) * fields.integer("hidden_size") / 3
+        )
+        own["intermediate_size"] = -(-width // 256) * 256
+    elif ffn.get("intermediate_size"):
+        own["intermediate_size"] = whole("intermediate_size", ffn["intermediate_size"])
+    return LayerPlan(mixer, feed, tuple(sorted(own.items())))
