@@ -105,7 +105,7 @@ class GpuFit:
 def fit_all_gpus(
     deployment: Deployment, gpus: Sequence[Gpu] | None = None, options: MemoryOptions = NO_OPTIONS
 ) -> list[GpuFit]:
-    """Return the answer for every GPU of the catalog (or of ``gpus``), those that fit and need fewest first."""
+    """Return the answer for every GPU of the catalog (or of ``gpus``), those that need fewest first."""
     found = [
         GpuFit(gpu, fit(candidate, options), fewest_gpus(candidate, options=options))
         for gpu in (catalog.gpus() if gpus is None else gpus)

@@ -127,6 +127,7 @@ SIGNATURES: Mapping[str, tuple[re.Pattern[str], ...]] = {
     "vllm": _compiled(
         r"\bvllm\b", r"# (?:GPU|CUDA) blocks:", r"GPU KV cache size:", r"maximum concurrency for",
         r"gpu_worker\.py",
+        r"desired GPU memory utilization",
         r"loading model weights took", r"model loading took", r"available KV cache memory",
     ),
 }  # fmt: skip

@@ -1,7 +1,7 @@
 """Our memory beside what engines printed: ``python tests/benchmarks/memory_logs.py [--markdown]``.
 
-Reads ``tests/data/memory_logs.csv`` (one start-up log a row, with its source) and prints, row by row, what the
-engine printed, what ``fit`` says, and the error quantiles at the end.
+Reads ``tests/data/memory_logs.csv`` (one start-up log a row, with its source) and prints, row by row, what
+the engine printed, what ``fit`` says, and the error quantiles at the end.
 """
 
 import csv
@@ -154,8 +154,8 @@ def _gib(value: float | None) -> str:
 
 def table() -> list[list[str]]:
     """Return the header and a line per log."""
-    lines = [["log", "engine", "model", "weights", "ours", "error", "pool", "ours", "error", "B/token", "error",
-              "sequences", "ours", "marked"]]  # fmt: skip
+    lines = [["log", "engine", "model", "weights", "ours", "error", "pool", "ours", "error", "B/token",
+              "error", "sequences", "ours", "marked"]]  # fmt: skip
     for row in rows():
         memory = row.fit.memory
         pool = row.pool_error
@@ -195,9 +195,8 @@ def summary() -> list[str]:
     for name, errors in kinds:
         found = [error for error in errors if error is not None]
         median, ninety = quantile(found, 0.5), quantile(found, 0.9)
-        words.append(
-            f"{name}: {len(found)} logs, median {median:.2%}, P90 {ninety:.2%}, worst {quantile(found, 1):.1%}"
-        )
+        worst = quantile(found, 1)
+        words.append(f"{name}: {len(found)} logs, median {median:.2%}, P90 {ninety:.2%}, worst {worst:.1%}")
     return words
 
 
