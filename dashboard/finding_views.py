@@ -10,7 +10,7 @@ import streamlit as st
 
 from inferplan.dashboard import formats, usage_charts
 from inferplan.dashboard.state import PREFIX
-from inferplan.dashboard.usage_tables import TITLES, metric_title, value_text
+from inferplan.dashboard.usage_tables import TITLES, axis_of, metric_title, value_text
 from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner import usage
 from inferplan.planner.rightsizing import Evidence, Finding
@@ -23,7 +23,7 @@ ICONS = {
 }
 SHRINKS = ":material/savings:"
 IN_FULL = 20
-RISKS = ("none", "very low", "low", "medium", "high")
+RISKS = ("None", "Very low", "Low", "Medium", "High")
 
 
 def show_summary(findings: Sequence[Finding], gpus: int) -> None:
@@ -33,17 +33,17 @@ def show_summary(findings: Sequence[Finding], gpus: int) -> None:
         sum((getattr(one, end) for one in saving), Decimal(0)) for end in ("low", "expected", "high")
     )
     with st.container(horizontal=True, gap="large"):
-        st.metric(
-            "Savings per month",
-            formats.usd(expected, 0),
-            help=formats.plain(
-                f"Expected, all findings together: from {formats.usd(low, 0)} where freed GPUs stay on "
-                f"machines that go on running, to {formats.usd(high, 0)}. 730 hours, before tax."
-            ),
-        )
+        st.metric("Savings per month", formats.usd(expected, 0))
         st.metric("Could be saved with", formats.plural(len(saving), "change"))
         st.metric("Need more capacity", formats.count(sum(one.action == "upsize" for one in findings)))
         st.metric("GPUs measured", formats.count(gpus))
+    if saving:
+        st.caption(
+            formats.plain(
+                f"Low {formats.usd(low, 0)}, expected {formats.usd(expected, 0)}, high {formats.usd(high, 0)} "
+                "per month of 730 hours before tax. Low is where freed GPUs stay on machines that go on running."
+            )
+        )
 
 
 def show_findings(warehouse: Warehouse, findings: Sequence[Finding]) -> None:
@@ -92,7 +92,9 @@ def _show_one(warehouse: Warehouse, finding: Finding) -> None:
     if finding.savings:
         low, high = (formats.usd(end) for end in (finding.savings.low, finding.savings.high))
         st.caption(
-            formats.plain(f"{low} to {high} per month. {finding.savings.condition} {finding.savings.basis}.")
+            formats.plain(
+                f"{low} to {high} per month. {finding.savings.condition} Prices: {finding.savings.basis}."
+            )
         )
     about = (finding.model, _gpus(finding), finding.host, finding.team)
     st.caption(" · ".join(formats.plain(part) for part in about if part))
@@ -152,7 +154,9 @@ def _show_series(warehouse: Warehouse, piece: Evidence) -> None:
     is_share = piece.unit == "ratio" and piece.metric.endswith("_ratio")
     limit = piece.limit if piece.statistic.startswith(("p", "max")) else None
     rows = found.assign(at=found["measured_at"].dt.strftime("%Y-%m-%dT%H:%M:%SZ"), gap=gap.cumsum())
-    title = metric_title(piece.metric)
+    title, factor = axis_of(piece.metric, piece.unit)
+    rows[["low", "mean", "high"]] *= factor
+    limit = None if limit is None else limit * factor
     st.altair_chart(
         usage_charts.usage_series(
             rows[["at", "low", "mean", "high", "gap"]].to_dict("records"), title, limit, is_share=is_share

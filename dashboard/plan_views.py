@@ -28,7 +28,7 @@ from inferplan.planner.plan_store import PlanEntry
 
 KEY = plan_actions.KEY
 HEADLINES = (
-    "Deployment, 730 hours",
+    "Cost per month of 730 hours",
     "Output tokens",
     "Output throughput",
     "Time to first token",
@@ -65,15 +65,13 @@ def figure_text(figure: Figure) -> str:
     expected = number_text(figure.value, figure.unit)
     if figure.low is None or figure.high is None:
         return expected
-    low, high = (number_text(end, figure.unit) for end in (figure.low, figure.high))
+    low, high = (number_text(end, figure.unit).removesuffix(" tokens/s") for end in (figure.low, figure.high))
     return f"{expected} ({low} {formats.EN_DASH} {high})"
 
 
 def label_text(figure: Figure | FigureDifference) -> str:
     """Return a figure's label with the unit that its numbers do not carry themselves."""
-    extra = {"USD/Mtok": "per million", "USD/hour": "per hour", "USD/month": "per month"}.get(figure.unit)
-    if figure.unit == "tokens":
-        extra = "tokens"
+    extra = {"USD/Mtok": "per million", "tokens": "tokens"}.get(figure.unit)
     return f"{figure.label}, {extra}" if extra else figure.label
 
 
@@ -225,7 +223,7 @@ def show_comparison(first: Plan, second: Plan, comparison: PlanComparison) -> No
     if comparison.inputs:
         inputs = [(row.name, row.first, row.second) for row in comparison.inputs]
         frame = pd.DataFrame(inputs, columns=["Input", *names]).set_index("Input")
-        st.table(frame.map(formats.plain), border="horizontal")
+        st.table(frame.map(_breakable), border="horizontal")
     else:
         st.caption("None: both plans have the same inputs and prices.")
     report = comparison_report(first, second, comparison, made_at=state.now())
@@ -261,12 +259,17 @@ def _compared_row(row: FigureDifference) -> tuple[str, str, str, str, str]:
     )
 
 
+def _breakable(text: str) -> str:
+    """Return ``text`` with room to break long ids on a narrow screen."""
+    return formats.plain(text.replace("/", " / ") if " " not in text else text)
+
+
 def _searched(entry: PlanEntry) -> str:
     return " ".join((entry.name, entry.model, entry.gpu, entry.author)).casefold()
 
 
 def _signed(text: str) -> str:
-    return text if text.startswith((formats.MINUS, "0")) else f"+{text}"
+    return text if text.startswith(formats.MINUS) or not text.strip("0.%") else f"+{text}"
 
 
 def _range_or_reason(figure: Figure) -> str:

@@ -252,6 +252,14 @@ def findings_report(found: Sequence[Finding], profile: Profile, sources: str) ->
     )
 
 
+def axis_of(metric: str, unit: str) -> tuple[str, float]:
+    """Return an axis title with its unit, and the factor to that unit: bytes are drawn in GiB."""
+    if unit == "ratio":
+        return metric_title(metric), 1.0
+    shown, factor = ("GiB", 1 / GIB) if unit == "bytes" else (unit, 1.0)
+    return f"{metric_title(metric)} ({shown})", factor
+
+
 def value_text(value: float, unit: str) -> str:
     """Return a measured value in the unit that people read.
 

@@ -8,7 +8,7 @@ import streamlit as st
 from inferplan.dashboard import formats, usage_charts, usage_tables
 from inferplan.dashboard.downloads import download_menu
 from inferplan.dashboard.state import PREFIX, now
-from inferplan.dashboard.usage_tables import SHOWN_IN_CHART, metric_title, value_text
+from inferplan.dashboard.usage_tables import SHOWN_IN_CHART, axis_of, metric_title, value_text
 
 KEY = f"{PREFIX}rightsizing."
 STATISTICS = ("p50", "p90", "p95", "p99", "max")
@@ -28,6 +28,7 @@ def show_usage(frame: pd.DataFrame, by: str, sources: str) -> None:
     unit = str(chosen["unit"].iloc[0])
     texts = chosen.assign(
         **{name: [value_text(value, unit) for value in chosen[name]] for name in STATISTICS},
+        confidence=chosen["confidence"].str.capitalize(),
         coverage=[("" if pd.isna(share) else formats.percent(share)) for share in chosen["coverage"]],
     )
     columns = ["label", *STATISTICS, "n", "coverage", "days", "confidence", "model", "team"]
@@ -53,9 +54,10 @@ def show_usage(frame: pd.DataFrame, by: str, sources: str) -> None:
 def _show_chart(chosen: pd.DataFrame, metric: str) -> None:
     unit = str(chosen["unit"].iloc[0])
     shown = chosen.head(SHOWN_IN_CHART)
-    title = metric_title(metric) + ("" if unit == "ratio" else f" ({unit})")
-    rows = shown[["label", *STATISTICS]].rename(columns={"label": "entity"}).to_dict("records")
-    said = [f"{row['entity']} P95 {value_text(row['p95'], unit)}" for row in rows]
+    title, factor = axis_of(metric, unit)
+    said = [f"{row['label']} P95 {value_text(row['p95'], unit)}" for row in shown.to_dict("records")]
+    scaled = shown[list(STATISTICS)].mul(factor).assign(entity=shown["label"])
+    rows = scaled.to_dict("records")
     st.altair_chart(
         usage_charts.usage_percentiles(rows, title, is_share=unit == "ratio"),
         alt=f"{title}: {formats.listing(said)}",

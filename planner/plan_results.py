@@ -224,9 +224,9 @@ def _speed_figures(results: PlanResults) -> Iterator[Figure]:
 def _cost_figures(results: PlanResults) -> Iterator[Figure]:
     per_hour, cost = results.usd_per_hour, results.cost
     reason = results.price_basis if per_hour is None else results.estimate_reason
-    yield Figure("Deployment", "USD/hour", per_hour, reason=results.price_basis)
+    yield Figure("Cost per hour", "USD/hour", per_hour, reason=results.price_basis)
     per_month = None if per_hour is None else per_hour * HOURS_PER_MONTH
-    yield Figure("Deployment, 730 hours", "USD/month", per_month, reason=results.price_basis)
+    yield Figure("Cost per month of 730 hours", "USD/month", per_month, reason=results.price_basis)
     yield _estimated("Input tokens", "USD/Mtok", cost and cost.usd_per_mtok_input, reason)
     yield _estimated("Output tokens", "USD/Mtok", cost and cost.usd_per_mtok_output, reason)
     yield _estimated("Tokens per dollar", "tokens/USD", cost and cost.tokens_per_usd, reason)

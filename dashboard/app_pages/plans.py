@@ -88,10 +88,10 @@ if compare.open:
     with compare:
         choices = {CURRENT: "Current plan", **{entry.plan_id: entry.name for entry in entries}}
         first_column, second_column = st.columns(2)
-        first_id = first_column.selectbox("A", list(choices), format_func=choices.get, key=f"{KEY}a")
-        second_id = second_column.selectbox(
-            "B", list(choices), format_func=choices.get, key=f"{KEY}b", index=min(1, len(choices) - 1)
+        first_id = first_column.selectbox(
+            "A", list(choices), format_func=choices.get, key=f"{KEY}a", index=min(1, len(choices) - 1)
         )
+        second_id = second_column.selectbox("B", list(choices), format_func=choices.get, key=f"{KEY}b")
         if first_id == second_id:
             st.info("Choose two different plans. Saved ones appear here by name.", icon=":material/info:")
         else:

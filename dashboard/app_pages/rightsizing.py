@@ -81,7 +81,12 @@ if findings_tab.open:
 if usage_tab.open:
     with usage_tab:
         by = st.segmented_control(
-            "Group by", GROUPINGS, format_func=str.capitalize, default="gpu", key=f"{KEY}by", required=True
+            "Group by",
+            GROUPINGS,
+            format_func=lambda by: "GPU" if by == "gpu" else by.capitalize(),
+            default="gpu",
+            key=f"{KEY}by",
+            required=True,
         )
         frame = usage_tables.percentiles(store, by or "gpu", ids)
         if frame.empty:
