@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from inferplan.datasets import catalog
 from inferplan.datasets.schema import Offer
 from inferplan.datasets.warehouse import Warehouse
+from inferplan.planner.answers import GpuFit, fit_all_gpus
 from inferplan.planner.case import Case
 from inferplan.planner.deployment import Deployment
 from inferplan.planner.memory import Fit, fit
@@ -19,6 +21,11 @@ if TYPE_CHECKING:
 KEEP = 512
 KEEP_COMPARISONS = 16
 KEEP_S = 3600
+OF_EVERY_GPU = (
+    "model", "config", "engine", "engine_version", "tp", "pp", "ep", "weights_dtype", "kv_dtype",
+    "gpu_memory_utilization", "max_model_len", "max_num_batched_tokens", "max_num_seqs", "enforce_eager",
+)  # fmt: skip
+"""Fields of a case that matter when its GPU and its load do not."""
 
 
 def canonical(case: Case) -> str:
@@ -36,6 +43,12 @@ def memory_fit(case: Case) -> Fit:
     return _memory_fit(canonical(case))
 
 
+def every_gpu(case: Case) -> list[GpuFit]:
+    """Return the fit of ``case`` on every GPU of the catalog, those that need fewest first."""
+    fields = {name: getattr(case, name) for name in OF_EVERY_GPU}
+    return _every_gpu(canonical(Case.model_validate(fields | {"gpu": catalog.gpus()[0].name})))
+
+
 @st.cache_resource(max_entries=KEEP, ttl=KEEP_S, show_spinner=False)
 def _deployment(case_json: str) -> Deployment:
     return Case.model_validate_json(case_json).deployment()
@@ -44,6 +57,11 @@ def _deployment(case_json: str) -> Deployment:
 @st.cache_resource(max_entries=KEEP, ttl=KEEP_S, show_spinner=False)
 def _memory_fit(case_json: str) -> Fit:
     return fit(_deployment(case_json))
+
+
+@st.cache_resource(max_entries=KEEP_COMPARISONS, ttl=KEEP_S, show_spinner="Trying every GPU")
+def _every_gpu(case_json: str) -> list[GpuFit]:
+    return fit_all_gpus(_deployment(case_json))
 
 
 def offers(warehouse: Warehouse) -> tuple[Offer, ...]:

@@ -101,6 +101,7 @@ def show_ranking(frame: pd.DataFrame, current: Case) -> None:
         column_order=list(COLUMNS),
         column_config={name: _shown(name, column) for name, column in COLUMNS.items()},
         hide_index=True,
+        placeholder="",
         height=min(460, 38 + 35 * len(frame)),
         key=f"{KEY}table",
         on_select="rerun",
@@ -175,6 +176,7 @@ def show_refused(refused: pd.DataFrame) -> None:
                 "reason": st.column_config.TextColumn("Reason", width="large"),
             },
             hide_index=True,
+            placeholder="",
             height=320,
             alt="Offers that cannot serve this workload, with the reason",
         )

@@ -63,7 +63,7 @@ def gpu_picker() -> None:
         list(labels),
         format_func=lambda name: labels[name],
         help="Memory as the driver reports it, which is less than the marketed number.",
-        **bound("gpu", shown),
+        **bound("gpu", shown, write=_use_gpu),
     )
 
 
@@ -292,6 +292,11 @@ def read_config(name: str, content: bytes) -> dict[str, Any]:
 
 def _config_name() -> str:
     return str((case().config or {}).get("_name_or_path", "without a name"))
+
+
+def _use_gpu(name: str) -> None:
+    """Take another GPU; a price and a memory size belong to the one before."""
+    change(gpu=name, gpu_memory_gib=None, offer=None)
 
 
 def _use_model(name: str) -> None:

@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from inferplan.dashboard import cached, charts, fit_views, formats, inputs
-from inferplan.dashboard.state import case
+from inferplan.dashboard import cached, charts, fit_answers, fit_views, formats, inputs
+from inferplan.dashboard.connection import warehouse
+from inferplan.dashboard.state import PREFIX, case
 from inferplan.datasets.errors import InferplanError
 
 with st.sidebar:
@@ -25,11 +26,13 @@ except InferplanError as error:
     st.stop()
 
 memory = found.memory
+asked = fit_answers.asked_sequences(current)
+holds_all = found.max_concurrency >= asked
 st.markdown(inputs.summary(current))
 if found.fits:
-    st.success(f"**It fits:** {formats.plain(found.reason)}", icon=":material/check_circle:")
+    st.success(f"**It fits:** {formats.plain(found.reason)}.", icon=":material/check_circle:")
 else:
-    st.error(f"**It does not fit:** {formats.plain(found.reason)}", icon=":material/cancel:")
+    st.error(f"**It does not fit:** {formats.plain(found.reason)}.", icon=":material/cancel:")
 
 with st.container(horizontal=True, gap="medium"):
     st.metric(
@@ -39,8 +42,8 @@ with st.container(horizontal=True, gap="medium"):
         f"{formats.parameters(found.active_parameters)} active for each token",
     )
     st.metric(
-        "KV cache per GPU",
-        formats.gib(memory.kv_pool_bytes),
+        "KV cache per GPU" if memory.kv_pool_bytes >= 0 else "Missing per GPU",
+        formats.gib(abs(memory.kv_pool_bytes)),
         help=f"{formats.size(found.kv_bytes_per_token_per_gpu)} for each token",
     )
     st.metric("Tokens in the cache", formats.count(found.kv_pool_tokens))
@@ -62,12 +65,36 @@ st.caption(
 for note in memory.notes:
     st.caption(formats.plain(note))
 
-arithmetic, launch, log, training = st.tabs(["Arithmetic", "Launch", "Compare with a log", "Training"])
-with arithmetic:
-    fit_views.show_arithmetic(found)
-with launch:
-    fit_views.show_launch(current, found)
-with log:
-    fit_views.show_log(found)
-with training:
-    fit_views.show_training(current, memory.total_bytes)
+if found.fits:
+    st.subheader("Room to move")
+    fit_answers.show_room(current, found)
+if found.fits and not holds_all:
+    st.caption(
+        f"{formats.plural(asked, 'sequence')} at once are asked for; at full length the cache holds "
+        f"{formats.significant(found.max_concurrency)}, the others wait or are shorter."
+    )
+if not found.fits:
+    fit_answers.show_changes(current)
+
+names = ["Every GPU", "Arithmetic", "Launch", "Compare with a log", "Training"]
+gpus, arithmetic, launch, log, training = st.tabs(names, key=f"{PREFIX}fit.tab", on_change="rerun")
+if arithmetic.open:
+    with arithmetic:
+        fit_views.show_arithmetic(found)
+if launch.open:
+    with launch:
+        fit_views.show_launch(current, found)
+if log.open:
+    with log:
+        fit_views.show_log(found)
+if training.open:
+    with training:
+        fit_views.show_training(current, memory.total_bytes)
+if gpus.open:
+    with gpus:
+        try:
+            store = warehouse()
+        except InferplanError as error:
+            store = None
+            st.caption(f"Prices are missing: {formats.plain(str(error))}")
+        fit_answers.show_gpus(current, store)

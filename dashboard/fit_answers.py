@@ -1,0 +1,153 @@
+"""Parts of the page Fit that answer "how much more, on what else, and what must change"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import streamlit as st
+
+from inferplan.dashboard import cached, formats
+from inferplan.dashboard.price_tables import option_title
+from inferplan.dashboard.state import PREFIX, change
+from inferplan.datasets.errors import InferplanError
+from inferplan.datasets.schema import GIB, Offer
+from inferplan.datasets.warehouse import Warehouse
+from inferplan.planner.answers import Change, GpuFit, changes_to_fit, fewest_gpus, largest_context
+from inferplan.planner.case import Case
+from inferplan.planner.deployment import Deployment
+from inferplan.planner.memory import Fit
+
+FROM_DEPLOYMENT = ("weights_dtype", "kv_dtype", "tp", "pp", "max_model_len")
+
+
+def asked_sequences(current: Case) -> int:
+    """Return how many sequences one replica shall hold at once: the plan's share, else one."""
+    asked = current.concurrency
+    return -(-asked // current.dp) if isinstance(asked, int) else 1
+
+
+def show_room(current: Case, found: Fit) -> None:
+    """Show how far the context, the concurrency and the number of GPUs can be moved."""
+    deployment = cached.deployment(current)
+    asked = asked_sequences(current)
+    together = formats.plural(asked, "sequence")
+    with st.container(horizontal=True, gap="medium"):
+        try:
+            longest = largest_context(deployment, asked)
+            st.metric(
+                f"Largest context for {together}",
+                f"{formats.count(longest)} tokens" if longest else "none",
+                help="Tokens of prompt and answer that each of them can have, up to the model's own limit",
+            )
+        except InferplanError as error:
+            st.metric(f"Largest context for {together}", "unknown", help=formats.plain(str(error)))
+        st.metric(
+            "Largest concurrency",
+            formats.plural(int(found.max_concurrency) * current.dp if found.fits else 0, "sequence"),
+            help=f"Sequences of {formats.count(found.max_model_len)} tokens, all replicas together",
+        )
+        fewest = fewest_gpus(deployment, asked)
+        st.metric(
+            f"Fewest {current.gpu} for {together}",
+            _shape(fewest) if fewest else "more than 64",
+            help="Tensor parallelism within a machine of 8, then pipeline stages; one replica",
+        )
+
+
+def show_changes(current: Case) -> None:
+    """Show what must change to hold what is asked for, the gentlest first, each with its button."""
+    asked = asked_sequences(current)
+    st.subheader("What must change" if asked == 1 else f"What must change to hold {asked} sequences at once")
+    ways = changes_to_fit(cached.deployment(current), asked)
+    if not ways:
+        st.markdown("No single change is enough: combine more GPUs, fewer bits and a shorter context.")
+    for number, way in enumerate(ways):
+        words, button = st.columns([5, 1], vertical_alignment="center")
+        words.markdown(
+            f"{number + 1}. {formats.plain(way.words[:1].upper() + way.words[1:])} "
+            f"({formats.significant(way.fit.max_concurrency)} sequences then)"
+        )
+        button.button(
+            "Do it",
+            key=f"{PREFIX}fit.change.{number}",
+            on_click=change,
+            kwargs=_fields(way),
+            width="stretch",
+        )
+
+
+def _fields(way: Change) -> dict[str, Any]:
+    fields = {name: getattr(way.deployment, name) for name in FROM_DEPLOYMENT}
+    moved = {"gpu": way.deployment.gpu.name, "gpu_memory_gib": None, "offer": None}
+    return fields | (moved if way.kind == "gpu" else {})
+
+
+def show_gpus(current: Case, store: Warehouse | None) -> None:
+    """Show the same deployment on every GPU of the catalog, with the cheapest price on demand."""
+    cheapest = cheapest_on_demand(cached.offers(store)) if store else {}
+    rows = [_row(found, cheapest.get(found.gpu.name)) for found in cached.every_gpu(current)]
+    rows.sort(key=lambda row: (row["USD/hour"] is None, row["USD/hour"] or 0.0))
+    st.dataframe(
+        rows,
+        column_config={
+            "GPU": st.column_config.TextColumn(pinned=True),
+            "Memory": st.column_config.NumberColumn("Memory (GiB)", format=formats.COLUMN_GIB),
+            "KV cache": st.column_config.NumberColumn(
+                "KV cache (GiB)", format=formats.COLUMN_GIB, help="Per GPU; negative is how much is missing"
+            ),
+            "Sequences": st.column_config.NumberColumn(format="%.1f", help="At once, of the full context"),
+            "Fewest GPUs": st.column_config.NumberColumn(help="That hold one sequence of the full context"),
+            "USD/GPU-hour": st.column_config.NumberColumn(
+                format=formats.COLUMN_USD, help="The cheapest whole machine on demand, for one of its GPUs"
+            ),
+            "USD/hour": st.column_config.NumberColumn(format=formats.COLUMN_USD, help="For the fewest GPUs"),
+            "Price seen": st.column_config.DateColumn(format=formats.COLUMN_DATE),
+        },
+        hide_index=True,
+        height=420,
+        placeholder="",
+        key=f"{PREFIX}fit.gpus",
+        alt="Whether the model fits on each GPU of the catalog, and what that GPU costs",
+    )
+    st.caption(
+        f'"Fits" is about {formats.plural(current.tp * current.pp, "GPU")} of each kind, as chosen. The '
+        "cheapest way with as many as it takes comes first, GPUs without a known price on demand last."
+    )
+
+
+def cheapest_on_demand(offers: Iterable[Offer]) -> dict[str, Offer]:
+    """Return for each GPU the machine on demand whose GPUs cost least each."""
+    found: dict[str, Offer] = {}
+    for offer in offers:
+        price, whole = offer.usd_per_gpu_hour, offer.price_covers == "machine"
+        if price is None or not whole or offer.purchase_option != "on_demand" or offer.gpu_count < 1:
+            continue
+        best = found.get(offer.gpu)
+        if best is None or best.usd_per_gpu_hour is None or price < best.usd_per_gpu_hour:
+            found[offer.gpu] = offer
+    return found
+
+
+def _row(found: GpuFit, offer: Offer | None) -> dict[str, Any]:
+    price = offer.usd_per_gpu_hour if offer else None
+    fewest = found.fewest.gpu_count if found.fewest else None
+    return {
+        "GPU": found.gpu.name,
+        "Fits": "fits" if found.fit.fits else "no",
+        "Memory": found.gpu.memory_total_bytes / GIB,
+        "KV cache": found.fit.memory.kv_pool_bytes / GIB,
+        "Sequences": found.fit.max_concurrency if found.fit.fits else 0.0,
+        "Fewest GPUs": fewest,
+        "USD/GPU-hour": None if price is None else float(price),
+        "USD/hour": None if price is None or fewest is None else float(price) * fewest,
+        "Provider": f"{offer.provider}, {option_title(offer.purchase_option).lower()}" if offer else None,
+        "Price seen": offer.observed_on if offer else None,
+        "Price source": offer.source if offer else None,
+        "Why": "" if found.fit.fits else found.fit.reason,
+    }
+
+
+def _shape(deployment: Deployment) -> str:
+    stages = f" in {deployment.pp} stages" if deployment.pp > 1 else ""
+    return formats.plural(deployment.gpu_count, "GPU") + stages
