@@ -1,7 +1,7 @@
 """A decoder: its layers one by one, and what stands before and after them."""
 
 from inferplan.planner.architecture import attention, feed_forward
-from inferplan.planner.architecture.fields import Fields
+from inferplan.planner.architecture.fields import Fields, whole
 from inferplan.planner.architecture.layers import (
     COMPRESSED,
     CROSS,
@@ -15,6 +15,9 @@ from inferplan.planner.architecture.model import Layer, Mixer, Tensor
 from inferplan.planner.architecture.per_layer import MATRIX, NONE, LayerPlan
 from inferplan.planner.architecture.recurrent import recurrent_state
 from inferplan.planner.architecture.sheet import Sheet
+
+MAX_RATIO = 1_000_000
+"""Most tokens that one compressed cache entry may stand for."""
 
 
 def read_decoder(fields: Fields) -> tuple[list[Layer], list[Tensor]]:
@@ -53,7 +56,7 @@ def placed_plans(fields: Fields) -> list[LayerPlan]:
         if i % share:
             own["kv_weights"] = False
         if ratios and i < len(ratios):
-            own["compress_ratio"] = ratios[i]
+            own["compress_ratio"] = whole("compress_ratios", ratios[i], 0, MAX_RATIO)
         if index_types and i < len(index_types):
             own["indexed"] = index_types[i] != "shared"
         if indexed and i < len(indexed):

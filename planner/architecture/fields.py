@@ -9,6 +9,22 @@ from inferplan.planner.architecture.families import Family
 from inferplan.planner.architecture.names import NAMES
 
 MAX_INTEGER = 10**9
+LIMITS = {
+    "hidden_size": 2**20,
+    "vocab_size": 10**8,
+    "intermediate_size": 10**7,
+    "expert_intermediate_size": 10**7,
+    "shared_intermediate_size": 10**7,
+    "heads": 2**16,
+    "kv_heads": 2**16,
+    "head_dim": 2**16,
+    "experts": 10**5,
+    "experts_per_token": 10**5,
+    "shared_experts": 10**3,
+    "kv_lora_rank": 2**20,
+    "q_lora_rank": 2**20,
+}
+"""Largest values that are read as a model's: far above any that exists."""
 MAX_DEPTH = 40
 MAX_VALUES = 200_000
 MAX_BYTES = 4 * 1024**2
@@ -156,7 +172,7 @@ class Fields:
             raise ConfigError(msg, missing)
 
     def integer(
-        self, name: str, default: int | None = None, *, minimum: int = 1, maximum: int = MAX_INTEGER
+        self, name: str, default: int | None = None, *, minimum: int = 1, maximum: int | None = None
     ) -> int:
         """Return a whole number in [``minimum``, ``maximum``]; raises ``ConfigError`` for anything else."""
         written, value = self.find(name)
@@ -165,12 +181,13 @@ class Fields:
                 self.require(name)
                 raise AssertionError
             return default
-        return whole(written, value, minimum, maximum)
+        return whole(written, value, minimum, maximum or LIMITS.get(name, MAX_INTEGER))
 
-    def optional(self, name: str, *, minimum: int = 1, maximum: int = MAX_INTEGER) -> int | None:
+    def optional(self, name: str, *, minimum: int = 1, maximum: int | None = None) -> int | None:
         """Return a whole number, or ``None`` when the config does not state it."""
         written, value = self.find(name)
-        return None if value is None else whole(written, value, minimum, maximum)
+        limit = maximum or LIMITS.get(name, MAX_INTEGER)
+        return None if value is None else whole(written, value, minimum, limit)
 
     def number(self, name: str, default: float) -> float:
         """Return a positive finite number."""

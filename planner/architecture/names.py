@@ -127,7 +127,8 @@ NAMES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "last_moe_layer": ("moe_layer_end_index",),
     "moe_frequency": ("moe_layer_freq", "moe_layer_interval"),
-    "moe_step": ("decoder_sparse_step", "interleave_moe_layer_step", "moe_every_n_layers",
+    "moe_step": (
+        "moe_layer_frequency","decoder_sparse_step", "interleave_moe_layer_step", "moe_every_n_layers",
     "moe_interleave_step"),
     "moe_period": ("expert_layer_period",),
     "moe_offset": ("expert_layer_offset",),

@@ -7,6 +7,7 @@ tools/quantize/README.md were made).
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from inferplan.datasets.errors import UnknownNameError
@@ -188,12 +189,14 @@ def tensor_type(architecture: Architecture, tensor: Tensor, mix: str) -> str:
     elif tensor.role == "embedding":
         chosen = _embedding(place)
     else:
-        chosen = _RULES.get(module, lambda p: p.base)(place)
+        rule = _RULES.get(module)
+        chosen = rule(place) if rule else place.base
     if tensor.in_features % BLOCKS[chosen][0] and BLOCKS[chosen][0] == 256:
         chosen = _FALLBACK.get(chosen, "iq4_nl")
     return chosen if tensor.in_features % BLOCKS[chosen][0] == 0 else "f16"
 
 
+@lru_cache(maxsize=1024)
 def _grouped(architecture: Architecture) -> bool:
     ratios = [
         mixer.query_heads // mixer.kv_heads

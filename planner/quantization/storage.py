@@ -1,6 +1,6 @@
 """The bytes of any tensor of an architecture in any weights format."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from inferplan.planner.architecture import Architecture, Tensor
@@ -31,13 +31,22 @@ class Storage:
     default: Format | None = None
     checkpoint: Checkpoint | None = None
     mix: str | None = None
+    _kinds: dict[str, Format | str] = field(default_factory=dict, compare=False, repr=False)
+    """What was found for each tensor's name: patterns and mixes are slow to match twice."""
 
     def stored_bytes(self, tensor: Tensor, out_features: int, in_features: int, count: int) -> int:
         """Return the bytes of ``count`` arrays of a shard of ``tensor``."""
-        if self.mix is not None:
-            kind = gguf.tensor_type(self.architecture, tensor, self.mix)
-            return gguf.stored_bytes(kind, out_features, in_features) * count
-        found = self.format_of(tensor)
+        found = self._kinds.get(tensor.name)
+        if found is None:
+            mixed = self.mix is not None
+            found = (
+                gguf.tensor_type(self.architecture, tensor, self.mix or "")
+                if mixed
+                else self.format_of(tensor)
+            )
+            self._kinds[tensor.name] = found
+        if isinstance(found, str):
+            return gguf.stored_bytes(found, out_features, in_features) * count
         return found.stored_bytes(out_features, in_features) * count
 
     def format_of(self, tensor: Tensor) -> Format:
