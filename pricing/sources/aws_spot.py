@@ -18,7 +18,8 @@ title = "AWS spot"
 
 ACTION = "ec2:DescribeSpotPriceHistory"
 HISTORY = timedelta(days=7)
-PRODUCT = "Linux/UNIX"
+PRODUCTS = ("Linux/UNIX", "Linux/UNIX (Amazon VPC)")
+"""Two names of one thing: which one is answered depends on the account's age, the price does not."""
 
 
 def skipped() -> str | None:
@@ -39,14 +40,19 @@ def fetch(region: str | None = None) -> Fetched:
             client("ec2", asked)
             .get_paginator("describe_spot_price_history")
             .paginate(
-                ProductDescriptions=[PRODUCT],
+                ProductDescriptions=list(PRODUCTS),
                 StartTime=now - HISTORY,
                 EndTime=now,
-                Filters=[{"Name": "instance-type", "Values": [f"{family}.*" for family in families()]}],
+                Filters=[{"Name": "instance-type", "Values": _wanted()}],
             )
         )
         history = [entry for page in pages for entry in part(page, "SpotPriceHistory", ACTION)]
     return Fetched(tuple(_quotes(history, asked)), frozenset({asked}))
+
+
+def _wanted() -> list[str]:
+    """Return the types of the facts and, for sizes that are new, the families with a wildcard."""
+    return [*shapes(), *(f"{family}.*" for family in families())]
 
 
 def _quotes(history: Iterable[Mapping[str, Any]], region: str) -> Iterable[Quote]:
@@ -54,7 +60,7 @@ def _quotes(history: Iterable[Mapping[str, Any]], region: str) -> Iterable[Quote
         lambda: defaultdict(list)
     )
     for entry in history:
-        if entry["ProductDescription"] == PRODUCT:
+        if entry["ProductDescription"] in PRODUCTS:
             zones = by_type[entry["InstanceType"]]
             zones[entry["AvailabilityZone"]].append((entry["Timestamp"], Decimal(entry["SpotPrice"])))
     for instance_type, zones in sorted(by_type.items()):
