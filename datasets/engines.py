@@ -110,6 +110,10 @@ class DriverReserve(Row):
     """Memory that nvidia-smi counts and CUDA does not report."""
 
     vendor: str
+    bases: tuple[str, ...]
+    """What a total rests on where this much is to be taken off."""
+    unified_memory: tuple[str, ...]
+    """GPUs whose total is right as it is."""
     reserved_gib_from_gib: tuple[tuple[float, float], ...]
 
     def gib(self, total_gib: float) -> float:

@@ -129,8 +129,18 @@ def test_version_decides_what_the_printed_tokens_mean():
 
 
 def test_the_command_prints_a_line_per_log_and_the_quantiles(logs, capsys, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["memory_logs.py", "--markdown"])
+    monkeypatch.setattr(sys, "argv", ["memory_logs.py"])
     logs.main()
     printed = capsys.readouterr().out
-    assert printed.count("| MT") == len(logs.rows())
+    assert printed.count("\nMT") == len(logs.rows())
     assert "KV bytes per token: " in printed
+
+
+def test_the_documentation_shows_every_comparison_and_names_every_miss(logs, rows):
+    text = logs.DOCS.read_text(encoding="utf-8")
+    for row in rows:
+        errors = [row.weights_error, row.token_error, row.pool_error]
+        if any(error is not None for error in errors):
+            assert f"| {row.id} |" in text
+        if row.pool_error is not None and abs(row.pool_error) > 0.12:
+            assert f"**{row.id}**" in text, f"{row.id} misses the pool and no reason is given"

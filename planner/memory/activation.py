@@ -110,7 +110,7 @@ def _vision_bytes(architecture: Architecture, settings: Settings) -> int:
     blocks = [tensor for tensor in tower if tensor.role in ("attention", "mlp")] or tower
     width = min(min(tensor.in_features, tensor.out_features) for tensor in blocks)
     intermediate = max(max(tensor.in_features, tensor.out_features) for tensor in blocks)
-    item_tokens = profile.vision_item_tokens.get(architecture.model_type, 0)
+    item_tokens = profile.vision_item_tokens.get(architecture.model_type.removesuffix("_text"), 0)
     tokens = max(settings.batch_tokens, item_tokens)
     patches = tokens * profile.vision_patches_per_token
     encoded = tokens * architecture.hidden_size * ELEMENT_BYTES

@@ -98,7 +98,8 @@ def visible_bytes(gpu: Gpu) -> int:
     and is taken as it is.
     """
     reserve = driver_reserve()
-    if "nvidia-smi" not in gpu.memory_total_basis or gpu.vendor != reserve.vendor:
+    counted = gpu.vendor == reserve.vendor and gpu.memory_total_basis in reserve.bases
+    if not counted or gpu.name in reserve.unified_memory:
         return gpu.memory_total_bytes
     return gpu.memory_total_bytes - round(reserve.gib(gpu.memory_total_bytes / GIB) * GIB)
 

@@ -1,7 +1,8 @@
-"""Our memory beside what engines printed: ``python tests/benchmarks/memory_logs.py [--markdown]``.
+"""Our memory beside what engines printed: ``python tests/benchmarks/memory_logs.py [--write]``.
 
 Reads ``tests/data/memory_logs.csv`` (one start-up log a row, with its source) and prints, row by row, what
-the engine printed, what ``fit`` says, and the error quantiles at the end.
+the engine printed, what ``fit`` says, and the error quantiles at the end. ``--write`` puts the table into
+docs/memory.md.
 """
 
 import csv
@@ -17,6 +18,9 @@ from inferplan.planner.architecture import Architecture, SoftmaxAttention, parse
 from inferplan.planner.deployment import Deployment
 from inferplan.planner.memory import Fit, MemoryOptions, fit, held_by
 
+DOCS = Path(__file__).parents[2] / "docs" / "memory.md"
+BEGIN = "<!-- written by: python tests/benchmarks/memory_logs.py --write -->"
+END = "<!-- end of what is written -->"
 DATA = Path(__file__).parents[1] / "data"
 UNKNOWN_GPU = (
     "H100 SXM"  # stands in where a log names no GPU: weights and bytes per token do not depend on it
@@ -139,6 +143,7 @@ def _options(log: Mapping[str, str]) -> MemoryOptions:
         hybrid_manager=False if log["hybrid_manager"] == "false" else None,
         decode_context_parallel=int(log["decode_context_parallel"] or 1),
         nodes=int(log["nodes"] or 1),
+        vision=log["vision"] != "false",
         draft_tokens=drafts,
         mtp=drafts > 0,
     )
@@ -201,19 +206,28 @@ def summary() -> list[str]:
 
 
 def main() -> None:
-    """Print the table and the quantiles."""
+    """Print the table and the quantiles; with ``--write`` put them into the documentation."""
     lines = table()
-    if "--markdown" in sys.argv:
-        lines.insert(1, ["---"] * len(lines[0]))
-        sys.stdout.writelines("| " + " | ".join(line) + " |\n" for line in lines)
-    else:
-        widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-        for line in lines:
-            sys.stdout.write(
-                "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + "\n"
-            )
+    if "--write" in sys.argv:
+        write(lines)
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    for line in lines:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        sys.stdout.write("  ".join(cells).rstrip() + "\n")
     sys.stdout.writelines(f"\n{words}" for words in summary())
     sys.stdout.write("\n")
+
+
+def write(lines: list[list[str]]) -> None:
+    """Replace the table and the quantiles in docs/memory.md."""
+    text = DOCS.read_text(encoding="utf-8")
+    before, rest = text.split(BEGIN)
+    _, after = rest.split(END)
+    shown = [line for line in lines if any(line[3:-1])]
+    rows = [shown[0], ["---"] * len(shown[0]), *shown[1:]]
+    found = "".join("| " + " | ".join(row) + " |\n" for row in rows)
+    quantiles = "".join(f"- {words}\n" for words in summary())
+    DOCS.write_text(f"{before}{BEGIN}\n{quantiles}\n{found}{END}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":
