@@ -47,37 +47,53 @@ def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
     """Yield the samples of every row."""
     names = column_names(upload, options)
     roles = assign(names, options, first_cells(upload))
-    clock = Clock(options)
+    reader = _TimeReader(options, tally)
     gatherer = Gatherer(tally)
     requests = _Requests()
     for first_row, frame in chunks(upload, names, roles, options, tally):
         tally.rows_read += len(frame)
-        times = _times(frame, roles.time, first_row, clock, tally)
-        frame = frame.loc[times.index]
         for labels, rows in _places(frame, roles, options):
+            times = reader.read(rows[roles.time].fillna(""), labels, first_row)
+            rows = rows.loc[times.index]
             if roles.is_request_log:
-                requests.take(labels, times.loc[rows.index], rows, roles)
+                requests.take(labels, times, rows, roles)
             else:
-                _take(labels, times.loc[rows.index], rows, roles, first_row, tally, gatherer)
+                _take(labels, times, rows, roles, first_row, tally, gatherer)
         yield from gatherer.flush()
     yield from requests.batches()
 
 
-def _times(frame: pd.DataFrame, column: str, first_row: int, clock: Clock, tally: Tally) -> "pd.Series[int]":
-    """Return microseconds since 1970 of the rows whose time can be read."""
-    texts = frame[column].fillna("")
-    found: dict[str, int] = {}
-    bad: dict[str, str] = {}
-    for text in dict.fromkeys(texts):
+class _TimeReader:
+    """Reads a column of times; a text is read once, unless its meaning depends on what came before it."""
+
+    def __init__(self, options: ReadOptions, tally: Tally) -> None:
+        self._clock = Clock(options)
+        self._tally = tally
+        self._fixed = options.time_zone in (None, "UTC", "Etc/UTC")
+        self._known: dict[str, int | str] = {}
+
+    def read(self, texts: "pd.Series[str]", labels: Labels, first_row: int) -> "pd.Series[int]":
+        """Return microseconds since 1970 of the rows whose time can be read."""
+        runs = texts[texts != texts.shift()]
+        key = "" if self._fixed else repr(labels)
+        found = pd.Series([self._one(text, key) for text in runs], index=runs.index, dtype="object")
+        each = found.reindex(texts.index).ffill()
+        readable = each.map(lambda value: isinstance(value, int)).astype(bool)
+        for position, reason in each[~readable].items():
+            self._tally.refuse(first_row + int(str(position)), str(reason))
+        return each[readable].astype("int64")
+
+    def _one(self, text: str, key: str) -> int | str:
+        """Return the time, or the reason why it is none."""
+        if self._fixed and text in self._known:
+            return self._known[text]
         try:
-            found[text] = clock.us(text)
+            found: int | str = self._clock.us(text, key)
         except ValueError as error:
-            bad[text] = str(error)
-    if bad:
-        for position, text in texts[texts.isin(bad)].items():
-            tally.refuse(first_row + int(str(position)), bad[text])
-    good = texts[texts.isin(found)]
-    return good.map(found).astype("int64")
+            found = str(error)
+        if self._fixed:
+            self._known[text] = found
+        return found
 
 
 def _places(frame: pd.DataFrame, roles: Roles, options: ReadOptions) -> Iterator[tuple[Labels, pd.DataFrame]]:
@@ -89,7 +105,7 @@ def _places(frame: pd.DataFrame, roles: Roles, options: ReadOptions) -> Iterator
     filled = frame.fillna(dict.fromkeys(columns, ""))
     for key, rows in filled.groupby(columns, sort=False):
         said = {
-            roles.labels[column]: str(value)
+            roles.labels[column]: str(value).strip()
             for column, value in zip(columns, key if isinstance(key, tuple) else (key,), strict=True)
             if str(value).strip()
         }

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
-from inferplan.datasets.uploads.opening import Upload
+from inferplan.datasets.uploads.opening import MAX_LINE_BYTES, Upload
 from inferplan.datasets.uploads.reading import ReadOptions, Tally, UnreadableError
 from inferplan.datasets.uploads.roles import Roles
 from inferplan.datasets.uploads.tables import MAX_COLUMNS, cells, dialect
@@ -28,9 +28,7 @@ def column_names(upload: Upload, options: ReadOptions) -> list[str]:
             except duckdb.Error as error:
                 msg = f"{upload.file_name} cannot be read: {str(error).splitlines()[0]}"
                 raise UnreadableError(msg) from error
-    form = dialect(upload.head)
-    lines = upload.head.lstrip("\ufeff").splitlines()[form.lines_before_header :]
-    names = cells(lines[0], form.delimiter)
+    names = _first_row(upload)
     if len(names) > MAX_COLUMNS:
         msg = f"{upload.file_name} has {len(names):,} columns; at most {MAX_COLUMNS:,} are read."
         raise UnreadableError(msg)
@@ -43,10 +41,16 @@ def first_cells(upload: Upload) -> list[str]:
     """Return the first row of delimited text that has no header, empty otherwise."""
     if upload.is_parquet or _is_json(upload):
         return []
-    form = dialect(upload.head)
-    lines = upload.head.lstrip("\ufeff").splitlines()[form.lines_before_header :]
-    row = cells(lines[0], form.delimiter)
+    row = _first_row(upload)
     return [] if has_header(row) else row
+
+
+def _first_row(upload: Upload) -> list[str]:
+    form = dialect(upload.head)
+    with upload.text() as text:
+        for _ in range(form.lines_before_header):
+            text.readline(MAX_LINE_BYTES)
+        return cells(text.readline(MAX_LINE_BYTES).lstrip("\ufeff").rstrip("\r\n"), form.delimiter)
 
 
 def has_header(first: Sequence[str]) -> bool:
@@ -88,8 +92,7 @@ def _source(upload: Upload, path: Path, names: Sequence[str]) -> tuple[str, list
     if _is_json(upload):
         return "read_json(?, format = 'newline_delimited', ignore_errors = true)", [str(path)]
     form = dialect(upload.head)
-    lines = upload.head.lstrip("\ufeff").splitlines()[form.lines_before_header :]
-    skip = form.lines_before_header + has_header(cells(lines[0], form.delimiter))
+    skip = form.lines_before_header + has_header(_first_row(upload))
     columns = "{" + ", ".join(f"{_text(name)}: 'VARCHAR'" for name in names) + "}"
     reader = (
         "read_csv(?, auto_detect = false, delim = ?, quote = '\"', escape = '\"', header = false, skip = ?, "

@@ -92,7 +92,7 @@ def _judge(
 def _judge_alone(
     unit: Unit, context: Context, rejected: tuple[Rejected, ...]
 ) -> tuple[Judgement, tuple[Rejected, ...]]:
-    """Judge a replica whose siblings are not all fit for a judgement on the whole: nothing is taken from it."""
+    """Judge a replica with a sibling that is used up or hardly measured: nothing is taken from it."""
     skip = frozenset[str](SHRINKING)
     found, more = _judge(unit, context, skip)
     before = tuple(one for one in rejected if one.action not in skip)
