@@ -207,6 +207,35 @@ def test_a_draft_model_takes_weights_and_cache():
     assert found.kv_bytes_per_token_per_gpu == 147_456 + 114_688
 
 
+def test_an_encoder_keeps_no_cache_and_samples_nothing():
+    found = fit(deploy("BAAI/bge-m3", "L4"))
+    assert found.fits
+    assert "keeps no cache" in found.reason
+    assert found.memory.activation_bytes < 0.1 * GIB
+
+
+def test_an_encoders_output_is_paged_like_attention():
+    """Whisper large-v3: 1,500 source tokens in each of 32 layers, 163,840 bytes per token in all."""
+    found = fit(deploy("openai/whisper-large-v3", "L4", engine_version="0.24"))
+    assert found.state_bytes_per_sequence_per_gpu == 1500 * 163_840
+    pages = -(-448 // 16) + -(-1500 // 16)
+    blocks = found.memory.kv_pool_bytes // (16 * 163_840)
+    assert found.max_concurrency == pytest.approx(blocks / pages)
+
+
+def test_states_without_attention_have_the_whole_pool():
+    found = fit(deploy("state-spaces/mamba-2.8b-hf", "L4", engine="sglang"))
+    assert found.memory.state_pool_bytes == 0
+    per_sequence = found.state_bytes_per_sequence_per_gpu
+    assert found.max_concurrency == pytest.approx(found.memory.kv_pool_bytes / per_sequence)
+
+
+def test_a_context_beyond_the_config_is_noted():
+    notes = fit(deploy("Qwen/Qwen3-8B", max_model_len=50_000)).memory.notes
+    assert any("40,960" in note for note in notes)
+    assert not fit(deploy("Qwen/Qwen3-8B", max_model_len=40_000)).memory.notes
+
+
 def test_unknown_cache_type_is_refused_by_name():
     with pytest.raises(UnknownNameError, match="fp8"):
         fit(deploy("Qwen/Qwen3-8B", kv_dtype="fp9"))

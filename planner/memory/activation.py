@@ -49,10 +49,15 @@ class Activation:
         return named[self.peak_bytes]
 
 
-def activation(architecture: Architecture, settings: Settings, *, vision: bool = True) -> Activation:
-    """Return the peak of the profiling run on one GPU, mechanism by mechanism."""
+def activation(
+    architecture: Architecture, settings: Settings, *, vision: bool = True, samples: bool = True
+) -> Activation:
+    """Return the peak of the profiling run on one GPU, mechanism by mechanism.
+
+    ``samples`` is false for a model that generates nothing, such as an encoder for embeddings.
+    """
     profile = settings.profile
-    sampled = profile.sampler_in_chunked_prefill or not settings.chunked_prefill
+    sampled = samples and (profile.sampler_in_chunked_prefill or not settings.chunked_prefill)
     rows = min(profile.sampler_rows or settings.sequences, settings.sequences, settings.batch_tokens)
     if profile.sampler_rows and settings.profile.engine == "llama.cpp":
         rows = profile.sampler_rows

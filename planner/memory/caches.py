@@ -23,7 +23,8 @@ LARGEST_CONV_KERNEL = 8
 class Cache:
     """One layer's cache; layers with equal caches share a group of pages."""
 
-    kind: Literal["full", "window", "state"]
+    kind: Literal["full", "window", "state", "source"]
+    """``source``: keys and values of an encoder's output, fixed per sequence."""
     bytes_per_token: Fraction = Fraction(0)
     window_tokens: int = 0
     state_bytes: int = 0
@@ -58,7 +59,7 @@ def caches(
 
 def _cache(group: CacheGroup, settings: Settings) -> Cache:
     if group.kind in ("state", "cross"):
-        return Cache("state", state_bytes=round(group.entry_bytes))
+        return Cache("state" if group.kind == "state" else "source", state_bytes=round(group.entry_bytes))
     per_token = group.entry_bytes / group.tokens_per_entry
     if group.window_tokens is not None:
         return Cache("window", per_token, window_tokens=group.window_tokens)

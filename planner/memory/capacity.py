@@ -31,7 +31,7 @@ class Pool:
 
     @property
     def state_bytes_per_sequence(self) -> int:
-        """Bytes of the recurrent states of one sequence."""
+        """Bytes that one sequence takes whatever its length: states and an encoder's output."""
         return sum(layers * cache.state_bytes for cache, layers in self.caches.items())
 
     def window_bytes_per_sequence(self, tokens: int) -> int:
@@ -56,16 +56,21 @@ class Pool:
         return sum(found, Fraction(0))
 
     @property
+    def recurrent_bytes(self) -> int:
+        """Bytes of the states alone, without an encoder's output."""
+        return sum(n * cache.state_bytes for cache, n in self.caches.items() if cache.kind == "state")
+
+    @property
     def states_apart(self) -> bool:
         """Return whether the engine keeps states out of the pool of pages."""
         profile = self.settings.profile
-        return profile.state_pool_ratio is not None or (
-            not profile.hybrid_manager and profile.printed_tokens == "blocks"
-        )
+        has_pool = not profile.hybrid_manager and profile.printed_tokens == "blocks"
+        attends = any(cache.bytes_per_token for cache in self.caches)
+        return attends and (has_pool or profile.state_pool_ratio is not None)
 
     def state_pool_bytes(self, free_bytes: int) -> int:
         """Return bytes of ``free_bytes`` that go to a pool of states of its own."""
-        state = self.state_bytes_per_sequence
+        state = self.recurrent_bytes
         if not state or not self.states_apart:
             return 0
         ratio = self.settings.profile.state_pool_ratio
@@ -124,7 +129,7 @@ def _by_blocks(pool: Pool, kv_bytes: int, context_tokens: int) -> Capacity:
     if not layout.groups:
         return Capacity(0, float(settings.sequences), (("Sequences", "no cache: the batch limit decides"),))
     page_tokens = min(
-        (group.page_tokens for group in layout.groups if group.cache.kind != "state"), default=1
+        (group.page_tokens for group in layout.groups if group.cache.bytes_per_token), default=1
     )
     copies = sum(layout.copies)
     tokens = blocks // copies * page_tokens
@@ -166,12 +171,12 @@ def _by_bytes(pool: Pool, kv_bytes: int, state_bytes: int, context_tokens: int) 
         per_sequence = f"one token {growing:,} B + {ratio:g} x {float(window):,.0f} B of windows"
     else:
         each = growing * context_tokens + pool.window_bytes_per_sequence(context_tokens)
-        each += 0 if pool.states_apart else state
+        each += state - (pool.recurrent_bytes if pool.states_apart else 0)
         concurrency = kv_bytes / each if each else float(settings.sequences)
         tokens = _pool_tokens(pool, kv_bytes, concurrency, context_tokens)
         per_sequence = f"{each:,} B a sequence of {context_tokens:,} tokens"
-    if pool.states_apart and state:
-        concurrency = min(concurrency, state_bytes / state)
+    if pool.states_apart and pool.recurrent_bytes:
+        concurrency = min(concurrency, state_bytes / pool.recurrent_bytes)
     return Capacity(
         tokens, concurrency, (("Sequences", f"{kv_bytes:,} B of pool; {per_sequence} = {concurrency:,.2f}"),)
     )

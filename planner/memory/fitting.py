@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import replace
 
 from inferplan.datasets.schema import GIB
+from inferplan.planner.architecture import Architecture
 from inferplan.planner.deployment import Deployment
 from inferplan.planner.memory.activation import Activation, activation
 from inferplan.planner.memory.budget import Loaded, divide
@@ -49,7 +50,7 @@ def fit(deployment: Deployment, options: MemoryOptions = NO_OPTIONS) -> Fit:
     )
     parameters = count(deployment.architecture)
     illegal = illegal_tp(deployment.architecture, settings.tp)
-    fits, reason = verdict(memory, held, settings, longest, illegal)
+    fits, reason = verdict(memory, held, settings, longest, illegal, cached=bool(pool.caches))
     return Fit(
         fits=fits,
         reason=reason,
@@ -73,10 +74,10 @@ def _budget(
     settings = resolve(deployment)
     architecture = deployment.architecture
     loaded = _loaded(deployment, settings, options)
-    peak = activation(architecture, settings, vision=options.vision)
-    notes = (*architecture.notes, *native_notes(deployment))
-    memory = divide(settings, options, loaded, peak, eager=deployment.enforce_eager, notes=notes)
     pool = Pool(_caches(deployment, settings, options), settings, options)
+    peak = activation(architecture, settings, vision=options.vision, samples=bool(pool.caches))
+    notes = (*architecture.notes, *native_notes(deployment), *_context_notes(architecture, settings))
+    memory = divide(settings, options, loaded, peak, eager=deployment.enforce_eager, notes=notes)
     apart = pool.state_pool_bytes(memory.kv_pool_bytes)
     memory = replace(memory, kv_pool_bytes=memory.kv_pool_bytes - apart, state_pool_bytes=apart)
     return memory, pool, settings, peak
@@ -120,6 +121,14 @@ def _caches(deployment: Deployment, settings: Settings, options: MemoryOptions) 
         one_stage = replace(settings, stages=1)
         found += caches(options.draft, deployment.kv_dtype, one_stage, options)
     return found
+
+
+def _context_notes(architecture: Architecture, settings: Settings) -> tuple[str, ...]:
+    limit = architecture.max_position_tokens
+    if limit is None or settings.context_tokens <= limit:
+        return ()
+    words = f"{settings.context_tokens:,} tokens are more than the {limit:,} that the model's config allows"
+    return (f"{words}: engines refuse them unless rope scaling or an override is set",)
 
 
 def _limit(deployment: Deployment, settings: Settings) -> int:

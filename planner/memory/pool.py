@@ -61,6 +61,8 @@ def group_pages(group: Group, tokens: int, settings: Settings, options: MemoryOp
         kept = profile.state_prefix_caching if options.prefix_caching is None else options.prefix_caching
         drafts = options.draft_tokens if profile.state_draft_pages else 0
         return (STATE_PAGES_WITH_PREFIX_CACHING if kept else 1) + drafts
+    if cache.kind == "source":
+        return -(-cache.state_bytes // group.page_bytes)
     if cache.kind == "window":
         in_flight = min(cache.window_tokens - 1 + settings.batch_tokens, tokens)
         return -(-in_flight // group.page_tokens) + 1
@@ -86,7 +88,7 @@ def _one_group(counts: Counter[Cache], settings: Settings, options: MemoryOption
 
 
 def _group(cache: Cache, layers: int, settings: Settings, options: MemoryOptions) -> Group:
-    if cache.kind == "state":
+    if cache.state_bytes:
         return Group(cache, layers, 1, cache.state_bytes)
     tokens = _page_tokens(cache, settings, options)
     return Group(cache, layers, tokens, round(tokens * cache.bytes_per_token))
@@ -99,7 +101,7 @@ def _many_groups(counts: Counter[Cache], settings: Settings, options: MemoryOpti
     groups = []
     for cache, layers in counts.items():
         tokens = 1
-        if cache.kind != "state":
+        if cache.bytes_per_token:
             own = _page_tokens(cache, settings, options)
             tokens = max(own, int(page_bytes / cache.bytes_per_token) // own * own)
         groups.append(Group(cache, layers, tokens, page_bytes))
@@ -109,13 +111,13 @@ def _many_groups(counts: Counter[Cache], settings: Settings, options: MemoryOpti
 
 def _shared_page_bytes(counts: Counter[Cache], settings: Settings, options: MemoryOptions) -> int:
     """Return the page size that serves every kind: the largest, rounded up to whole attention tokens."""
-    attention = [cache for cache in counts if cache.kind != "state"]
+    attention = [cache for cache in counts if cache.bytes_per_token]
     states = [cache.state_bytes for cache in counts if cache.kind == "state"]
     pages = [round(_page_tokens(cache, settings, options) * cache.bytes_per_token) for cache in attention]
-    if not states:
+    if not states and pages:
         return max(pages)
     if not attention:
-        return max(states)
+        return max(cache.state_bytes for cache in counts)
     per_token = max(cache.bytes_per_token for cache in attention)
     alignment = max(
         settings.profile.state_block_alignment_tokens,

@@ -11,12 +11,20 @@ Formula = tuple[str, str]
 
 
 def verdict(
-    memory: MemoryBreakdown, held: Capacity, settings: Settings, longest: int | None, illegal: str | None
+    memory: MemoryBreakdown,
+    held: Capacity,
+    settings: Settings,
+    longest: int | None,
+    illegal: str | None,
+    *,
+    cached: bool,
 ) -> tuple[bool, str]:
     """Return whether it fits, and the reason."""
     if illegal:
         return False, illegal
     context = settings.context_tokens
+    if not cached and memory.kv_pool_bytes >= 0:
+        return True, f"the model keeps no cache; {_gib(memory.kv_pool_bytes)} stay free"
     if memory.kv_pool_bytes <= 0:
         return False, _no_pool(memory, settings)
     if held.concurrency >= 1:
