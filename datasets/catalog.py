@@ -217,6 +217,16 @@ def api_prices() -> tuple[ApiPrice, ...]:
     return tuple(ApiPrice.model_validate(row) for row in _read_csv("api_prices.csv"))
 
 
+def hosted_prices(model: str) -> tuple[ApiPrice, ...]:
+    """Return what hosts charge for the catalog's ``model``, empty when none is known to host it.
+
+    >>> {price.provider for price in hosted_prices("openai/gpt-oss-20b")} >= {"groq"}
+    True
+    """
+    wanted = model_id(model)
+    return tuple(price for price in api_prices() if price.catalog_model == wanted)
+
+
 @functools.cache
 def energy() -> tuple[EnergyFigure, ...]:
     """Return the figures about energy; mind ``unit``, tariffs come in several currencies."""

@@ -117,6 +117,8 @@ class ApiPrice(Row):
     """The host's own name of the model."""
     canonical_model: Text
     """One name for the same model across hosts."""
+    catalog_model: str | None = None
+    """Id in the model catalog, where the hosted weights are those of that model."""
     open_weights: bool | None = None
     size_hint_unverified: str = ""
     input_usd_per_mtok: PositiveDecimal

@@ -72,7 +72,7 @@ def best_commitment(demand: Sequence[Number], share_saved: Decimal) -> Decimal:
     >>> best_commitment([1, 2, 3, 4, 5, 6, 7, 8, 9, 10], Decimal("0.35"))
     Decimal('4')
     """
-    hours = _checked(demand)
+    hours = checked_demand(demand)
     if share_saved <= 0:
         return Decimal(0)
     rank = int((min(share_saved, Decimal(1)) * len(hours)).to_integral_value(ROUND_CEILING))
@@ -110,7 +110,7 @@ def bill(
     >>> found.total_usd, found.coverage, found.utilization
     (Decimal('92'), Decimal('0.8333333333333333333333333333'), Decimal('0.8333333333333333333333333333'))
     """
-    hours = _checked(demand)
+    hours = checked_demand(demand)
     machines = _decimal(committed)
     if machines < 0:
         msg = f"a commitment cannot be negative (found {machines} machines)"
@@ -163,7 +163,7 @@ def recommend(
 
     Savings are over the hours of the series. ``whole_machines`` rounds to the better neighbour.
     """
-    hours = _checked(demand)
+    hours = checked_demand(demand)
     found = [_recommend_one(hours, on_demand_usd_per_hour, term, whole_machines) for term in terms]
     return tuple(sorted(found, key=lambda best: best.bill.total_usd))
 
@@ -197,15 +197,15 @@ def _recommend_one(
     )
 
 
-def _checked(demand: Sequence[Number]) -> list[Decimal]:
+def checked_demand(demand: Sequence[Number]) -> list[Decimal]:
     """Return the series as exact numbers; an empty or negative one is refused."""
     hours = [_decimal(hour) for hour in demand]
     if not hours:
-        msg = "a commitment needs a demand series: at least one hour, better four weeks"
+        msg = "a demand series needs at least one hour, better four weeks"
         raise InferplanError(msg)
     wrong = next((at for at, hour in enumerate(hours) if not hour.is_finite() or hour < 0), None)
     if wrong is not None:
-        msg = f"hour {wrong} of the demand is {hours[wrong]}; give the machines wanted in it, 0 or more"
+        msg = f"hour {wrong} of the demand is {hours[wrong]}; give what was wanted in it, 0 or more"
         raise InferplanError(msg)
     return hours
 

@@ -144,6 +144,7 @@ def test_api_prices_are_ordered_as_hosts_charge() -> None:
     for price in catalog.api_prices():
         cached = price.cached_input_usd_per_mtok
         assert cached is None or cached <= price.input_usd_per_mtok
+        assert price.catalog_model is None or price.catalog_model in MODELS
         assert Decimal("0.001") < price.input_usd_per_mtok < 100
         assert price.output_usd_per_mtok < 500
 
