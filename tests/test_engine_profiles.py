@@ -42,6 +42,7 @@ def test_profiles_are_in_order_of_version_and_time(engine):
     ("version", "since"),
     [
         ("0.6.3.post1", "0.1"),
+        ("0.6.6", "0.6.5"),
         ("v0.11.0rc1", "0.10.2"),
         ("0.14-0.15 (log line numbers)", "0.11.1"),
         ("0.10.2-0.11", "0.10.2"),

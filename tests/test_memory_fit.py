@@ -148,6 +148,28 @@ def test_graphs_count_in_the_budget_from_the_version_that_does():
     assert since.kv_pool_bytes == budget - loaded - since.cuda_graph_bytes
 
 
+@pytest.mark.parametrize(
+    ("name", "gpu", "total_gib", "version", "fields", "activation_gib"),
+    [
+        # vllm #10517: one prompt is one batch up to 32k tokens, chunks of 512 beyond
+        ("meta-llama/Llama-3.1-8B-Instruct", "RTX 3090", 23.58, "0.6.4", {"max_model_len": 20_000}, 2.07),
+        ("meta-llama/Llama-3.1-8B-Instruct", "RTX 3090", 23.58, "0.6.4", {"max_model_len": 29_000}, 2.99),
+        ("meta-llama/Llama-3.1-8B-Instruct", "RTX 3090", 23.58, "0.6.4", {"max_model_len": 35_000}, 0.06),
+        # vllm #10511: 256 sequences of 128,256 logits
+        ("meta-llama/Meta-Llama-3-8B", "H100 SXM", 79.22, "0.6.4", {}, 1.26),
+        # vllm #13061: chunks of 2,048 since 0.6.5
+        ("Qwen/Qwen3-14B", "RTX 4090", 23.55, "0.7.2", {"tp": 2, "max_model_len": 131_072}, 0.19),
+    ],
+)
+def test_activation_peaks_of_other_public_logs(name, gpu, total_gib, version, fields, activation_gib):
+    """Of these only the first two set a constant; the 14B there is Qwen2.5's, of nearly the same shape."""
+    card = catalog.gpu(gpu).model_copy(
+        update={"memory_total_bytes": round(total_gib * GIB), "memory_total_basis": "given with the case"}
+    )
+    memory = fit(Deployment(model(name), card, engine_version=version, **fields)).memory
+    assert memory.activation_bytes / GIB == pytest.approx(activation_gib, rel=0.15, abs=0.01)
+
+
 def test_no_version_is_the_newest_said_aloud():
     assert "no version given" in fit(deploy("Qwen/Qwen3-8B")).memory.engine_profile
 
