@@ -191,6 +191,14 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
+@pytest.fixture(scope="module")
+def foreign_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of somebody else's app that shows our pages beside its own."""
+    command = [sys.executable, "-m", "streamlit", "run", str(FOLDER.parent / "foreign_host" / "dashboard.py")]
+    with running_server(command, tmp_path_factory.mktemp("host") / "warehouse.duckdb") as address:
+        yield address
+
+
 @pytest.fixture
 def visit(chromium: Browser, dashboard: str) -> Iterator[Visit]:
     """A fresh visitor on a wide screen, who must see no console error and call no other host."""
