@@ -55,9 +55,7 @@ def parse(config: Mapping[str, object], *, name: str = "") -> Architecture:
     """
     config = checked(config)
     fields, basis = _text_fields(config)
-    fields.require("hidden_size", "vocab_size")
-    if not fields.flag("attention_free"):
-        fields.require("heads")
+    fields.require(*_needed(fields))
     layers, tensors = _READERS.get(fields.text("layout"), read_decoder)(fields)
     tensors.extend(mtp_tensors(fields))
     vision, note = vision_tensors(config, fields.integer("hidden_size"))
@@ -82,6 +80,16 @@ def parse(config: Mapping[str, object], *, name: str = "") -> Architecture:
         quantization=_quantization(config, fields),
         notes=tuple(said for said in (note, audio_note) if said),
     )
+
+
+def _needed(fields: Fields) -> list[str]:
+    """Return the fields that nothing else can stand in for."""
+    needed = ["hidden_size", "vocab_size"]
+    if not fields.flag("attention_free"):
+        needed.append("heads")
+    if not fields.has("layer_types") and not fields.has("layer_pattern"):
+        needed.append("layers")
+    return needed
 
 
 def _text_fields(config: Mapping[str, object]) -> tuple[Fields, str]:

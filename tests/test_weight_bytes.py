@@ -1,0 +1,247 @@
+"""Bytes of weights: file sizes that were published, formats, padding, copies and sharding."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from inferplan.datasets import catalog
+from inferplan.datasets.errors import UnknownNameError
+from inferplan.datasets.schema import GIB
+from inferplan.planner.architecture import Architecture, parse
+from inferplan.planner.kv_cache import ShardError
+from inferplan.planner.quantization import QuantizationError, storage
+from inferplan.planner.weights import illegal_tp, weights
+
+
+def model(name: str) -> Architecture:
+    return parse(catalog.model_config(name), name=name)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected_bytes"),
+    [("openai/gpt-oss-20b", 13_761_264_768), ("openai/gpt-oss-120b", 65_248_815_744)],
+)
+def test_mxfp4_checkpoints_are_reproduced_to_the_byte(name: str, expected_bytes: int) -> None:
+    assert weights(model(name), engine="llama.cpp").checkpoint_bytes == expected_bytes
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "gib"),
+    [
+        ("moonshotai/Kimi-K2.5", None, 554.27),  # KAITO's catalog lists 554.32
+        ("Qwen/Qwen3-8B", "awq-int4", 5.680),  # the file of Qwen3-8B-AWQ
+        ("meta-llama/Llama-3.3-70B-Instruct", None, 131.42),
+        ("microsoft/phi-4", None, 27.31),
+        ("google/gemma-3-27b-it", None, 51.10),
+        ("nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16", None, 58.82),
+    ],
+)
+def test_file_sizes(name: str, dtype: str | None, gib: float) -> None:
+    found = weights(model(name), dtype, engine="llama.cpp", mtp=True)
+    assert found.checkpoint_bytes / GIB == pytest.approx(gib, abs=0.006)
+
+
+def test_the_files_of_deepseek_v3_hold_its_tables_twice() -> None:
+    # KAITO's catalog lists 641.30 GiB: the block for multi-token prediction ships with copies of both tables
+    found = weights(model("deepseek-ai/DeepSeek-V3"), engine="llama.cpp", mtp=True)
+    tables = 2 * 129280 * 7168 * 2
+    assert (found.checkpoint_bytes + tables) / GIB == pytest.approx(641.28, abs=0.006)
+
+
+# Bits per weight of Llama-3.1-8B by file mix: ggml-org/llama.cpp tools/quantize/README.md
+GGUF_BITS = {
+    "IQ1_S": 2.0042, "IQ1_M": 2.1460, "IQ2_XXS": 2.3824, "IQ2_XS": 2.5882, "IQ2_S": 2.7403, "IQ2_M": 2.9294,
+    "Q2_K_S": 2.9697, "Q2_K": 3.1593, "IQ3_XXS": 3.2548, "IQ3_XS": 3.4977, "Q3_K_S": 3.6429, "IQ3_S": 3.6606,
+    "IQ3_M": 3.7628, "Q3_K_L": 4.2979, "IQ4_XS": 4.4597, "Q4_K_S": 4.6672, "IQ4_NL": 4.6818, "Q4_K_M": 4.8944,
+    "Q5_K_S": 5.5704, "Q5_K_M": 5.7036, "Q6_K": 6.5633, "Q8_0": 8.5008, "F16": 16.0005,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mix", GGUF_BITS)
+def test_gguf_mixes_weigh_what_the_quantizer_printed(mix: str) -> None:
+    found = weights(model("meta-llama/Llama-3.1-8B"), f"gguf-{mix.lower()}", engine="llama.cpp")
+    assert found.checkpoint_bytes * 8 / 8030261248 == pytest.approx(GGUF_BITS[mix], abs=0.0001)
+
+
+def effective_bits() -> list[tuple[str, str]]:
+    """Return (model, bits) of the facts' rows that state bits per parameter of whole AWQ checkpoints."""
+    prefix = "effective bits: "
+    rows = [row for row in catalog.quantization_formats() if row.format.startswith(prefix)]
+    named = {known.rsplit("/", 1)[-1]: known for known in catalog.models()}
+    found = [(named.get(row.format.removeprefix(prefix)), str(row.bits_per_value)) for row in rows]
+    return [(name, bits) for name, bits in found if name]
+
+
+@pytest.mark.parametrize(("name", "bits"), effective_bits())
+def test_effective_bits_of_whole_checkpoints(name: str, bits: str) -> None:
+    architecture = model(name)
+    elements = sum(tensor.elements for tensor in architecture.tensors)
+    found = weights(architecture, "awq-int4", engine="llama.cpp").checkpoint_bytes * 8 / elements
+    assert found == pytest.approx(float(Decimal(bits)), abs=0.0011)
+
+
+def test_gpus_beyond_the_key_heads_copy_them() -> None:
+    # Qwen3-235B has 4 KV heads: at 8 GPUs each one's rows exist twice (vllm v0.33.0 layers/linear.py)
+    architecture = model("Qwen/Qwen3-235B-A22B")
+    four, eight = (dict(weights(architecture, tp=tp).by_role)["attention"] for tp in (4, 8))
+    one_head_of_k_and_v = 94 * 2 * 128 * 4096 * 2
+    assert 2 * eight - four == one_head_of_k_and_v
+
+
+def test_engines_build_two_more_copies_of_the_latent_up_projection() -> None:
+    # 128 heads x (128 + 128) x 512 x 61 layers x 2 bytes: vllm v0.33.0 mla_attention.py
+    architecture = model("deepseek-ai/DeepSeek-V3")
+    copies = dict(weights(architecture, tp=8).by_role)["latent_copies"]
+    assert copies * 8 / GIB == pytest.approx(1.906, abs=0.001)
+    assert "latent_copies" not in dict(weights(architecture, tp=8, engine="llama.cpp").by_role)
+
+
+def test_the_vocabulary_is_padded_to_64() -> None:
+    architecture = model("tencent/Hunyuan-A13B-Instruct")  # 128,167 tokens, tied
+    assert dict(weights(architecture).by_role)["embedding"] == 128192 * 4096 * 2
+    assert dict(weights(architecture, engine="llama.cpp").by_role)["embedding"] == 128167 * 4096 * 2
+
+
+def test_experts_spread_over_data_and_expert_parallel_gpus() -> None:
+    architecture = model("deepseek-ai/DeepSeek-V3")
+    alone = dict(weights(architecture).by_role)
+    spread = dict(weights(architecture, tp=1, dp=8, ep=8).by_role)
+    assert spread["expert"] * 8 == alone["expert"]
+    assert spread["attention"] == alone["attention"]
+
+
+def test_the_fullest_pipeline_stage_is_named() -> None:
+    found = weights(model("meta-llama/Llama-3.1-70B-Instruct"), pp=4)
+    assert found.rank == "pipeline stage 4 of 4"  # head and final norm; as many layers as the others
+    tied = weights(model("meta-llama/Llama-3.2-3B"), pp=2)
+    embedding = 128256 * 3072 * 2
+    whole = weights(model("meta-llama/Llama-3.2-3B"))
+    assert (
+        tied.total_bytes == whole.total_bytes + embedding
+    )  # a tied table is on the first and the last stage
+
+
+@pytest.mark.parametrize(
+    ("name", "tp", "reason"),
+    [
+        ("Qwen/Qwen2.5-7B-Instruct", 8, "28 attention heads do not divide among 8 GPUs"),
+        ("Qwen/Qwen2.5-7B-Instruct", 3, "28 attention heads do not divide among 3 GPUs"),
+        ("meta-llama/Llama-3.1-70B-Instruct", 0, "tp is 0"),
+    ],
+)
+def test_illegal_tensor_parallel_sizes_say_why(name: str, tp: int, reason: str) -> None:
+    assert reason in str(illegal_tp(model(name), tp))
+
+
+def test_legal_sizes_have_no_reason() -> None:
+    assert illegal_tp(model("Qwen/Qwen2.5-7B-Instruct"), 4) is None
+    assert illegal_tp(model("Qwen/Qwen3-235B-A22B"), 8) is None
+    assert illegal_tp(model("deepseek-ai/DeepSeek-V3"), 16) is None
+
+
+def test_expert_parallel_without_experts_is_refused() -> None:
+    with pytest.raises(ShardError, match="has 0 experts"):
+        weights(model("meta-llama/Llama-3.1-8B"), tp=2, ep=2)
+
+
+def test_an_unknown_format_names_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match="awq-int4"):
+        weights(model("meta-llama/Llama-3.1-8B"), "awq-int5")
+    with pytest.raises(UnknownNameError, match="gguf-q4_k_m"):
+        weights(model("meta-llama/Llama-3.1-8B"), "gguf-q4_k_x")
+
+
+def quantized(config: dict[str, object]) -> Architecture:
+    return parse({**catalog.model_config("meta-llama/Llama-3.1-8B"), "quantization_config": config})
+
+
+@pytest.mark.parametrize(
+    ("config", "name", "linear_bits"),
+    [
+        ({"quant_method": "awq", "bits": 4, "group_size": 128, "zero_point": True}, "awq-int4", 4.15625),
+        ({"quant_method": "gptq", "bits": 4, "group_size": 32}, "gptq-int4-g32", 4.625),
+        ({"quant_method": "gptq", "bits": 8, "group_size": -1}, "gptq-int8-channel", 8.0),
+        ({"quant_method": "bitsandbytes", "load_in_4bit": True}, "bnb-4bit", 4.5),
+        ({"quant_method": "bitsandbytes", "load_in_8bit": True}, "bnb-8bit", 8.0),
+        ({"quant_method": "fp8", "weight_block_size": [128, 128]}, "fp8-block", 8.00195),
+        ({"quant_method": "modelopt", "quant_algo": "NVFP4", "ignore": ["lm_head"]}, "nvfp4", 4.5),
+        (
+            {"quant_method": "compressed-tensors", "format": "pack-quantized", "ignore": ["lm_head"],
+             "config_groups": {"group_0": {"targets": ["Linear"], "weights": {
+                 "num_bits": 4, "type": "int", "strategy": "group", "group_size": 128, "symmetric": True}}}},
+            "int4", 4.125,
+        ),
+        (
+            {"quant_method": "compressed-tensors", "format": "float-quantized", "ignore": ["lm_head"],
+             "config_groups": {"group_0": {"targets": ["Linear"], "weights": {
+                 "num_bits": 8, "type": "float", "strategy": "channel", "symmetric": True}}}},
+            "fp8-channel", 8.0,
+        ),
+    ],
+)  # fmt: skip
+def test_checkpoints_are_read_as_their_config_says(
+    config: dict[str, object], name: str, linear_bits: float
+) -> None:
+    architecture = quantized(config)
+    stored = storage(architecture)
+    assert stored.name == name
+    by_name = {tensor.name: tensor for tensor in architecture.tensors}
+    up = by_name["model.layers.7.mlp.up_proj.weight"]
+    bits = stored.stored_bytes(up, up.out_features, up.in_features, 1) * 8 / up.elements
+    assert bits == pytest.approx(linear_bits, abs=0.012)
+    head = by_name["lm_head.weight"]
+    assert stored.stored_bytes(head, head.out_features, head.in_features, 1) == head.elements * 2
+
+
+def test_listed_modules_stay_in_16_bit() -> None:
+    kept = ["re:.*self_attn.*", "model.layers.0.mlp", "model.layers.3.*", "lm_head"]
+    architecture = quantized({"quant_method": "fp8", "modules_to_not_convert": kept})
+    names = {t.name: storage(architecture).format_of(t).name for t in architecture.tensors}
+    assert names["model.layers.5.self_attn.q_proj.weight"] == "bf16"
+    assert names["model.layers.0.mlp.up_proj.weight"] == "bf16"
+    assert names["model.layers.3.mlp.down_proj.weight"] == "bf16"
+    assert names["model.layers.5.mlp.down_proj.weight"] == "fp8"
+    assert names["model.layers.13.mlp.down_proj.weight"] == "fp8"
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"quant_method": "magic"},
+        {"quant_method": "gptq", "bits": "four"},
+        {"quant_method": "compressed-tensors", "config_groups": {"a": {"targets": []}}},
+        {"quant_method": "fp8", "ignore": ["re:(("]},
+    ],
+)
+def test_quantizations_that_are_not_understood_are_refused(config: dict[str, object]) -> None:
+    with pytest.raises(QuantizationError, match="quantization_config"):
+        weights(quantized(config))
+
+
+def test_asking_for_16_bit_of_an_fp8_checkpoint_gives_16_bit() -> None:
+    architecture = model("Qwen/Qwen3-32B-FP8")
+    elements = sum(t.elements for t in architecture.tensors)
+    assert weights(architecture, "bf16", engine="llama.cpp").checkpoint_bytes == elements * 2
+    assert weights(architecture, "fp8").format == "fp8-block"
+
+
+FORMATS = [None, "bf16", "fp8", "awq-int4", "nvfp4", "gguf-q4_k_m"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    name=st.sampled_from(catalog.models()),
+    dtype=st.sampled_from(FORMATS),
+    tp=st.sampled_from([1, 2, 3, 4, 5, 8]),
+    factor=st.sampled_from([2, 3, 4]),
+    pp=st.sampled_from([1, 2]),
+)
+def test_more_gpus_never_weigh_more_each(name: str, dtype: str | None, tp: int, factor: int, pp: int) -> None:
+    architecture = model(name)
+    fewer, more = (weights(architecture, dtype, tp=t, pp=pp) for t in (tp, tp * factor))
+    assert more.per_gpu_bytes <= fewer.per_gpu_bytes
+    for found in (fewer, more):
+        assert sum(size for _, size in found.by_role) == found.per_gpu_bytes
+        assert 0 < found.per_gpu_bytes <= found.total_bytes
