@@ -1,5 +1,6 @@
 """boto3 clients that wait their turn, and AWS's errors in words that say what to do."""
 
+import functools
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -47,16 +48,21 @@ def missing_credentials() -> str | None:
 
 def known_region(region: str | None) -> str:
     """Return ``region``, or the configured one, or us-east-1; refuse one that AWS does not have."""
+    asked = region or boto3.Session().region_name or DEFAULT_REGION
+    if asked not in _regions():
+        raise UnknownNameError("AWS region", asked, _regions())
+    return asked
+
+
+@functools.cache
+def _regions() -> frozenset[str]:
+    """Return the regions of EC2 in every partition, as botocore ships them."""
     session = boto3.Session()
-    asked = region or session.region_name or DEFAULT_REGION
-    known = {
+    return frozenset(
         name
         for partition in session.get_available_partitions()
         for name in session.get_available_regions("ec2", partition_name=partition)
-    }
-    if asked not in known:
-        raise UnknownNameError("AWS region", asked, known)
-    return asked
+    )
 
 
 def client(service: str, region: str) -> Any:
