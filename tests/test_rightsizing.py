@@ -1,0 +1,280 @@
+"""Advice: the lesson of every GPU of the sample fleet, and what must never be advised."""
+
+from datetime import date
+from decimal import Decimal
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from inferplan.datasets import samples
+from inferplan.datasets.errors import UnknownNameError
+from inferplan.datasets.schema import Offer
+from inferplan.datasets.uploads.landing import land_series, undo_import
+from inferplan.datasets.uploads.reading import Labels, Series
+from inferplan.datasets.warehouse import MEMORY, Warehouse
+from inferplan.planner.confidence import Confidence
+from inferplan.planner.rightsizing import PROFILES, Profile, profile_named, recommend
+from inferplan.planner.rightsizing.finding import SHRINKING
+
+START_S = 1_791_158_400  # Monday 2026-10-05 00:00 UTC
+GIB = 1024.0**3
+
+
+def offer(instance_type: str, gpu: str, count: int, price: str, option: str = "on_demand") -> Offer:
+    return Offer(
+        provider="aws", instance_type=instance_type, gpu=gpu, gpu_count=count, region="us-east-1",
+        purchase_option=option, usd_per_hour=Decimal(price), observed_on=date(2026, 11, 1),
+        date_basis="test", source="test price list",
+    )  # fmt: skip
+
+
+OFFERS = (
+    offer("p5.48xlarge", "H100 SXM", 8, "55.04"),
+    offer("p5.4xlarge", "H100 SXM", 1, "6.88"),
+    offer("p5.4xlarge", "H100 SXM", 1, "4.40", "reserved_1y"),
+    offer("p4de.24xlarge", "A100 SXM 80GB", 8, "27.44"),
+    offer("g6e.xlarge", "L40S", 1, "1.861"),
+    offer("g6e.2xlarge", "L40S", 1, "2.242"),
+    offer("g5.2xlarge", "A10G", 1, "1.212"),
+    offer("g6.xlarge", "L4", 1, "0.8048"),
+)
+
+
+@pytest.fixture(scope="module")
+def fleet():
+    with Warehouse.open(MEMORY) as warehouse:
+        samples.load(warehouse)
+        yield warehouse
+
+
+@pytest.fixture(scope="module")
+def findings(fleet: Warehouse):
+    return {finding.entity: finding for finding in recommend(fleet, offers=OFFERS)}
+
+
+def of(findings, part: str):
+    return next(finding for entity, finding in findings.items() if part in entity)
+
+
+def test_each_gpu_of_the_sample_fleet_teaches_its_lesson(findings) -> None:
+    lessons = {
+        "llama70b": "upsize", "mixtral-trial": "terminate", "qwen14b": "keep", "embed-bge": "downsize_type",
+        "llama8b": "reduce_replicas", "nightly-eval": "schedule", "reranker": "mig_slice",
+        "classify": "downsize_type", "gemma-pilot": "insufficient_history",
+    }  # fmt: skip
+    assert {part: of(findings, part).action for part in lessons} == lessons
+    assert len(findings) == len(lessons)
+    assert all(finding.is_sample for finding in findings.values())
+    assert sum(finding.gpu_count for finding in findings.values()) == 13
+
+
+def test_a_saturated_process_shows_what_is_used_up(findings) -> None:
+    found = of(findings, "llama70b")
+    shown = {(one.metric, one.statistic): one for one in found.evidence}
+    assert shown["kv_cache_usage_ratio", "p95"].value > 0.95
+    assert shown["requests_waiting", "share above 0"].value > 0.9
+    assert found.gpu_count == 2
+    assert found.savings is None
+
+
+def test_idle_with_full_memory_is_worth_its_share_of_the_machine(findings) -> None:
+    found = of(findings, "mixtral-trial")
+    assert "memory is full" in found.title
+    assert found.savings.expected == Decimal("2503.90")  # 27.44 / 8 x 730
+    assert found.savings.low == 0, "seven other GPUs keep the machine"
+    assert "whole machine of 8" in found.savings.condition
+    assert "observed 2026-11-01 in test price list" in found.savings.basis
+
+
+def test_replicas_are_counted_on_the_sum_at_the_same_time(findings) -> None:
+    found = of(findings, "llama8b")
+    assert found.title == "Run 3 replicas instead of 4"
+    assert len(found.entities) == 4
+    assert found.savings.expected == Decimal("1358.53")  # 1.861 x 730
+    # 4 x P95 of DRAM (0.27 x 0.95 with 3 % noise) / 0.65
+    needed = 4 * next(one.value for one in found.evidence if one.metric == "dram_active_ratio") / 0.65
+    assert needed == pytest.approx(1.56, abs=0.03)
+
+
+def test_idle_hours_are_nights_and_weekends(findings) -> None:
+    found = of(findings, "nightly-eval")
+    assert "118 idle hours" in found.title  # 168 - 5 x 10
+    assert "Fri 18:00 to Mon 08:00" in found.detail
+    assert found.savings.expected == (Decimal("27.44") / 8 * 118 / 168 * 730).quantize(Decimal("0.01"))
+
+
+def test_a_commitment_lowers_what_can_be_saved(findings) -> None:
+    found = of(findings, "classify")
+    assert found.savings.expected == ((Decimal("6.88") - Decimal("1.861")) * 730).quantize(Decimal("0.01"))
+    assert found.savings.low == ((Decimal("4.40") - Decimal("1.861")) * 730).quantize(Decimal("0.01"))
+
+
+def test_busy_kernels_on_idle_sms_mislead_nobody(fleet: Warehouse) -> None:
+    cheap = tuple(one for one in OFFERS if one.gpu != "L4")
+    found = of({one.entity: one for one in recommend(fleet, offers=cheap)}, "embed-bge")
+    assert found.action == "keep"
+    assert "GPU_UTIL of 94%" in found.detail
+
+
+def test_every_finding_says_what_was_rejected_and_why(findings) -> None:
+    for finding in findings.values():
+        assert finding.evidence or finding.action == "keep"
+        assert finding.savings or finding.no_savings_reason
+        assert all(one.reason for one in finding.rejected)
+        if finding.action == "keep":
+            assert {one.action for one in finding.rejected} >= {
+                "terminate",
+                "reduce_replicas",
+                "downsize_type",
+            }
+
+
+def test_profiles_are_more_or_less_careful(fleet: Warehouse) -> None:
+    careful = {
+        one.entity: one.action for one in recommend(fleet, PROFILES["high-availability"], offers=OFFERS)
+    }
+    loose = {one.entity: one for one in recommend(fleet, PROFILES["development"], offers=OFFERS)}
+    assert of(loose, "llama8b").title == "Run 2 replicas instead of 4"
+    assert "schedule" not in careful.values()
+    assert not any("llama8b on" in entity for entity in careful)
+    with pytest.raises(UnknownNameError, match="production"):
+        profile_named("prodution")
+
+
+def idle_member(**labels: str) -> list:
+    return member(sm=0.0, dram=0.0, running=0.0, power=60.0, **labels)
+
+
+def member(
+    *,
+    sm: float | None = 0.3,
+    dram: float | None = 0.3,
+    kv: float | None = 0.3,
+    running: float | None = 2.0,
+    waiting: float = 0.0,
+    power: float = 200.0,
+    fb: float = 20.0,
+    util: float = 0.5,
+    days: float = 28.0,
+    keep: float = 1.0,
+    pod: str = "svc-7c9d5b7f6c-aaaaa",
+    uuid: str = "GPU-1",
+    **labels: str,
+) -> list:
+    steps = round(days * 288)
+    chosen = np.random.default_rng(5).random(steps) < keep
+    chosen[[0, -1]] = True
+    times = (START_S + np.arange(steps)[chosen] * 300) * 1_000_000
+    place = Labels(
+        gpu_uuid=uuid, gpu_index="0", host="n1", namespace="prod", pod=pod,
+        **{"gpu_name": "NVIDIA A100-SXM4-80GB", "instance_type": "p4de.24xlarge", "model": "m", **labels},
+    )  # fmt: skip
+    levels = {
+        "sm_active_ratio": sm, "dram_active_ratio": dram, "kv_cache_usage_ratio": kv,
+        "requests_running": running,        "requests_waiting": None if running is None else waiting,
+        "power_w": power, "gpu_util_ratio": util,
+        "fb_used_bytes": fb * GIB, "fb_total_bytes": 80 * GIB,
+        "generation_tokens_per_s": None if running is None else running * 10,
+    }  # fmt: skip
+    return [
+        (Series(metric, place), times, np.full(len(times), value))
+        for metric, value in levels.items()
+        if value is not None
+    ]
+
+
+def advise(warehouse: Warehouse, *members: list, profile: Profile | None = None):
+    number = land_series(warehouse, "test", "test", "test", [one for found in members for one in found])
+    try:
+        return recommend(warehouse, profile or Profile(), [number], OFFERS)
+    finally:
+        undo_import(warehouse, number)
+
+
+@pytest.fixture(scope="module")
+def empty():
+    with Warehouse.open(MEMORY) as warehouse:
+        yield warehouse
+
+
+def test_a_protected_name_is_only_suspected(empty: Warehouse) -> None:
+    (found,) = advise(empty, idle_member(pod="mixtral-canary-7c9d5b7f6c-aaaaa"))
+    assert (found.action, found.savings) == ("suspected_idle", None)
+    assert "canary" in found.detail
+    (found,) = advise(empty, idle_member())
+    assert found.action == "terminate"
+
+
+def test_idle_without_request_metrics_is_only_suspected(empty: Warehouse) -> None:
+    (found,) = advise(empty, member(sm=0.0, dram=0.0, running=None, kv=None, power=60.0))
+    assert found.action == "suspected_idle"
+
+
+def test_six_days_do_not_terminate(empty: Warehouse) -> None:
+    (found,) = advise(empty, member(sm=0.0, dram=0.0, kv=0.0, running=0.0, power=60.0, days=6))
+    assert found.action not in SHRINKING
+
+
+def test_one_saturated_replica_blocks_the_reduction_of_the_others(empty: Warehouse) -> None:
+    calm = [
+        member(sm=0.1, dram=0.1, kv=0.1, pod=f"svc-7c9d5b7f6c-{name}", uuid=name)
+        for name in ("aaaaa", "bbbbb", "ccccc")
+    ]
+    (found,) = advise(empty, *calm)
+    assert found.action == "reduce_replicas"
+    hot = member(sm=0.1, dram=0.1, kv=0.95, pod="svc-7c9d5b7f6c-ddddd", uuid="hot")
+    found = advise(empty, *calm, hot)
+    assert sorted(one.action for one in found) == ["keep", "keep", "keep", "upsize"]
+
+
+def test_a_tensor_parallel_group_is_one_unit(empty: Warehouse) -> None:
+    first, second = member(uuid="GPU-1"), member(uuid="GPU-2", sm=0.0, dram=0.0)
+    (found,) = advise(empty, first, second)
+    assert found.gpu_count == 2
+    assert found.action != "terminate"
+
+
+share = st.floats(0, 1, allow_nan=False)
+maybe = st.none() | share
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    sm=maybe, dram=maybe, kv=maybe, running=st.none() | st.floats(0, 40), waiting=st.sampled_from([0.0, 3.0]),
+    fb=st.floats(1, 79), util=share, days=st.sampled_from([0.1, 1.0, 2.0, 6.0, 8.0, 15.0, 22.0]),
+    keep=st.sampled_from([0.2, 0.6, 0.85, 1.0]), replicas=st.integers(1, 3),
+    name=st.sampled_from(sorted(PROFILES)),
+)  # fmt: skip
+def test_nothing_is_taken_away_on_missing_data_weak_signals_or_while_saturated(
+    empty: Warehouse, sm, dram, kv, running, waiting, fb, util, days, keep, replicas, name
+) -> None:
+    members = [
+        member(
+            sm=sm, dram=dram, kv=kv, running=running, waiting=waiting, fb=fb, util=util, days=days, keep=keep,
+            pod=f"svc-7c9d5b7f6c-{number}aaaa", uuid=f"GPU-{number}",
+        )
+        for number in range(replicas)
+    ]  # fmt: skip
+    for found in advise(empty, *members, profile=PROFILES[name]):
+        if found.action not in SHRINKING:
+            assert found.savings is None
+            continue
+        assert sm is not None, "GPU_UTIL alone takes nothing away"
+        assert found.confidence >= Confidence.MEDIUM
+        assert days >= 6.9
+        assert keep >= 0.8
+        assert not (dram is not None and dram >= 0.75)
+        assert not (kv is not None and kv >= 0.9)
+        assert sm < 0.9
+        assert not (running is not None and waiting > 0)
+        assert found.risk is not None
+        if found.action == "downsize_type":
+            limit = {"L40S": 46068, "L4": 23034, "A10G": 23028, "H100 SXM": 81559}
+            target = next(gpu for gpu in limit if f" {gpu} " in found.title)
+            assert fb * 1024 * PROFILES[name].memory_factor <= limit[target] * 1.001
+        if found.action == "mig_slice":
+            assert fb < 80 * 0.5
+        if found.action == "reduce_replicas":
+            assert replicas > PROFILES[name].min_replicas
