@@ -11,6 +11,7 @@ from inferplan.datasets.errors import InferplanError
 from inferplan.planner.deployment import Deployment
 
 PORT = 8000
+LONGEST_NAME = 63  # RFC 1123 label, which Kubernetes names must be
 SHARED_MEMORY_GIB = 16  # NCCL and workers share tensors over /dev/shm, docs.vllm.ai deployment/k8s
 _IMAGES: Mapping[str, str] = {
     "vllm": "vllm/vllm-openai",
@@ -74,46 +75,65 @@ def kubernetes_manifest(deployment: Deployment, *, max_model_len: int | None = N
     Pipeline stages and tensor-parallel ranks must be in one pod; replicas are the data-parallel size. It is
     plain data: YAML readers accept its JSON (``json.dumps``).
     """
-    command = launch_command(_one_replica(deployment), max_model_len=max_model_len)
-    name = re.sub(r"[^a-z0-9]+", "-", deployment.architecture.name.rsplit("/", 1)[-1].casefold()).strip("-")
-    gpus = str(deployment.tp * deployment.pp)
-    container = {
-        "name": "engine",
-        "image": f"{_IMAGES[deployment.engine]}:{_tag(deployment)}",
-        "command": command[:1],
-        "args": [*command[1:], *_LISTEN],
-        "ports": [{"containerPort": PORT, "name": "http"}],
-        "resources": {"limits": {"nvidia.com/gpu": gpus}, "requests": {"nvidia.com/gpu": gpus}},
-        "readinessProbe": {"httpGet": {"path": "/health", "port": "http"}, "periodSeconds": 10},
-        "volumeMounts": [{"name": "shm", "mountPath": "/dev/shm"}],
-    }
-    labels = {"app.kubernetes.io/name": name}
+    labels = {"app.kubernetes.io/name": _manifest_name(deployment)}
+    template = {"metadata": {"labels": labels}, "spec": _pod(deployment, max_model_len)}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {"name": name, "labels": labels},
-        "spec": {
-            "replicas": deployment.dp,
-            "selector": {"matchLabels": labels},
-            "template": {
-                "metadata": {"labels": labels},
-                "spec": {
-                    "containers": [container],
-                    "volumes": [
-                        {
-                            "name": "shm",
-                            "emptyDir": {"medium": "Memory", "sizeLimit": f"{SHARED_MEMORY_GIB}Gi"},
-                        }
-                    ],
-                },
-            },
-        },
+        "metadata": {"name": _manifest_name(deployment), "labels": labels},
+        "spec": {"replicas": deployment.dp, "selector": {"matchLabels": labels}, "template": template},
+    }
+
+
+def kserve_manifest(deployment: Deployment, *, max_model_len: int | None = None) -> dict[str, Any]:
+    """Return a KServe InferenceService with the same pod as its predictor, at a fixed number of replicas."""
+    predictor = {
+        "minReplicas": deployment.dp,
+        "maxReplicas": deployment.dp,
+        **_pod(deployment, max_model_len),
+    }
+    return {
+        "apiVersion": "serving.kserve.io/v1beta1",
+        "kind": "InferenceService",
+        "metadata": {"name": _manifest_name(deployment)},
+        "spec": {"predictor": predictor},
     }
 
 
 def kubernetes_yaml(deployment: Deployment, *, max_model_len: int | None = None) -> str:
     """Return the manifest as text for ``kubectl apply -f -``."""
     return "\n".join(_yaml(kubernetes_manifest(deployment, max_model_len=max_model_len))) + "\n"
+
+
+def kserve_yaml(deployment: Deployment, *, max_model_len: int | None = None) -> str:
+    """Return the InferenceService as text for ``kubectl apply -f -``."""
+    return "\n".join(_yaml(kserve_manifest(deployment, max_model_len=max_model_len))) + "\n"
+
+
+def _manifest_name(deployment: Deployment) -> str:
+    name = deployment.architecture.name.rsplit("/", 1)[-1].casefold()
+    return re.sub(r"[^a-z0-9]+", "-", name).strip("-")[:LONGEST_NAME].strip("-")
+
+
+def _pod(deployment: Deployment, max_model_len: int | None) -> dict[str, Any]:
+    command = launch_command(_one_replica(deployment), max_model_len=max_model_len)
+    gpus = {_gpu_resource(deployment): str(deployment.tp * deployment.pp)}
+    container = {
+        "name": "kserve-container",
+        "image": f"{_IMAGES[deployment.engine]}:{_tag(deployment)}",
+        "command": command[:1],
+        "args": [*command[1:], *_LISTEN],
+        "ports": [{"containerPort": PORT, "name": "http"}],
+        "resources": {"limits": gpus, "requests": gpus},
+        "readinessProbe": {"httpGet": {"path": "/health", "port": "http"}, "periodSeconds": 10},
+        "volumeMounts": [{"name": "shm", "mountPath": "/dev/shm"}],
+    }
+    shared_memory = {"medium": "Memory", "sizeLimit": f"{SHARED_MEMORY_GIB}Gi"}
+    return {"containers": [container], "volumes": [{"name": "shm", "emptyDir": shared_memory}]}
+
+
+def _gpu_resource(deployment: Deployment) -> str:
+    return {"AMD": "amd.com/gpu", "Intel": "habana.ai/gaudi"}.get(deployment.gpu.vendor, "nvidia.com/gpu")
 
 
 def _vllm(deployment: Deployment, context: int | None) -> list[str]:

@@ -12,6 +12,8 @@ from inferplan.datasets.errors import InferplanError
 from inferplan.planner.architecture import parse
 from inferplan.planner.deployment import Deployment
 from inferplan.planner.launch import (
+    kserve_manifest,
+    kserve_yaml,
     kubernetes_manifest,
     kubernetes_yaml,
     launch_command,
@@ -129,6 +131,20 @@ def test_manifest_asks_for_the_gpus_and_runs_the_command():
     assert "--data-parallel-size" not in container["args"]
     labels = manifest["spec"]["template"]["metadata"]["labels"]
     assert manifest["spec"]["selector"]["matchLabels"] == labels
+
+
+def test_kserve_runs_the_same_pod():
+    deployment = deploy(tp=4, dp=2, engine_version="0.11.0", max_model_len=32768)
+    predictor = kserve_manifest(deployment)["spec"]["predictor"]
+    pod = kubernetes_manifest(deployment)["spec"]["template"]["spec"]
+    assert (predictor["minReplicas"], predictor["maxReplicas"]) == (2, 2)
+    assert {"containers": predictor["containers"], "volumes": predictor["volumes"]} == pod
+    assert kserve_yaml(deployment).startswith('apiVersion: "serving.kserve.io/v1beta1"')
+
+
+def test_amd_pods_ask_for_amd_gpus():
+    container = kubernetes_manifest(deploy(gpu="MI300X", tp=2))["spec"]["template"]["spec"]["containers"][0]
+    assert container["resources"]["limits"] == {"amd.com/gpu": "2"}
 
 
 def test_yaml_says_the_same_as_the_manifest():

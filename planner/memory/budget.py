@@ -40,12 +40,9 @@ def divide(
     """Return the breakdown with everything in the pool that no other part takes."""
     profile = settings.profile
     total = settings.total_bytes
-    non_torch_gib = profile.non_torch_gib(settings.tp * settings.stages)
-    if options.nodes > 1:
-        non_torch_gib += profile.second_node_gib
-    non_torch = round(non_torch_gib * GIB)
+    across_nodes_gib = profile.second_node_gib if options.nodes > 1 else 0.0
+    non_torch = round((profile.non_torch_gib(settings.tp * settings.stages) + across_nodes_gib) * GIB)
     graphs = 0 if eager else round(profile.cuda_graph_gib * GIB)
-    weights = loaded.weights_bytes
     share = settings.memory_share
     peak = activation.peak_bytes
     if profile.memory_share_of == "total":
@@ -59,7 +56,7 @@ def divide(
     unused = total - loaded.bytes - peak - non_torch - graphs - pool
     return MemoryBreakdown(
         total_bytes=total,
-        weights_bytes=weights,
+        weights_bytes=loaded.weights_bytes,
         activation_bytes=peak,
         non_torch_bytes=non_torch,
         cuda_graph_bytes=graphs,
