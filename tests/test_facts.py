@@ -120,6 +120,8 @@ def test_offer_joins_and_is_credible(offer: Offer) -> None:
     assert offer.date_basis
     if re.search("GPU (SKU|component) only", offer.notes):
         assert offer.price_covers == "gpu_only"
+    if offer.provider == "aws" and offer.purchase_option == "capacity_block":
+        assert offer.price_covers == "reservation_fee", "the operating system is billed beside it"
 
 
 def test_the_snapshot_passes_the_checks_of_a_refresh() -> None:
