@@ -10,8 +10,10 @@ from inferplan.datasets.schema import Gpu
 _FILLER = frozenset(
     ("nvidia", "amd", "intel", "google", "aws", "tesla", "geforce", "instinct", "corporation", "generation")
 )
-_MIG = re.compile(r"\bmig\b.*$|\b\d+g\.\d+gb\b.*$", re.IGNORECASE)
+# What follows names a part of the card: a MIG slice, or Kubernetes' label for time slicing.
+_PART = re.compile(r"[\s\-_]*(\bmig\b.*|\b\d+g\.\d+gb\b.*|\bshared)$", re.IGNORECASE)
 _FORM_FACTOR = re.compile(r"^(sxm|pcie)\d$")
+_RTX = re.compile(r"rtx(?=a?\d)")
 _SPLIT = re.compile(r"[\s\-_/(),]+")
 _MEMORY_TOLERANCE = 0.03  # driver versions reserve up to 2.7 % differently (B300: 268.6 of 276 GiB)
 
@@ -24,7 +26,8 @@ def normal_form(name: str) -> Key:
     >>> sorted(normal_form("NVIDIA A100-SXM4-80GB"))
     ['80gb', 'a100', 'sxm']
     """
-    words = (_FORM_FACTOR.sub(r"\1", word) for word in _SPLIT.split(name.casefold()))
+    spaced = _RTX.sub("rtx ", name.casefold())
+    words = (_FORM_FACTOR.sub(r"\1", word) for word in _SPLIT.split(spaced))
     return frozenset(word for word in words if word and word not in _FILLER)
 
 
@@ -55,7 +58,7 @@ class GpuIndex:
 
     def find_reported(self, name: str, memory_total_bytes: int | None) -> Gpu | None:
         """Return the accelerator that a driver reports as ``name``; its memory settles doubt."""
-        whole = _MIG.sub("", name)
+        whole = _PART.sub("", name)
         exact = self.find(whole)
         sliced = whole != name
         if exact is not None and (sliced or _has_memory(exact, memory_total_bytes)):

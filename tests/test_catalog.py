@@ -21,6 +21,7 @@ MIB = 2**20
         ("a100-sxm-40gb", "A100 SXM 40GB"),
         ("MI300x", "MI300X"),
         ("RTX 4090 24GB", "RTX 4090"),
+        ("RTX6000-Ada", "RTX 6000 Ada"),
         ("nvidia l40s", "L40S"),
         ("dgx spark", "GB10 (DGX Spark)"),
     ],
@@ -46,6 +47,10 @@ def test_a_gpu_is_found_under_the_names_in_use(written: str, name: str) -> None:
         ("NVIDIA B300 SXM6 AC", 275040, "B300"),
         ("AMD Instinct MI300X", None, "MI300X"),
         ("NVIDIA H100 80GB HBM3 MIG 1g.10gb", 9984, "H100 SXM"),
+        ("NVIDIA-H100-80GB-HBM3", None, "H100 SXM"),  # Kubernetes' label
+        ("NVIDIA-A100-SXM4-80GB-MIG-1g.10gb", None, "A100 SXM 80GB"),
+        ("NVIDIA-L40S-SHARED", None, "L40S"),
+        ("nvidia-h200-141gb", None, "H200 SXM"),  # Google Cloud's
         ("NVIDIA V100", 32768, "V100 SXM 32GB"),  # the memory settles which
     ],
 )
@@ -55,7 +60,9 @@ def test_a_driver_s_name_is_recognised(reported: str, memory_mib: int | None, na
     assert found.name == name
 
 
-@pytest.mark.parametrize("reported", ["NVIDIA A100", "GRID T4-16Q", "llvmpipe", "", "NVIDIA"])
+@pytest.mark.parametrize(
+    "reported", ["NVIDIA A100", "GRID T4-16Q", "NVIDIA GeForce RTX 3090 Ti", "llvmpipe", "", "NVIDIA"]
+)
 def test_a_doubtful_driver_name_is_not_guessed(reported: str) -> None:
     assert catalog.gpu_by_driver_name(reported) is None
 
