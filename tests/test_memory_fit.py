@@ -258,6 +258,23 @@ def test_a_context_beyond_the_config_is_noted():
     assert not fit(deploy("Qwen/Qwen3-8B", max_model_len=40_000)).memory.notes
 
 
+@pytest.mark.parametrize("engine", ["vllm", "sglang", "tensorrt-llm"])
+def test_a_shared_prefix_is_counted_once(engine):
+    """4,096 tokens of which 3,072 are shared: (pool - 3,072) / 1,024 sequences."""
+    deployment = deploy("Qwen/Qwen3-8B", engine=engine, max_model_len=4096)
+    found = fit(deployment, MemoryOptions(shared_prefix_tokens=3072))
+    pool_tokens = found.memory.kv_pool_bytes / found.kv_bytes_per_token_per_gpu
+    assert found.max_concurrency == pytest.approx((pool_tokens - 3072) / 1024, rel=1e-3)
+
+
+def test_windows_of_a_shared_prefix_are_not_shared():
+    deployment = deploy("openai/gpt-oss-20b", engine_version="0.19", max_model_len=4096)
+    alone = fit(deployment)
+    shared = fit(deployment, MemoryOptions(shared_prefix_tokens=2048))
+    all_full = alone.max_concurrency * 2
+    assert alone.max_concurrency < shared.max_concurrency < all_full
+
+
 def test_unknown_cache_type_is_refused_by_name():
     with pytest.raises(UnknownNameError, match="fp8"):
         fit(deploy("Qwen/Qwen3-8B", kv_dtype="fp9"))

@@ -140,11 +140,13 @@ def _by_blocks(pool: Pool, kv_bytes: int, context_tokens: int) -> Capacity:
         )
     ]
     if settings.profile.concurrency == "tokens":
-        concurrency = tokens / context_tokens
+        shared = min(options.shared_prefix_tokens, context_tokens - 1)
+        concurrency = max(0, tokens - shared) / (context_tokens - shared)
         steps.append(("Sequences", f"{tokens:,} tokens / {context_tokens:,} = {concurrency:,.2f}"))
     else:
+        shared = layout.shared_blocks(min(options.shared_prefix_tokens, context_tokens - 1))
         each = layout.blocks_per_sequence(context_tokens, settings, options)
-        concurrency = blocks / each
+        concurrency = max(0, blocks - shared) / (each - shared)
         steps.append(
             (
                 "Sequences",
@@ -172,7 +174,9 @@ def _by_bytes(pool: Pool, kv_bytes: int, state_bytes: int, context_tokens: int) 
     else:
         each = growing * context_tokens + pool.window_bytes_per_sequence(context_tokens)
         each += state - (pool.recurrent_bytes if pool.states_apart else 0)
-        concurrency = kv_bytes / each if each else float(settings.sequences)
+        shared = growing * min(pool.options.shared_prefix_tokens, context_tokens - 1)
+        alone = each - shared
+        concurrency = max(0, kv_bytes - shared) / alone if alone else float(settings.sequences)
         tokens = _pool_tokens(pool, kv_bytes, concurrency, context_tokens)
         per_sequence = f"{each:,} B a sequence of {context_tokens:,} tokens"
     if pool.states_apart and pool.recurrent_bytes:

@@ -52,6 +52,14 @@ class PageLayout:
             for group, copies in zip(self.groups, self.copies, strict=True)
         )
 
+    def shared_blocks(self, tokens: int) -> int:
+        """Return blocks of a prefix of ``tokens`` that sequences can share: whole pages of full layers."""
+        return sum(
+            copies * (tokens // group.page_tokens)
+            for group, copies in zip(self.groups, self.copies, strict=True)
+            if group.cache.kind == "full"
+        )
+
 
 def group_pages(group: Group, tokens: int, settings: Settings, options: MemoryOptions) -> int:
     """Return pages that one sequence takes in each layer of ``group``."""

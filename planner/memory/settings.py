@@ -31,6 +31,8 @@ class MemoryOptions:
     hybrid_manager: bool | None = None
     """False where a KV connector turns it off, so that every layer holds the full length."""
     decode_context_parallel: int = 1
+    shared_prefix_tokens: int = 0
+    """Tokens that all sequences begin with and that prefix caching keeps once."""
     nodes: int = 1
     vision: bool = True
     """False: the vision and audio towers are not loaded (``--language-model-only``)."""
