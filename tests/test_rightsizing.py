@@ -236,6 +236,20 @@ def test_a_tensor_parallel_group_is_one_unit(empty: Warehouse) -> None:
     assert found.action != "terminate"
 
 
+def test_gpus_without_a_pod_are_not_one_process_for_sharing_an_exporter(empty: Warehouse) -> None:
+    bare = [member(pod="", uuid=uuid, kv=None, running=None, endpoint="10.0.0.1:9400") for uuid in ("A", "B")]
+    found = advise(empty, *bare)
+    assert sorted(one.entity for one in found) == ["A", "B"]
+
+
+def test_a_pod_named_without_its_namespace_is_the_same_pod(empty: Warehouse) -> None:
+    gpu_only = member(kv=None, running=None)
+    engine = [one for one in member() if one[0].metric == "requests_running"]
+    bare = [(Series(one.metric, Labels(pod=one.labels.pod)), times, level) for one, times, level in engine]
+    (found,) = advise(empty, gpu_only, bare)
+    assert (found.entity, found.gpu_count) == ("prod/svc-7c9d5b7f6c-aaaaa", 1)
+
+
 share = st.floats(0, 1, allow_nan=False)
 maybe = st.none() | share
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from inferplan.datasets.uploads.reading import Labels, Series
+from inferplan.datasets.uploads.reading import Series
 
 US = 1_000_000
 RATE = "_per_s"
@@ -105,7 +105,7 @@ def entity_of(series: Series, file_name: str) -> tuple[str, str]:
     if series.metric in _NODE_METRICS:
         return "node", labels.host or labels.instance_id or labels.pod or file_name
     if series.metric.removesuffix(RATE) in _REPLICA_METRICS:
-        return "replica", replica_key(labels) or labels.model or labels.host or file_name
+        return "replica", replica_of(series) or labels.model or labels.host or file_name
     slice_text = f"/{labels.mig_id or labels.mig_profile}" if labels.mig_id or labels.mig_profile else ""
     kind = "mig" if slice_text else "gpu"
     if labels.gpu_uuid:
@@ -116,11 +116,15 @@ def entity_of(series: Series, file_name: str) -> tuple[str, str]:
     return kind, (place or labels.pod or file_name) + slice_text
 
 
-def replica_key(labels: Labels) -> str | None:
-    """Return the key of the serving process, ``None`` where nothing names one."""
+def replica_of(series: Series) -> str | None:
+    """Return the key of the serving process, ``None`` where nothing names one.
+
+    The endpoint that was scraped names an engine's own metrics only: for a GPU it is the exporter's.
+    """
+    labels = series.labels
     if labels.pod:
         process = f"{labels.namespace}/{labels.pod}" if labels.namespace else labels.pod
-    elif labels.endpoint:
+    elif labels.endpoint and series.metric.removesuffix(RATE) in _REPLICA_METRICS:
         process = labels.endpoint
     else:
         return None

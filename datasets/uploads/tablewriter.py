@@ -12,7 +12,7 @@ import pandas
 from inferplan.datasets.uploads.counters import Times, Values
 from inferplan.datasets.uploads.reading import Advice, Allocation, BillLine, Labels, Series
 from inferplan.datasets.uploads.report import naive_utc
-from inferplan.datasets.uploads.statistics import SeriesStatistics, entity_of, replica_key
+from inferplan.datasets.uploads.statistics import SeriesStatistics, entity_of, replica_of
 
 _PIECE = 1_000_000
 _RECORDS = 20_000
@@ -94,7 +94,7 @@ class TableWriter:
         kind, entity = entity_of(series, self._file_name)
         return (
             self._ids[series], self._import_id, series.metric, series.variant, kind, entity,
-            replica_key(series.labels), *(getattr(series.labels, name) for name in _LABELS),
+            replica_of(series), *(getattr(series.labels, name) for name in _LABELS),
             found.samples, naive_utc(found.first_us), naive_utc(found.last_us), found.step_s, found.coverage,
             found.irregular,
         )  # fmt: skip

@@ -147,6 +147,7 @@ def gather(warehouse: "Warehouse", import_ids: Sequence[int] | None = None) -> t
     for record in facts.to_dict("records"):
         place = {str(name): value for name, value in record.items()}
         members.setdefault(_unit_key(place), []).append(place)
+    _join_by_pod_alone(members)
     return tuple(_unit(key, members[key], statistics, idle) for key in sorted(members))
 
 
@@ -201,6 +202,19 @@ def _unit_key(place: Mapping[str, str]) -> str:
     if place["entity_kind"] == "mig":
         return place["entity"]
     return _ENGINE_RANK.sub("", place["replica"] or place["entity"])
+
+
+def _join_by_pod_alone(members: dict[str, list[dict[str, Any]]]) -> None:
+    """Bring a pod that one export names without its namespace to the only one of that name."""
+    full: dict[str, list[str]] = {}
+    for key in members:
+        namespace, slash, pod = key.partition("/")
+        if slash and any(
+            place["replica"] == key and place["namespace"] == namespace for place in members[key]
+        ):
+            full.setdefault(pod, []).append(key)
+    for key in [key for key in members if len(full.get(key, ())) == 1]:
+        members[full[key][0]] += members.pop(key)
 
 
 def _unit(
