@@ -10,6 +10,7 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from inferplan.datasets import catalog
@@ -89,7 +90,8 @@ class Row:
         return held_by(self.deployment, round(pool * GIB), self.options).concurrency
 
 
-def rows() -> list[Row]:
+@cache
+def rows() -> tuple[Row, ...]:
     """Return every log whose model is known, with our answer."""
     shapes = json.loads((DATA / "memory_log_models.json").read_text(encoding="utf-8"))
     with (DATA / "memory_logs.csv").open(encoding="utf-8", newline="") as file:
@@ -98,7 +100,7 @@ def rows() -> list[Row]:
     for log in logs:
         deployment, options = _deployment(log, _architecture(log["model"], shapes)), _options(log)
         found.append(Row(log, deployment, options, fit(deployment, options)))
-    return found
+    return tuple(found)
 
 
 def quantile(errors: list[float], share: float) -> float:
