@@ -58,8 +58,8 @@ def memory_parts(
         labelLimit=LABEL_LIMIT_PX,
         values=[row["part"] for row in rows],
     )
-    return (
-        alt.Chart(alt.Data(values=rows))
+    chart: alt.Chart = (
+        alt.Chart(alt.InlineData(values=rows))
         .mark_bar(height=alt.RelativeBandSize(1))
         .encode(
             x=alt.X("start:Q", title="GiB of one GPU", scale=alt.Scale(domain=[0, reach], nice=False)),
@@ -70,6 +70,7 @@ def memory_parts(
         )
         .properties(height=BAR_AND_AXIS_PX + legend_rows * LEGEND_ROW_PX)
     )
+    return chart
 
 
 def log_ticks(values: Sequence[float]) -> list[float]:
@@ -97,7 +98,7 @@ def _stacked(parts: Mapping[str, int]) -> list[dict[str, Any]]:
     return rows
 
 
-def cost_against_speed(rows: Sequence[Mapping[str, Any]], least_tokens_per_s: float | None) -> alt.LayerChart:
+def cost_against_speed(rows: Sequence[Mapping[Any, Any]], least_tokens_per_s: float | None) -> alt.LayerChart:
     """Return cost against interactivity, one mark per load, the best of them joined by a line.
 
     Parameters
@@ -109,7 +110,7 @@ def cost_against_speed(rows: Sequence[Mapping[str, Any]], least_tokens_per_s: fl
         Speed that the latency target asks for, drawn as a line, if there is one.
     """
     best = list(dict.fromkeys(row["gpu"] for row in rows if row["pareto"]))[:MOST_COLOURS]
-    data = alt.Data(
+    data = alt.InlineData(
         values=[{**row, "colour": row["gpu"] if row["gpu"] in best else OTHER_GPUS} for row in rows]
     )
     x = alt.X(
@@ -152,9 +153,11 @@ def cost_against_speed(rows: Sequence[Mapping[str, Any]], least_tokens_per_s: fl
         .mark_line(strokeWidth=1.5, opacity=0.5)
         .encode(x=x, y=y)
     )
-    layers = [frontier, marks]
+    layers: list[alt.Chart] = [frontier, marks]
     if least_tokens_per_s is not None:
-        target = alt.Chart(alt.Data(values=[{"tokens_per_s": least_tokens_per_s, "colour": OTHER_GPUS}]))
+        target = alt.Chart(
+            alt.InlineData(values=[{"tokens_per_s": least_tokens_per_s, "colour": OTHER_GPUS}])
+        )
         rule = target.mark_rule(strokeDash=[5, 4]).encode(x="tokens_per_s:Q", color=colour)
         layers.append(rule)
-    return alt.layer(*layers).properties(height=COST_CHART_PX)
+    return alt.LayerChart(layer=layers, height=COST_CHART_PX)

@@ -54,11 +54,9 @@ HELP = {"size": "Replicas × GPUs of each", "certainty": "Surely: the slow end o
 def search_inputs(offers: tuple[Offer, ...]) -> Search:
     """Ask which offers to compare and by what to rank them."""
     options = sorted({offer.purchase_option for offer in offers})
-    chosen = {
-        "gpus": _several("GPUs", "gpus", sorted({offer.gpu for offer in offers})),
-        "providers": _several("Providers", "providers", sorted({offer.provider for offer in offers})),
-        "regions": _several("Regions", "regions", sorted({offer.region for offer in offers})),
-    }
+    gpus = _several("GPUs", "gpus", sorted({offer.gpu for offer in offers}))
+    providers = _several("Providers", "providers", sorted({offer.provider for offer in offers}))
+    regions = _several("Regions", "regions", sorted({offer.region for offer in offers}))
     bought = st.multiselect(
         "Purchase options",
         options,
@@ -70,9 +68,15 @@ def search_inputs(offers: tuple[Offer, ...]) -> Search:
         help="A spot price and a three-year commitment are not the same thing: compare like with like.",
     )
     ranked = st.selectbox(
-        "Rank by", list(RANKINGS), format_func=RANKINGS.get, key=f"{KEY}rank", persist_state="session"
+        "Rank by", list(RANKINGS), format_func=RANKINGS.__getitem__, key=f"{KEY}rank", persist_state="session"
     )
-    return Search(purchase_options=tuple(bought), rank_by=ranked or "usd_per_request", **chosen)
+    return Search(
+        gpus=gpus,
+        providers=providers,
+        regions=regions,
+        purchase_options=tuple(bought),
+        rank_by=ranked or "usd_per_request",
+    )
 
 
 def _several(label: str, name: str, options: list[str]) -> tuple[str, ...]:

@@ -8,11 +8,11 @@ from typing import Any
 import streamlit as st
 
 from inferplan.dashboard import cached, formats
+from inferplan.dashboard.connection import warehouse
 from inferplan.dashboard.price_tables import option_title
 from inferplan.dashboard.state import PREFIX, change
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.schema import GIB, Offer
-from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner.answers import Change, GpuFit, changes_to_fit, fewest_gpus, largest_context
 from inferplan.planner.case import Case
 from inferplan.planner.deployment import Deployment
@@ -83,9 +83,13 @@ def _fields(way: Change) -> dict[str, Any]:
     return fields | (moved if way.kind == "gpu" else {})
 
 
-def show_gpus(current: Case, store: Warehouse | None) -> None:
+def show_gpus(current: Case) -> None:
     """Show the same deployment on every GPU of the catalog, with the cheapest price on demand."""
-    cheapest = cheapest_on_demand(cached.offers(store)) if store else {}
+    cheapest: dict[str, Offer] = {}
+    try:
+        cheapest = cheapest_on_demand(cached.offers(warehouse()))
+    except InferplanError as error:
+        st.caption(f"Prices are missing: {formats.plain(str(error))}")
     rows = [_row(found, cheapest.get(found.gpu.name)) for found in cached.every_gpu(current)]
     rows.sort(key=lambda row: (row["USD/hour"] is None, row["USD/hour"] or 0.0))
     st.dataframe(

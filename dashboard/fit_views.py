@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Any, get_args
 
 import streamlit as st
 
@@ -165,5 +165,5 @@ def _show_training_memory(needed: TrainingMemory, gpu: str, total_bytes: int) ->
     )
 
 
-def _kept(name: str) -> dict[str, str]:
+def _kept(name: str) -> dict[str, Any]:
     return {"key": TRAINING_KEY + name, "persist_state": "session"}

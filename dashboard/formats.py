@@ -85,7 +85,7 @@ def usd(value: Decimal | float, decimals: int | None = None) -> str:
     ('$1,234.50', '$0.0421', '\N{MINUS SIGN}$3.00')
     """
     sign = MINUS if value < 0 else ""
-    size_ = abs(value)
+    size_ = abs(Decimal(str(value)))
     if decimals is not None:
         return f"{sign}${size_:,.{decimals}f}"
     return f"{sign}${size_:,.2f}" if size_ >= 1 or size_ == 0 else f"{sign}${significant(float(size_))}"

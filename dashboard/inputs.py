@@ -1,6 +1,7 @@
 """Widgets that build the fields of a ``Case``; each shows the current plan and writes back to it."""
 
 import json
+from functools import partial
 from typing import Any, get_args
 
 import streamlit as st
@@ -141,7 +142,10 @@ def engine() -> None:
     current = case()
     name, version = st.columns(2)
     name.selectbox(
-        "Engine", get_args(EngineName), format_func=ENGINE_TITLES.get, **bound("engine", current.engine)
+        "Engine",
+        get_args(EngineName),
+        format_func=ENGINE_TITLES.__getitem__,
+        **bound("engine", current.engine),
     )
     version.text_input(
         "Version",
@@ -229,7 +233,7 @@ def latency_target() -> None:
             **bound(
                 f"slo.{field}",
                 None if value is None else value * MILLISECONDS,
-                write=lambda value, field=field: _set_target(field, value),
+                write=partial(_set_target, field),
             ),
         )
 

@@ -3,7 +3,6 @@
 import streamlit as st
 
 from inferplan.dashboard import cached, charts, fit_answers, fit_views, formats, inputs
-from inferplan.dashboard.connection import warehouse
 from inferplan.dashboard.state import PREFIX, case
 from inferplan.datasets.errors import InferplanError
 
@@ -92,9 +91,4 @@ if training.open:
         fit_views.show_training(current, memory.total_bytes)
 if gpus.open:
     with gpus:
-        try:
-            store = warehouse()
-        except InferplanError as error:
-            store = None
-            st.caption(f"Prices are missing: {formats.plain(str(error))}")
-        fit_answers.show_gpus(current, store)
+        fit_answers.show_gpus(current)
