@@ -120,8 +120,8 @@ st.subheader("A tour in five minutes")
 for number, (stem, text) in enumerate(TOUR, start=1):
     target, step = st.columns([1, 4], vertical_alignment="center")
     with target:
-        link(stem, page_title(stem))
-    step.markdown(f"{number}. {text}")
+        link(stem, f"{number}. {page_title(stem)}")
+    step.markdown(text)
 
 st.subheader("What it knows")
 try:
