@@ -1,5 +1,6 @@
 """Number types of cached keys and values, with their scales."""
 
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import Final
 
@@ -31,6 +32,9 @@ def served_dtype(architecture: Architecture) -> str:
 def kv_dtype_of(architecture: Architecture, kv_dtype: str) -> str:
     """Return the element type that ``kv_dtype`` stands for; "auto" is the checkpoint's own.
 
+    A ModelOpt checkpoint may state a type for its cache, which "auto" then is (vllm v0.33.0
+    utils/torch_utils.py ``resolve_kv_cache_dtype_string``); any other is the type that the model runs in.
+
     Raises
     ------
     UnknownNameError
@@ -38,10 +42,23 @@ def kv_dtype_of(architecture: Architecture, kv_dtype: str) -> str:
     """
     asked = kv_dtype.lower()
     if asked == "auto":
-        return served_dtype(architecture)
+        return _stated_type(architecture.quantization or {}) or served_dtype(architecture)
     if asked not in ELEMENT_BITS:
         raise UnknownNameError("KV cache type", kv_dtype, ["auto", *ELEMENT_BITS])
     return asked
+
+
+def _stated_type(quantization: Mapping[str, object]) -> str | None:
+    """Return the cache type of a ModelOpt ``quantization_config``, when it has one."""
+    if not str(quantization.get("quant_method", "")).startswith("modelopt"):
+        return None
+    inner = quantization.get("quantization")
+    holder = inner if isinstance(inner, Mapping) else quantization
+    stated = holder.get("kv_cache_scheme") or holder.get("kv_cache_quant_algo")
+    if isinstance(stated, Mapping):
+        return "fp8" if stated.get("num_bits") == 8 and stated.get("type") == "float" else None
+    known = {"fp8": "fp8", "nvfp4": "nvfp4"}
+    return known.get(stated.lower()) if isinstance(stated, str) else None
 
 
 def value_bytes(dtype: str, values: int, heads: int) -> Fraction:

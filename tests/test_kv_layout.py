@@ -112,6 +112,15 @@ def test_more_stages_than_layers_is_refused() -> None:
         layout(model("meta-llama/Llama-3.1-8B"), pp=99)
 
 
+def test_auto_takes_the_cache_type_of_a_modelopt_checkpoint() -> None:
+    # vllm v0.33.0 utils/torch_utils.py resolve_kv_cache_dtype_string
+    config = catalog.model_config("meta-llama/Llama-3.1-8B")
+    stated = {"quant_method": "modelopt", "quant_algo": "FP8", "kv_cache_quant_algo": "FP8"}
+    assert layout(parse({**config, "quantization_config": stated})).growing_bytes_per_token == 65536
+    other = {"quant_method": "fp8", "kv_cache_quant_algo": "FP8"}
+    assert layout(parse({**config, "quantization_config": other})).growing_bytes_per_token == 131072
+
+
 def test_an_unknown_cache_type_names_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="fp8_e4m3"):
         layout(model("meta-llama/Llama-3.1-8B"), kv_dtype="fp8_e4m4")

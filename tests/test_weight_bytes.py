@@ -167,6 +167,12 @@ def quantized(config: dict[str, object]) -> Architecture:
         ({"quant_method": "bitsandbytes", "load_in_8bit": True}, "bnb-8bit", 8.0),
         ({"quant_method": "fp8", "weight_block_size": [128, 128]}, "fp8-block", 8.00195),
         ({"quant_method": "modelopt", "quant_algo": "NVFP4", "ignore": ["lm_head"]}, "nvfp4", 4.5),
+        ({"quant_method": "torchao", "quant_type": {"default": {
+            "_type": "Int4WeightOnlyConfig", "_data": {"group_size": 32}}}}, "awq-int4-g32", 4.625),
+        ({"quant_method": "quark", "global_quant_config": {"weight": {
+            "dtype": "fp4", "qscheme": "per_group", "group_size": 32}}}, "mxfp4", 4.25),
+        ({"quant_method": "hqq", "quant_config": {"weight_quant_params": {"nbits": 4, "group_size": 64}}},
+         "hqq-int4", 4.5),
         (
             {"quant_method": "compressed-tensors", "format": "pack-quantized", "ignore": ["lm_head"],
              "config_groups": {"group_0": {"targets": ["Linear"], "weights": {
@@ -210,14 +216,32 @@ def test_listed_modules_stay_in_16_bit() -> None:
     "config",
     [
         {"quant_method": "magic"},
+        {"quant_method": "torchao", "quant_type": "int5"},
+        {"quant_method": "quark", "global_quant_config": None},
         {"quant_method": "gptq", "bits": "four"},
         {"quant_method": "compressed-tensors", "config_groups": {"a": {"targets": []}}},
         {"quant_method": "fp8", "ignore": ["re:(("]},
+        {"quant_method": "fp8", "ignore": ["re:(.*)*x"]},  # matching it would take longer than the universe
+        {"quant_method": "fp8", "ignore": ["re:(.|m)*x"]},
+        {"quant_method": "fp8", "ignore": ["re:.*" * 9]},
+        {"quant_method": "fp8", "ignore": ["re:" + ".*" * 12 + "x"]},
+        {"quant_method": "fp8", "ignore": [f"layer{i}*" for i in range(6000)]},
     ],
 )
 def test_quantizations_that_are_not_understood_are_refused(config: dict[str, object]) -> None:
     with pytest.raises(QuantizationError, match="quantization_config"):
         weights(quantized(config))
+
+
+def test_modules_may_have_algorithms_of_their_own() -> None:
+    layers = {f"model.layers.{i}.mlp.down_proj": {"quant_algo": "NVFP4"} for i in range(32)}
+    layers["model.layers.4.self_attn.q_proj"] = {"quant_algo": "FP8"}
+    config = {"quant_method": "modelopt", "quant_algo": "MIXED_PRECISION", "quantized_layers": layers}
+    architecture = quantized(config)
+    names = {t.name: storage(architecture).format_of(t).name for t in architecture.tensors}
+    assert names["model.layers.9.mlp.down_proj.weight"] == "nvfp4"
+    assert names["model.layers.4.self_attn.q_proj.weight"] == "fp8"
+    assert names["model.layers.5.self_attn.q_proj.weight"] == "bf16"
 
 
 def test_asking_for_16_bit_of_an_fp8_checkpoint_gives_16_bit() -> None:

@@ -173,10 +173,11 @@ def latent_attention(fields: Fields, sheet: Sheet, *, indexed: bool = True) -> L
     heads = fields.integer("heads", maximum=65536)
     rank = fields.integer("kv_lora_rank")
     query_rank = fields.optional("q_lora_rank", minimum=0) or None
-    fields.require("nope_head_dim", "rope_head_dim", "value_head_dim")
+    even = hidden // heads if fields.flag("value_heads_share_hidden") else None
+    fields.require("nope_head_dim", "rope_head_dim", *(() if even else ("value_head_dim",)))
     nope = fields.integer("nope_head_dim")
     rope = fields.integer("rope_head_dim", minimum=0)
-    value = fields.integer("value_head_dim")
+    value = fields.integer("value_head_dim", even)
     bias = fields.flag("qkv_bias")
     if query_rank:
         sheet.matrix("self_attn.q_a_proj", "attention", query_rank, hidden, "replicated", bias=bias)

@@ -67,17 +67,16 @@ FAMILIES: Mapping[str, Family] = {
     # Llama's block as it is
     **dict.fromkeys(
         (
-            "llama", "mistral", "ministral3", "mixtral", "phi3", "granite", "granitemoe", "internlm",
-            "internlm2",
-            "internlm3", "baichuan", "yi", "xverse", "aquila", "solar", "smollm3", "exaone", "minicpm",
-            "minicpm3",
-            "deepseek", "helium", "cwm", "seed_oss_text", "iquestcoder", "mistral4", "youtu", "phi4mm",
-            "telechat2",
-            "teleflm", "skywork",
+            "llama", "mistral", "ministral3", "mixtral", "phi3", "granite", "granitemoe", "internlm2",
+            "internlm3", "baichuan", "yi", "xverse", "aquila", "solar", "smollm3", "exaone", "deepseek",
+            "helium", "cwm", "iquestcoder", "mistral4", "youtu", "phi4mm", "telechat2", "teleflm", "skywork",
         ),
         LLAMA,
     ),
     "seed_oss": _family(_QKV_BIAS_ONLY, {"o_bias": None}, qkv_bias=True, head_dim=128),
+    "internlm": _family(fixed={"mlp_bias": False}),
+    "minicpm": _family(tied=True),
+    "minicpm3": _family(fixed={"value_heads_share_hidden": True}, tied=True),
     "arcee": _family(fixed={"gated_mlp": False}),
     "orion": _family(fixed={"norm": "layer"}),
     "bitnet": _family(fixed={"sub_norms": True, "gated_mlp": True}),

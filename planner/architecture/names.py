@@ -167,7 +167,7 @@ NAMES: Final[dict[str, tuple[str, ...]]] = {
     "short_conv": ("conv_L_cache",),
     "lru_width": ("lru_width",),
     # outside of the layers
-    "tied": ("tie_word_embeddings", "tie_embeddings", "use_shared_embedding"),
+    "tied": ("tie_word_embeddings", "tie_embeddings", "use_shared_embedding", "share_input_output_layers"),
     "lm_head_bias": ("lm_head_bias",),
     "embedding_width": ("word_embed_proj_dim", "embedding_dim"),
     "mtp_layers": (

@@ -43,6 +43,8 @@ def own_values(fields: Fields, count: int) -> list[dict[str, Any]]:
                 raise ConfigError(msg, [written])
             for layer, item in zip(own, value, strict=False):
                 layer[name] = whole(written, item, 0)
+    for layer, item in zip(own, fields.sequence("ffn_multipliers") or [], strict=False):
+        layer["intermediate_size"] = _scaled_width(fields, item)
     heads = fields.sequence("num_attention_heads_per_layer")
     for layer, item in zip(own, heads or [], strict=False):
         layer["heads"] = whole("num_attention_heads_per_layer", item)
@@ -52,6 +54,17 @@ def own_values(fields: Fields, count: int) -> list[dict[str, Any]]:
                 {_CANONICAL.get(str(name), str(name)): value for name, value in values.items()}
             )
     return own
+
+
+def _scaled_width(fields: Fields, multiplier: object) -> int:
+    """Return the width of an MLP stated as a multiple of the hidden size (OpenELM), rounded to a divisor."""
+    divisor = fields.integer("ffn_dim_divisor", 256)
+    factor = Fields({"ffn_multipliers": multiplier}, fields.family, path=fields.path).number(
+        "ffn_multipliers", 1
+    )
+    wanted = factor * fields.integer("hidden_size")
+    width = max(divisor, int(wanted + divisor / 2) // divisor * divisor)
+    return width + divisor if width < 0.9 * wanted else width
 
 
 _CANONICAL = {written: name for name, all_written in NAMES.items() for written in all_written[:3]}

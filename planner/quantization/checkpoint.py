@@ -9,6 +9,7 @@ from typing import Any, Final
 from inferplan.planner.architecture import Tensor
 from inferplan.planner.architecture.fields import ConfigError, whole
 from inferplan.planner.quantization.formats import FORMATS, Format, QuantizationError, with_group
+from inferplan.planner.quantization.other_methods import METHODS
 
 _KEPT_KEYS: Final = (
     "modules_to_not_convert", "ignore", "ignored_layers", "exclude_modules", "exclude",
@@ -22,9 +23,12 @@ _RENAMED: Final = (
 )  # fmt: skip
 _METHODS: Final = (
     "fp8", "fbgemm_fp8", "compressed-tensors", "awq", "gptq", "auto-round", "bitsandbytes", "mxfp4",
-    "modelopt",
-    "modelopt_fp4", "nvfp4", "quark", "torchao", "hqq", "bitnet",
+    "modelopt", *METHODS,
 )  # fmt: skip
+_RISKY = re.compile(r"\([^()]*[*+|{][^()]*\)\s*[*+{]")
+"""A repeated group that repeats or branches inside: its matching time can explode."""
+MAX_PATTERNS = 5_000
+MAX_REPEATS = 5
 
 
 def _renamed(name: str) -> str:
@@ -39,6 +43,9 @@ class ModuleList:
     def __init__(self, entries: Sequence[object]) -> None:
         """Sort the entries by how they are matched; entries that are not text are ignored."""
         names = [entry for entry in entries if isinstance(entry, str) and entry]
+        if sum("*" in name or name.startswith("re:") for name in names) > MAX_PATTERNS:
+            msg = f"quantization_config lists more than {MAX_PATTERNS:,} patterns of modules."
+            raise QuantizationError(msg)
         self._plain = frozenset(
             _renamed(n).strip(".") for n in names if not n.startswith("re:") and "*" not in n
         )
@@ -47,6 +54,9 @@ class ModuleList:
 
     @staticmethod
     def _compiled(expression: str) -> re.Pattern[str]:
+        if _RISKY.search(expression) or len(re.findall(r"[*+{]", expression)) > MAX_REPEATS:
+            msg = f"quantization_config lists the pattern {expression!r:.80}, which is too involved to match."
+            raise QuantizationError(msg)
         try:
             return re.compile(expression)
         except (re.error, RecursionError, OverflowError):
@@ -112,25 +122,41 @@ def read_checkpoint(config: Mapping[str, Any]) -> Checkpoint:
         if isinstance(listed, list):
             kept.extend(listed)
     rules = _rules(config)
-    if config.get("expert_dtype") in (
-        "fp4",
-        "mxfp4",
-    ):  # DeepSeek V4: e2m1 with an e8m0 scale per 32, experts only
+    if config.get("expert_dtype") in ("fp4", "mxfp4"):  # DeepSeek V4: e2m1, e8m0 per 32, experts only
         rules = (Rule(FORMATS["mxfp4"], ModuleList(["mlp.experts"])), *rules)
     return Checkpoint(rules, ModuleList([*kept, *_skipped_by_rule(config)]))
 
 
 def _skipped_by_rule(config: Mapping[str, Any]) -> list[str]:
-    """Return GPTQModel's ``dynamic`` entries that switch quantization off ("-:expression")."""
-    dynamic = config.get("dynamic")
-    if not isinstance(dynamic, Mapping):
-        return []
-    return [f"re:{key[2:]}" for key in dynamic if isinstance(key, str) and key.startswith("-:")]
+    """Return what GPTQModel's ``dynamic`` ("-:expression") and AutoRound's ``extra_config`` leave alone."""
+    dynamic, extra = config.get("dynamic"), config.get("extra_config")
+    skipped: list[str] = []
+    if isinstance(dynamic, Mapping):
+        skipped += [f"re:{key[2:]}" for key in dynamic if isinstance(key, str) and key.startswith("-:")]
+    if isinstance(extra, Mapping):
+        skipped += [
+            key
+            for key, value in extra.items()
+            if isinstance(key, str) and isinstance(value, Mapping) and value.get("bits") == 16
+        ]
+    return skipped
+
+
+def _by_layer(layers: Mapping[str, Any], config: Mapping[str, Any]) -> tuple[Rule, ...]:
+    """Return a rule for each algorithm of ModelOpt's list of modules and their algorithms."""
+    modules: dict[str, list[object]] = {}
+    for module, stated in layers.items():
+        algorithm = str(stated.get("quant_algo", "") if isinstance(stated, Mapping) else stated).upper()
+        modules.setdefault(algorithm, []).append(module)
+    return tuple(Rule(_by_algorithm(name, config), ModuleList(listed)) for name, listed in modules.items())
 
 
 def _rules(config: Mapping[str, Any]) -> tuple[Rule, ...]:
     method = str(config.get("quant_method") or "").lower().replace("_", "-")
     algorithm = str(config.get("quant_algo") or "").upper()
+    layers = config.get("quantized_layers")
+    if isinstance(layers, Mapping) and layers:
+        return _by_layer(layers, config)
     groups = config.get("config_groups")
     if isinstance(groups, Mapping) and groups:
         return tuple(_grouped_rule(group, config) for group in groups.values() if isinstance(group, Mapping))
@@ -225,6 +251,8 @@ def _by_method(method: str, config: Mapping[str, Any]) -> Format:
         return FORMATS["nvfp4"]
     if method == "modelopt":
         return FORMATS["fp8"]
+    if method in METHODS:
+        return METHODS[method](config)
     if method == "compressed-tensors":
         return _by_layout(str(config.get("format", "")))
     msg = (
