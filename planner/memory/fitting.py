@@ -41,6 +41,14 @@ def fit(deployment: Deployment, options: MemoryOptions = NO_OPTIONS) -> Fit:
     ------
     InferplanError
         If the engine, a type or the model's format is not known.
+
+    Examples
+    --------
+    >>> from inferplan.datasets import catalog
+    >>> from inferplan.planner.architecture import parse
+    >>> model, gpu = parse(catalog.model_config("Qwen/Qwen3-32B")), catalog.gpu("H100 SXM")
+    >>> fit(Deployment(model, gpu, engine_version="0.11.0", max_model_len=16000)).reason
+    'the KV cache pool of 4.39 GiB holds 1.12 sequences of 16,000 tokens'
     """
     memory, pool, settings, peak = _budget(deployment, options)
     context = settings.context_tokens
