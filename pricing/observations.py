@@ -1,13 +1,14 @@
 """The rows of ``price_observations``: written by refreshes, read as offers."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from inferplan.datasets.schema import Offer
 from inferplan.datasets.warehouse import Cursor
 from inferplan.pricing.money import trimmed
+from inferplan.pricing.report import RefreshReport
 
 _NEWEST = """
     SELECT offer_id, source_name, provider, instance_type, gpu, gpu_count, vcpus, memory_gib, region,
@@ -67,20 +68,10 @@ def of_offer(cursor: Cursor, offer_id: str) -> tuple[Recorded, ...]:
     return _recorded(cursor.execute(_OF_ONE_OFFER, [offer_id]))
 
 
-def append(
-    cursor: Cursor,
-    *,
-    source_name: str,
-    region: str | None,
-    refreshed_at: datetime,
-    digest: str | None,
-    report: str,
-    offers: Sequence[Offer],
-) -> None:
+def append(cursor: Cursor, report: RefreshReport, digest: str | None, offers: Sequence[Offer]) -> None:
     """Write one refresh and its observations through the ``cursor`` of an open transaction."""
-    [(refresh_id,)] = cursor.execute(
-        _INSERT_REFRESH, [source_name, region, refreshed_at, digest, report]
-    ).fetchall()
+    about = (report.source_name, report.region, report.refreshed_at, digest, json.dumps(report.as_json()))
+    [(refresh_id,)] = cursor.execute(_INSERT_REFRESH, about).fetchall()
     if not offers:
         return
     rows = [offer.model_dump() | {"offer_id": offer.offer_id} for offer in offers]
@@ -88,7 +79,7 @@ def append(
     lists["usd_per_hour"] = [
         None if offer.usd_per_hour is None else format(offer.usd_per_hour, "f") for offer in offers
     ]
-    parameters = {"refresh_id": refresh_id, "source_name": source_name, **lists}
+    parameters = {"refresh_id": refresh_id, "source_name": report.source_name, **lists}
     cursor.execute(_INSERT_OBSERVATIONS, parameters).fetchall()
 
 

@@ -1,83 +1,25 @@
 """Fetch, check, append, report: prices are added with their date and never overwritten."""
 
-import json
 import threading
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from decimal import Decimal
 from pathlib import Path
 
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.schema import Offer
 from inferplan.datasets.warehouse import Cursor, Warehouse
 from inferplan.pricing import observations
-from inferplan.pricing.checks import Refusal, check
+from inferplan.pricing.checks import Checked, check
 from inferplan.pricing.observations import Recorded
+from inferplan.pricing.report import PriceChange, RefreshReport
 from inferplan.pricing.sheet import read_sheet, sheet_source_name
 from inferplan.pricing.source import Fetched, SourceSkippedError
 from inferplan.pricing.sources import source
 
+__all__ = ["RefreshReport", "import_sheet", "record", "refresh"]
+
 # One process owns the file, so this is enough to keep two sessions from appending the same news twice.
 _recording = threading.Lock()
-
-
-@dataclass(frozen=True, slots=True)
-class PriceChange:
-    """An offer whose price moved, with the price and the date before."""
-
-    offer: Offer
-    usd_per_hour_before: Decimal | None
-    observed_on_before: date
-
-
-@dataclass(frozen=True, slots=True)
-class RefreshReport:
-    """What a refresh brought."""
-
-    source_name: str
-    title: str
-    refreshed_at: datetime
-    """Naive UTC."""
-    region: str | None = None
-    new: tuple[Offer, ...] = ()
-    changed: tuple[PriceChange, ...] = ()
-    unchanged: int = 0
-    """Offers met again at the price that was known."""
-    vanished: tuple[Offer, ...] = ()
-    """Offers that the source does not list any more, as last seen."""
-    refused: tuple[Refusal, ...] = ()
-    duplicates: tuple[Refusal, ...] = ()
-    appended: int = 0
-    """Observations written."""
-    notes: tuple[str, ...] = ()
-    skipped: str | None = None
-    """Why the source was not asked at all."""
-
-    def as_json(self) -> dict[str, object]:
-        """Return the report as plain JSON types, money as text."""
-        return {
-            "source": self.source_name,
-            "title": self.title,
-            "refreshed_at": self.refreshed_at.isoformat(sep=" ", timespec="seconds"),
-            "region": self.region,
-            "new": [offer.offer_id for offer in self.new],
-            "changed": [
-                {
-                    "offer": change.offer.offer_id,
-                    "usd_per_hour": _text(change.offer.usd_per_hour),
-                    "usd_per_hour_before": _text(change.usd_per_hour_before),
-                    "observed_on_before": change.observed_on_before.isoformat(),
-                }
-                for change in self.changed
-            ],
-            "unchanged": self.unchanged,
-            "vanished": [offer.offer_id for offer in self.vanished],
-            "refused": [{"where": found.where, "reason": found.reason} for found in self.refused],
-            "duplicates": [{"where": found.where, "reason": found.reason} for found in self.duplicates],
-            "appended": self.appended,
-            "notes": list(self.notes),
-            "skipped": self.skipped,
-        }
 
 
 def refresh(warehouse: Warehouse, source_name: str, region: str | None = None) -> RefreshReport:
@@ -126,15 +68,7 @@ def record(
     def write(cursor: Cursor) -> RefreshReport:
         known = observations.newest_by_offer(cursor)
         changes = _compare(known, checked.offers)
-        listed = {offer.offer_id for offer in checked.offers} | checked.refused_offer_ids
-        gone = tuple(
-            recorded.offer
-            for offer_id, recorded in known.items()
-            if recorded.source_name == source_name
-            and recorded.offer.usd_per_hour is not None
-            and offer_id not in listed
-            and (fetched.regions is None or recorded.offer.region in fetched.regions)
-        )
+        gone = _gone(known, source_name, checked, fetched)
         if gone and not fetched.quotes:
             msg = (
                 f"{title} answered with no price at all, where it had {len(gone)}. "
@@ -156,19 +90,26 @@ def record(
             appended=len(appended),
             notes=fetched.notes,
         )
-        observations.append(
-            cursor,
-            source_name=source_name,
-            region=region,
-            refreshed_at=now,
-            digest=fetched.digest,
-            report=json.dumps(report.as_json()),
-            offers=appended,
-        )
+        observations.append(cursor, report, fetched.digest, appended)
         return report
 
     with _recording:
         return warehouse.write(write)
+
+
+def _gone(
+    known: dict[str, Recorded], source_name: str, checked: Checked, fetched: Fetched
+) -> tuple[Offer, ...]:
+    """Return the offers of the source, in the regions that were asked, that it does not list any more."""
+    listed = {offer.offer_id for offer in checked.offers} | checked.refused_offer_ids
+    return tuple(
+        recorded.offer
+        for offer_id, recorded in known.items()
+        if recorded.source_name == source_name
+        and recorded.offer.usd_per_hour is not None
+        and offer_id not in listed
+        and (fetched.regions is None or recorded.offer.region in fetched.regions)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +169,3 @@ def _farewell(offer: Offer, title: str, today: date) -> Offer:
 
 def _now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
-
-
-def _text(price: Decimal | None) -> str | None:
-    return None if price is None else str(price)

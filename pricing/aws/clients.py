@@ -18,14 +18,11 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 
 from inferplan.datasets.errors import UnknownNameError
+from inferplan.pricing.aws.credentials import NO_CREDENTIALS
 from inferplan.pricing.aws.token_bucket import shared_bucket
 from inferplan.pricing.source import SourceAnswerError, SourceSkippedError
 
 DEFAULT_REGION = "us-east-1"
-_NO_CREDENTIALS = (
-    "no AWS credentials were found. Run 'aws configure' or 'aws sso login', or set AWS_PROFILE, "
-    "or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-)
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
 _WRONG = frozenset(
     {"UnrecognizedClientException", "InvalidClientTokenId", "AuthFailure", "InvalidSignatureException"}
@@ -35,15 +32,6 @@ _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOpera
 _THROTTLED = frozenset(
     {"Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException"}
 )
-
-
-def missing_credentials() -> str | None:
-    """Return why AWS cannot be asked from here, ``None`` when credentials are configured."""
-    try:
-        found = boto3.Session().get_credentials()
-    except (BotoCoreError, ClientError) as error:
-        return f"the AWS credentials cannot be read: {error}"
-    return _NO_CREDENTIALS if found is None else None
 
 
 def known_region(region: str | None) -> str:
@@ -84,7 +72,7 @@ def explained(action: str) -> Iterator[None]:
     try:
         yield
     except (NoCredentialsError, PartialCredentialsError, ProfileNotFound, NoRegionError) as error:
-        raise SourceSkippedError(f"{_NO_CREDENTIALS} ({error})") from error
+        raise SourceSkippedError(f"{NO_CREDENTIALS} ({error})") from error
     except ClientError as error:
         raise SourceSkippedError(_reason(error, action)) from error
     except ResponseParserError as error:

@@ -5,11 +5,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from inferplan.pricing.aws.instances import gpu_of, shapes
+from inferplan.pricing.aws.instances import base_quote, gpu_of
 from inferplan.pricing.money import trimmed
 from inferplan.pricing.source import Quote, SourceAnswerError
 
@@ -26,7 +25,7 @@ _YEARS = {"1yr": 1, "3yr": 3}
 _SHOWN = Decimal("0.0000000001")
 
 
-def quotes(entries: Iterable[str], region: str, today: date, left_out: Counter[str]) -> Iterator[Quote]:
+def quotes(entries: Iterable[str], region: str, left_out: Counter[str]) -> Iterator[Quote]:
     """Yield the quotes of price-list ``entries`` (JSON text each); count other rows in ``left_out``.
 
     Raises
@@ -38,7 +37,7 @@ def quotes(entries: Iterable[str], region: str, today: date, left_out: Counter[s
         try:
             product = json.loads(entry)
             attributes = product["product"]["attributes"]
-            yield from _of_product(product, attributes, region, today, left_out)
+            yield from _of_product(product, attributes, region, left_out)
         except (ValueError, KeyError, TypeError, AttributeError, InvalidOperation) as error:
             msg = (
                 f"AWS's price list holds an entry that cannot be read ({type(error).__name__}: {error}; "
@@ -51,7 +50,6 @@ def _of_product(
     product: Mapping[str, Any],
     attributes: Mapping[str, str],
     region: str,
-    today: date,
     left_out: Counter[str],
 ) -> Iterator[Quote]:
     instance_type = attributes["instanceType"]
@@ -65,7 +63,7 @@ def _of_product(
     if other:
         left_out[", ".join(f"{name} {value}" for name, value in other.items())] += 1
         return
-    base = _base_quote(attributes, region, today)
+    base = _base_quote(attributes, region)
     terms = product["terms"]
     for term in terms.get("OnDemand", {}).values():
         price = _hourly(term, years=None)
@@ -79,25 +77,15 @@ def _of_product(
         yield _priced(base, option, _hourly(term, years), since, note)
 
 
-def _base_quote(attributes: Mapping[str, str], region: str, today: date) -> Quote:
+def _base_quote(attributes: Mapping[str, str], region: str) -> Quote:
+    """Return the machine of a row, as the facts know it and else as the row states it."""
     instance_type = attributes["instanceType"]
-    known = shapes().get(instance_type)
-    listed_count = float(attributes.get("gpu") or 0) if attributes.get("gpu", "NA") != "NA" else 0.0
-    gpu = gpu_of(instance_type) or f"unknown accelerator of {instance_type}"
-    return Quote(
-        provider="aws",
-        instance_type=instance_type,
-        gpu=gpu,
-        gpu_count=known.gpu_count if known else listed_count,
-        region=region,
-        purchase_option="on_demand",
-        usd_per_hour=None,
-        observed_on=today,
-        date_basis="",
-        source="AWS Price List API GetProducts",
+    base = base_quote(instance_type, region, "on_demand", "Price List API GetProducts")
+    return replace(
+        base,
+        gpu_count=base.gpu_count or _number(attributes.get("gpu")) or 0,
         vcpus=_number(attributes.get("vcpu")),
         memory_gib=_number(attributes.get("memory")),
-        where=f"SKU {attributes.get('sku') or instance_type} {instance_type} {region}",
     )
 
 
@@ -108,7 +96,7 @@ def _priced(base: Quote, option: str, price: Decimal, date_basis: str, notes: st
         usd_per_hour=price,
         date_basis=date_basis,
         notes=notes,
-        where=f"{base.where} {option}",
+        where=f"{base.instance_type} {base.region} {option}",
     )
 
 

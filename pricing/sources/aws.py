@@ -4,25 +4,19 @@ Needs the IAM action ``pricing:GetProducts``. The API lives in three regions onl
 """
 
 from collections import Counter
-from datetime import UTC, datetime
 
+from inferplan.pricing.aws.credentials import missing_credentials
 from inferplan.pricing.aws.instances import shapes
 from inferplan.pricing.aws.price_list import WANTED, quotes
 from inferplan.pricing.source import Fetched
 
 name = "aws"
 title = "AWS on demand and reserved"
+skipped = missing_credentials
 
 ACTION = "pricing:GetProducts"
 ENDPOINT_REGION = "us-east-1"
 PAGE_SIZE = 100
-
-
-def skipped() -> str | None:
-    """Return why AWS cannot be asked from here, ``None`` when it can."""
-    from inferplan.pricing.aws.clients import missing_credentials
-
-    return missing_credentials()
 
 
 def fetch(region: str | None = None) -> Fetched:
@@ -46,7 +40,7 @@ def fetch(region: str | None = None) -> Fetched:
         )
         entries = [entry for page in pages for entry in part(page, "PriceList", ACTION)]
     left_out: Counter[str] = Counter()
-    found = tuple(quotes(entries, asked, datetime.now(UTC).date(), left_out))
+    found = tuple(quotes(entries, asked, left_out))
     priced = {quote.instance_type for quote in found}
     absent = sorted(shapes().keys() - priced)
     notes = [f"left out {count} rows: {kind}" for kind, count in sorted(left_out.items())]

@@ -4,29 +4,24 @@ Needs the IAM action ``ec2:DescribeCapacityBlockOfferings``.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from inferplan.datasets import catalog
-from inferplan.pricing.aws.instances import family, shapes
+from inferplan.pricing.aws.credentials import missing_credentials
+from inferplan.pricing.aws.instances import base_quote, family, shapes
 from inferplan.pricing.money import trimmed
 from inferplan.pricing.source import Fetched, Quote
 
 name = "aws-capacity-blocks"
 title = "AWS Capacity Blocks"
+skipped = missing_credentials
 
 ACTION = "ec2:DescribeCapacityBlockOfferings"
 OPTION = "capacity_block"
 DURATION_HOURS = 24
 _SHOWN = Decimal("0.0000000001")
-
-
-def skipped() -> str | None:
-    """Return why AWS cannot be asked from here, ``None`` when it can."""
-    from inferplan.pricing.aws.clients import missing_credentials
-
-    return missing_credentials()
 
 
 def fetch(region: str | None = None) -> Fetched:
@@ -63,27 +58,15 @@ def _cheapest(instance_type: str, offerings: Sequence[Mapping[str, Any]], region
     if not in_usd:
         return
     best = min(in_usd, key=_usd_per_hour)
-    shape = shapes()[instance_type]
-    yield Quote(
-        provider="aws",
-        instance_type=instance_type,
-        gpu=shape.gpu,
-        gpu_count=shape.gpu_count,
-        region=region,
-        purchase_option=OPTION,
+    yield replace(
+        base_quote(instance_type, region, OPTION, "EC2 API DescribeCapacityBlockOfferings"),
         usd_per_hour=trimmed(_usd_per_hour(best).quantize(_SHOWN)),
-        observed_on=datetime.now(UTC).date(),
-        date_basis="asked on the day",
-        source="AWS EC2 API DescribeCapacityBlockOfferings",
-        vcpus=shape.vcpus,
-        memory_gib=shape.memory_gib,
         notes=(
             f"{best['CapacityBlockDurationHours']} hours from {best['StartDate']:%Y-%m-%d %H:%M} UTC in "
             f"{best['AvailabilityZone']}, {best['UpfrontFee']} USD ahead; OS fee extra; "
             f"cheapest of {len(in_usd)}"
         ),
         price_covers="reservation_fee",
-        where=f"{instance_type} {best['AvailabilityZone']}",
     )
 
 

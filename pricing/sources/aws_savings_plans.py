@@ -1,28 +1,23 @@
 """AWS Savings Plans rates. Needs the IAM action ``savingsplans:DescribeSavingsPlansOfferingRates``."""
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from inferplan.pricing.aws.instances import families, gpu_of, shapes
+from inferplan.pricing.aws.credentials import missing_credentials
+from inferplan.pricing.aws.instances import base_quote, families, gpu_of
 from inferplan.pricing.money import trimmed
 from inferplan.pricing.source import Fetched, Quote
 
 name = "aws-savings-plans"
 title = "AWS Savings Plans"
+skipped = missing_credentials
 
 ACTION = "savingsplans:DescribeSavingsPlansOfferingRates"
 ENDPOINT_REGION = "us-east-1"
 PRODUCT = "Linux/UNIX"
 _SECONDS_PER_YEAR = 31_536_000
-
-
-def skipped() -> str | None:
-    """Return why AWS cannot be asked from here, ``None`` when it can."""
-    from inferplan.pricing.aws.clients import missing_credentials
-
-    return missing_credentials()
 
 
 def fetch(region: str | None = None) -> Fetched:
@@ -64,8 +59,7 @@ def _quote(rate: Mapping[str, Any], region: str) -> Iterator[Quote]:
     properties = {found["name"]: found["value"] for found in rate.get("properties", ())}
     instance_type = properties.get("instanceType", "")
     offering = rate["savingsPlanOffering"]
-    gpu, shape = gpu_of(instance_type), shapes().get(instance_type)
-    if gpu is None or rate.get("unit") != "Hrs" or offering.get("currency") != "USD":
+    if gpu_of(instance_type) is None or rate.get("unit") != "Hrs" or offering.get("currency") != "USD":
         return
     if (properties.get("region"), properties.get("productDescription")) != (region, PRODUCT):
         return
@@ -76,19 +70,10 @@ def _quote(rate: Mapping[str, Any], region: str) -> Iterator[Quote]:
         option.append("ec2_instance")
     if payment != "No Upfront":
         option.append(payment.casefold().replace(" ", "_"))
-    yield Quote(
-        provider="aws",
-        instance_type=instance_type,
-        gpu=gpu,
-        gpu_count=shape.gpu_count if shape else 0,
-        region=region,
-        purchase_option="_".join(option),
+    yield replace(
+        base_quote(
+            instance_type, region, "_".join(option), "Savings Plans API DescribeSavingsPlansOfferingRates"
+        ),
         usd_per_hour=trimmed(Decimal(rate["rate"])),
-        observed_on=datetime.now(UTC).date(),
-        date_basis="asked on the day",
-        source="AWS Savings Plans API DescribeSavingsPlansOfferingRates",
-        vcpus=shape.vcpus if shape else None,
-        memory_gib=shape.memory_gib if shape else None,
         notes=f"{plan} Savings Plan, {payment}",
-        where=f"{instance_type} {region} {plan} {years} y {payment}",
     )

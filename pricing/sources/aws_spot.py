@@ -5,28 +5,24 @@ Needs the IAM action ``ec2:DescribeSpotPriceHistory``.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from inferplan.pricing.aws.instances import families, gpu_of, shapes
+from inferplan.pricing.aws.credentials import missing_credentials
+from inferplan.pricing.aws.instances import base_quote, families, gpu_of, shapes
 from inferplan.pricing.money import trimmed
 from inferplan.pricing.source import Fetched, Quote
 
 name = "aws-spot"
 title = "AWS spot"
+skipped = missing_credentials
 
 ACTION = "ec2:DescribeSpotPriceHistory"
 HISTORY = timedelta(days=7)
 PRODUCTS = ("Linux/UNIX", "Linux/UNIX (Amazon VPC)")
 """Two names of one thing: which one is answered depends on the account's age, the price does not."""
-
-
-def skipped() -> str | None:
-    """Return why AWS cannot be asked from here, ``None`` when it can."""
-    from inferplan.pricing.aws.clients import missing_credentials
-
-    return missing_credentials()
 
 
 def fetch(region: str | None = None) -> Fetched:
@@ -64,36 +60,20 @@ def _quotes(history: Iterable[Mapping[str, Any]], region: str) -> Iterable[Quote
             zones = by_type[entry["InstanceType"]]
             zones[entry["AvailabilityZone"]].append((entry["Timestamp"], Decimal(entry["SpotPrice"])))
     for instance_type, zones in sorted(by_type.items()):
-        quote = _cheapest(instance_type, zones, region)
-        if quote is not None:
-            yield quote
+        if gpu_of(instance_type) is not None:
+            yield _cheapest(instance_type, zones, region)
 
 
-def _cheapest(
-    instance_type: str, zones: Mapping[str, list[tuple[datetime, Decimal]]], region: str
-) -> Quote | None:
-    """Return the quote of the zone that is cheapest now; ``None`` for a type without an accelerator."""
-    gpu, shape = gpu_of(instance_type), shapes().get(instance_type)
-    if gpu is None:
-        return None
+def _cheapest(instance_type: str, zones: Mapping[str, list[tuple[datetime, Decimal]]], region: str) -> Quote:
+    """Return the quote of the zone that is cheapest now."""
     latest = {zone: max(prices) for zone, prices in zones.items()}
     cheapest = min(latest, key=lambda zone: latest[zone][1])
     since, price = latest[cheapest]
-    return Quote(
-        provider="aws",
-        instance_type=instance_type,
-        gpu=gpu,
-        gpu_count=shape.gpu_count if shape else 0,
-        region=region,
-        purchase_option="spot",
+    return replace(
+        base_quote(instance_type, region, "spot", "EC2 API DescribeSpotPriceHistory"),
         usd_per_hour=trimmed(price),
-        observed_on=datetime.now(UTC).date(),
         date_basis=f"asked on the day; this price since {since:%Y-%m-%d %H:%M} UTC",
-        source="AWS EC2 API DescribeSpotPriceHistory",
-        vcpus=shape.vcpus if shape else None,
-        memory_gib=shape.memory_gib if shape else None,
         notes=_spread(cheapest, zones),
-        where=f"{instance_type} {cheapest}",
     )
 
 
