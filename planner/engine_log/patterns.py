@@ -128,6 +128,8 @@ SIGNATURES: Mapping[str, tuple[re.Pattern[str], ...]] = {
         r"\bvllm\b", r"# (?:GPU|CUDA) blocks:", r"GPU KV cache size:", r"maximum concurrency for",
         r"gpu_worker\.py",
         r"desired GPU memory utilization",
+        r"model weights take",
+        r"reserved for KV cache is",
         r"loading model weights took", r"model loading took", r"available KV cache memory",
     ),
 }  # fmt: skip
