@@ -14,6 +14,7 @@ from inferplan.datasets import catalog
 from inferplan.planner.case import Case
 
 APP = Path(state.__file__).with_name("app.py")
+TAB = "inferplan.fit.tab"
 OWN_PAGES = ("overview", "fit", "tokens_per_dollar")
 
 
@@ -140,7 +141,7 @@ def test_a_format_that_nobody_knows_is_answered_with_the_nearest() -> None:
 
 def test_a_pasted_log_is_laid_beside_the_prediction() -> None:
     app = opened("fit")
-    app.session_state["inferplan.fit.tab"] = "Compare with a log"
+    app.session_state[TAB] = "Compare with a log"
     app.run()
     log = "\n".join(
         (
@@ -149,6 +150,7 @@ def test_a_pasted_log_is_laid_beside_the_prediction() -> None:
             "INFO 04-02 [kv_cache_utils.py:629] GPU KV cache size: 174,336 tokens",
         )
     )
+    app.session_state[TAB] = "Compare with a log"  # a browser sends the open tab with every change
     app.text_area(key="inferplan.fit.log").input(log).run()
     table = next(found.value for found in shown(app).markdown if "|Log|" in found.value)
     assert "weights" in table
