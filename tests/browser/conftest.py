@@ -194,8 +194,9 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def foreign_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of somebody else's app that shows our pages beside its own."""
-    command = [sys.executable, "-m", "streamlit", "run", str(FOLDER.parent / "foreign_host" / "dashboard.py")]
-    with running_server(command, tmp_path_factory.mktemp("host") / "warehouse.duckdb") as address:
+    script = str(FOLDER.parent / "foreign_host" / "dashboard.py")
+    run = [sys.executable, "-m", "streamlit", "run", script, "--browser.gatherUsageStats", "false"]
+    with running_server(run, tmp_path_factory.mktemp("host") / "warehouse.duckdb") as address:
         yield address
 
 
