@@ -105,7 +105,7 @@ def test_llama_cpp_lines():
         ("hello\nworld", "no start-up lines"),
         ("INFO vllm is starting", "no line says how much memory"),
         ("\x00\x01" * 1000, "no start-up lines"),
-        ("x" * 20_000_001, "at most 20,000,000"),
+        ("x" * 1_000_001, "at most 1,000,000"),
     ],
 )
 def test_a_text_without_memory_lines_is_refused(text, words):

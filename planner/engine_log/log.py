@@ -8,8 +8,8 @@ from inferplan.datasets.schema import GIB
 from inferplan.planner.engine_log.patterns import PATTERNS, SIGNATURES
 
 MIB = 1024**2
-LONGEST_LOG_CHARACTERS = 20_000_000
-LONGEST_LINE_CHARACTERS = 20_000
+LONGEST_LOG_CHARACTERS = 1_000_000
+LONGEST_LINE_CHARACTERS = 10_000
 V0_BLOCK_TOKENS = 16  # vllm/config.py CacheConfig.block_size, which V0 does not print
 _SIZES = {"gib": GIB, "gb": GIB, "mib": MIB, "bytes": 1}
 Facts = Mapping[str, str | float]

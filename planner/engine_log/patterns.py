@@ -44,8 +44,8 @@ PATTERNS: Mapping[str, tuple[re.Pattern[str], ...]] = {
         rf"reserved for KV Cache is (?P<kv_gib>{_N}) ?GiB",
         rf"available KV cache memory: (?P<kv_gib>{_N}) GiB",
         rf"larger than the available KV cache memory \((?P<kv_gib>{_N}) Gi?B",
-        rf"total_gpu_memory=(?P<total_gib>{_S})GiB.*?peak_torch_memory=(?P<peak_torch_gib>{_S})GiB"
-        rf".*?non_torch_memory=(?P<non_torch_gib>{_S})GiB kv_cache_size=(?P<kv_gib>{_N})GiB"
+        rf"total_gpu_memory=(?P<total_gib>{_S})GiB.{{0,300}}?peak_torch_memory=(?P<peak_torch_gib>{_S})GiB"
+        rf".{{0,300}}?non_torch_memory=(?P<non_torch_gib>{_S})GiB kv_cache_size=(?P<kv_gib>{_N})GiB"
         rf" gpu_memory_utilization=(?P<memory_share>{_S})",
         rf"total_gpu_memory \((?P<total_gib>{_S}) ?GiB\) x gpu_memory_utilization \((?P<memory_share>{_S})\)",
         rf"free memory on device \({_S}/(?P<total_gib>{_S}) GiB\) on startup\. Desired GPU memory utilization"
@@ -77,14 +77,14 @@ PATTERNS: Mapping[str, tuple[re.Pattern[str], ...]] = {
         rf"\bkv[_-]cache[_-]dtype\s*[=: ]\s*{_Q}(?:torch\.)?(?P<kv_dtype>[a-z]\w+)",
         rf"\bmodel[_-]path\s*[=: ]\s*{_Q}(?P<model>[\w./-]+)",
         rf"load weight begin\. avail mem=(?P<free_gib>{_S}) GB",
-        rf"load weight end\..*?mem usage=(?P<weights_gib>{_S}) GB",
-        rf"KV cache is allocated\..*?#tokens: (?P<kv_tokens>[\d,]+), K size: (?P<keys_gib>{_S}) GB,"
+        rf"load weight end\..{{0,300}}?mem usage=(?P<weights_gib>{_S}) GB",
+        rf"KV cache is allocated\..{{0,300}}?#tokens: (?P<kv_tokens>[\d,]+), K size: (?P<keys_gib>{_S}) GB,"
         rf" V size: (?P<values_gib>{_S}) GB",
-        rf"KV cache is allocated\..*?#tokens: (?P<kv_tokens>[\d,]+), KV size: (?P<kv_gib>{_S}) GB",
-        rf"mamba cache is allocated\..*?conv_state size: (?P<conv_states_gib>{_S}) ?GB"
-        rf".*?ssm_state size: (?P<states_gib>{_S}) ?GB",
+        rf"KV cache is allocated\..{{0,300}}?#tokens: (?P<kv_tokens>[\d,]+), KV size: (?P<kv_gib>{_S}) GB",
+        rf"mamba cache is allocated\..{{0,300}}?conv_state size: (?P<conv_states_gib>{_S}) ?GB"
+        rf".{{0,300}}?ssm_state size: (?P<states_gib>{_S}) ?GB",
         r"max_total_num_tokens=(?P<kv_tokens>\d+)",
-        rf"capture cuda graph end\..*?mem usage=(?P<cuda_graph_gib>{_S}) GB",
+        rf"capture cuda graph end\..{{0,300}}?mem usage=(?P<cuda_graph_gib>{_S}) GB",
         r"sglang[- ]v?(?P<version>\d+\.\d+\.[\w.]+)",
     ),
     "tensorrt-llm": _compiled(
