@@ -100,27 +100,11 @@ def weights(
     16060522496
     """
     stored = storage(architecture, dtype)
-    ways = tp * dp if architecture.experts and engine in _EXPERTS_OVER_DATA_PARALLEL else max(tp, ep)
-    if ep > 1 and (not architecture.experts or ways % ep):
-        msg = (
-            f"ep is {ep}, but the model has {architecture.experts} experts on {ways} GPUs; "
-            "ep must divide the GPUs that share experts."
-        )
-        raise ShardError(msg)
-    split = _Split(tp, ep, ways, _VOCABULARY_MULTIPLE.get(engine, 1))
+    split = _split(architecture, engine, tp, ep, dp)
     loaded = [tensor for tensor in architecture.tensors if _is_loaded(tensor, mtp=mtp, towers=towers)]
-    ranks = [dict[str, int]() for _ in range(pp)]
-    by_layer = _stages_by_layer(architecture, pp)
-    for tensor in loaded:
-        size = shard_bytes(tensor, stored, split)
-        for stage in _places(tensor, by_layer, pp, tied=architecture.tied_embeddings):
-            ranks[stage][tensor.role] = ranks[stage].get(tensor.role, 0) + size
+    ranks = _ranks(architecture, loaded, stored, split, pp)
     if engine in _COPIES_LATENT_MATRICES:
-        for tensor in loaded:
-            if tensor.name.endswith("self_attn.kv_b_proj.weight"):
-                stage = by_layer.get(tensor.layer, pp - 1)
-                copies = 2 * _local(tensor, split)[0] * tensor.in_features
-                ranks[stage]["latent_copies"] = ranks[stage].get("latent_copies", 0) + copies
+        _add_latent_copies(architecture, loaded, split, ranks)
     fullest = max(range(pp), key=lambda stage: sum(ranks[stage].values()))
     return WeightBytes(
         per_gpu_bytes=sum(ranks[fullest].values()),
@@ -130,6 +114,43 @@ def weights(
         by_role=tuple(sorted(ranks[fullest].items())),
         format=stored.name,
     )
+
+
+def _split(architecture: Architecture, engine: str, tp: int, ep: int, dp: int) -> _Split:
+    over_replicas = bool(architecture.experts) and engine in _EXPERTS_OVER_DATA_PARALLEL
+    ways = tp * dp if over_replicas else max(tp, ep)
+    if ep > 1 and (not architecture.experts or ways % ep):
+        msg = (
+            f"ep is {ep}, but the model has {architecture.experts} experts on {ways} GPUs; "
+            "ep must divide the GPUs that share experts."
+        )
+        raise ShardError(msg)
+    return _Split(tp, ep, ways, _VOCABULARY_MULTIPLE.get(engine, 1))
+
+
+def _ranks(
+    architecture: Architecture, loaded: list[Tensor], stored: Storage, split: _Split, pp: int
+) -> list[dict[str, int]]:
+    """Return the bytes by role on one GPU of each pipeline stage."""
+    ranks = [dict[str, int]() for _ in range(pp)]
+    by_layer = _stages_by_layer(architecture, pp)
+    for tensor in loaded:
+        size = shard_bytes(tensor, stored, split)
+        for stage in _places(tensor, by_layer, pp, tied=architecture.tied_embeddings):
+            ranks[stage][tensor.role] = ranks[stage].get(tensor.role, 0) + size
+    return ranks
+
+
+def _add_latent_copies(
+    architecture: Architecture, loaded: list[Tensor], split: _Split, ranks: list[dict[str, int]]
+) -> None:
+    """Add the two 16-bit copies of the latent up-projection that engines build beside it."""
+    by_layer = _stages_by_layer(architecture, len(ranks))
+    for tensor in loaded:
+        if tensor.name.endswith("self_attn.kv_b_proj.weight"):
+            rank = ranks[by_layer.get(tensor.layer, len(ranks) - 1)]
+            copies = 2 * _local(tensor, split)[0] * tensor.in_features
+            rank["latent_copies"] = rank.get("latent_copies", 0) + copies
 
 
 def _is_loaded(tensor: Tensor, *, mtp: bool, towers: bool) -> bool:

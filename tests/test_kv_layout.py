@@ -1,6 +1,7 @@
 """Cache per token, per window and per sequence: published figures, sharding and number types."""
 
 from fractions import Fraction
+from functools import cache
 
 import pytest
 
@@ -10,6 +11,7 @@ from inferplan.planner.architecture import Architecture, parse
 from inferplan.planner.kv_cache import ShardError, layout, stages
 
 
+@cache
 def model(name: str) -> Architecture:
     return parse(catalog.model_config(name), name=name)
 

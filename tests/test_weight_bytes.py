@@ -1,6 +1,7 @@
 """Bytes of weights: file sizes that were published, formats, padding, copies and sharding."""
 
 from decimal import Decimal
+from functools import cache
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +16,7 @@ from inferplan.planner.quantization import QuantizationError, storage
 from inferplan.planner.weights import illegal_tp, weights
 
 
+@cache
 def model(name: str) -> Architecture:
     return parse(catalog.model_config(name), name=name)
 

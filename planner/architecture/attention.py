@@ -58,48 +58,18 @@ def _kv_heads(fields: Fields, query: int) -> int:
     return fields.integer("kv_heads", query, maximum=65536)
 
 
-def softmax_attention(
-    fields: Fields, sheet: Sheet, kind: str, *, stores_kv: bool = True, input_size: int | None = None
-) -> SoftmaxAttention:
+def softmax_attention(fields: Fields, sheet: Sheet, kind: str, *, stores_kv: bool = True) -> SoftmaxAttention:
     """Add the tensors of a softmax attention of ``kind`` full, window or chunk, and return it."""
     heads = read_heads(fields, window=kind == "window")
-    hidden = fields.integer("hidden_size")
-    width = input_size or hidden
-    bias = fields.flag("qkv_bias")
     gate = fields.text("gate") if fields.flag("output_gate", fields.has("gate")) else ""
-    shared_values = fields.flag("attention_k_eq_v") and kind == "full"
-    doubled = 2 if gate == "query" else 1
-    rank = fields.optional("share_q_dim") if fields.flag("step3_query") else None
-    if rank:
-        sheet.matrix("self_attn.q_proj", "attention", rank, width, "replicated")
-        sheet.norm("self_attn.inter_norm", rank)
-        sheet.matrix("self_attn.wq", "attention", heads.query * heads.dim, rank, "column", units=heads.query)
-    else:
-        sheet.matrix(
-            "self_attn.q_proj", "attention", heads.query * heads.dim * doubled, width, "column",
-            bias=bias, units=heads.query,
-        )  # fmt: skip
-    if fields.flag("kv_weights", True):
-        sheet.matrix(
-            "self_attn.k_proj",
-            "attention",
-            heads.kv * heads.dim,
-            width,
-            "kv_heads",
-            bias=bias,
-            units=heads.kv,
-        )
-        if not shared_values:
-            sheet.matrix(
-                "self_attn.v_proj", "attention", heads.kv * heads.value_dim, width, "kv_heads",
-                bias=bias, units=heads.kv,
-            )  # fmt: skip
-    inner = heads.query * heads.value_dim
+    _queries(fields, sheet, heads, doubled=gate == "query")
+    _keys_and_values(fields, sheet, heads, kind)
+    hidden, inner = fields.integer("hidden_size"), heads.query * heads.value_dim
     sheet.matrix(
         "self_attn.o_proj", "attention", hidden, inner, "row", bias=fields.flag("o_bias"), units=heads.query
     )
     sheet.vector("self_attn.lambdas", fields.integer("lambda_vectors", 0, minimum=0) * heads.dim, "attention")
-    _gates(fields, sheet, gate, heads, width)
+    _gates(fields, sheet, gate, heads)
     if _has_sinks(fields, kind):
         sheet.vector("self_attn.sinks", heads.query, "attention", "column", units=heads.query)
     _query_key_norms(fields, sheet, heads, with_key=fields.flag("kv_weights", True))
@@ -115,6 +85,32 @@ def softmax_attention(
     )
 
 
+def _queries(fields: Fields, sheet: Sheet, heads: Heads, *, doubled: bool) -> None:
+    """Add the query projection: one matrix, or two around a norm (Step 3); ``doubled`` has a gate too."""
+    hidden, size = fields.integer("hidden_size"), heads.query * heads.dim
+    rank = fields.optional("share_q_dim") if fields.flag("step3_query") else None
+    if rank:
+        sheet.matrix("self_attn.q_proj", "attention", rank, hidden, "replicated")
+        sheet.norm("self_attn.inter_norm", rank)
+        sheet.matrix("self_attn.wq", "attention", size, rank, "column", units=heads.query)
+        return
+    rows = 2 * size if doubled else size
+    bias = fields.flag("qkv_bias")
+    sheet.matrix("self_attn.q_proj", "attention", rows, hidden, "column", bias=bias, units=heads.query)
+
+
+def _keys_and_values(fields: Fields, sheet: Sheet, heads: Heads, kind: str) -> None:
+    """Add key and value projections; some full layers use the keys as values (Gemma 4)."""
+    if not fields.flag("kv_weights", True):
+        return
+    hidden, bias = fields.integer("hidden_size"), fields.flag("qkv_bias")
+    shared = fields.flag("attention_k_eq_v") and kind == "full"
+    sizes = {"k_proj": heads.dim} if shared else {"k_proj": heads.dim, "v_proj": heads.value_dim}
+    for name, size in sizes.items():
+        rows = heads.kv * size
+        sheet.matrix(f"self_attn.{name}", "attention", rows, hidden, "kv_heads", bias=bias, units=heads.kv)
+
+
 def _window(fields: Fields, kind: str) -> int | None:
     if kind == "full":
         return None
@@ -123,7 +119,8 @@ def _window(fields: Fields, kind: str) -> int | None:
     return window if window and (positions is None or window < positions) else None
 
 
-def _gates(fields: Fields, sheet: Sheet, gate: str, heads: Heads, width: int) -> None:
+def _gates(fields: Fields, sheet: Sheet, gate: str, heads: Heads) -> None:
+    width = fields.integer("hidden_size")
     if gate == "projection":
         sheet.matrix(
             "self_attn.gate_proj",

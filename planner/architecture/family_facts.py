@@ -34,7 +34,7 @@ _QWEN3_NEXT = _family(
 _COHERE = _family(
     fixed={"norm": "layer_without_bias", "parallel_block": True}, tied=True, qk_norm_shape="projection"
 )
-_COHERE2 = _family(_COHERE, window_pattern=4)
+_COHERE2 = _family(_COHERE, window_pattern=4, window=4096)
 _OLMO2 = _family(fixed={"qk_norm": True, "qk_norm_shape": "projection"})
 _OLMO3 = _family(_OLMO2, window_pattern=4, window=4096)
 _GEMMA = _family(fixed={"gated_mlp": True}, tied=True, head_dim=256)
@@ -48,7 +48,7 @@ _GLM = _family(_QKV_BIAS_ONLY, qkv_bias=True, head_dim=128)
 _DEEPSEEK_V2 = _family()
 _DEEPSEEK_V3 = _family(correction_bias=True)
 _GLM_MOE = _family(_QKV_BIAS_ONLY, {"correction_bias": True})
-_EXAONE4 = _family(fixed={"qk_norm": True}, window_pattern=4)
+_EXAONE4 = _family(fixed={"qk_norm": True}, window_pattern=4, window=4096)
 _NEMOTRON_H = _family(
     fixed={"gated_mlp": False, "recurrent": "mamba2", "correction_bias": True},
     state_dtype="float32",
@@ -68,12 +68,14 @@ FAMILIES: Mapping[str, Family] = {
     **dict.fromkeys(
         (
             "llama", "mistral", "ministral3", "mixtral", "phi3", "granite", "granitemoe", "internlm2",
-            "internlm3", "baichuan", "yi", "xverse", "aquila", "solar", "smollm3", "exaone", "deepseek",
-            "helium", "cwm", "iquestcoder", "mistral4", "youtu", "phi4mm", "telechat2", "teleflm", "skywork",
+            "internlm3", "baichuan", "yi", "xverse", "aquila", "solar", "exaone", "deepseek",
+            "helium", "iquestcoder", "mistral4", "phi4mm", "telechat2", "teleflm", "skywork",
         ),
         LLAMA,
     ),
     "seed_oss": _family(_QKV_BIAS_ONLY, {"o_bias": None}, qkv_bias=True, head_dim=128),
+    **dict.fromkeys(("smollm3", "youtu"), _family(tied=True)),
+    "cwm": _family(window_pattern=4, window=8192, full_layers_first=True),
     "internlm": _family(fixed={"mlp_bias": False}),
     "minicpm": _family(tied=True),
     "minicpm3": _family(fixed={"value_heads_share_hidden": True}, tied=True),
@@ -84,8 +86,10 @@ FAMILIES: Mapping[str, Family] = {
     "mllama": _family(fixed={"extra_embedding_rows": 8}),
     "granitemoeshared": LLAMA,
     "granitemoehybrid": _family(fixed={"recurrent": "mamba2"}, shared_intermediate_size=1024),
-    "granitemoe_swa": _family(fixed={"sinks": "all"}, window_pattern=4),
-    "granite_swa": _family(fixed={"sinks": "all"}, tied=True, window_pattern=4),
+    "granitemoe_swa": _family(fixed={"sinks": "all"}, window_pattern=4, full_layers_first=True),
+    "granite_swa": _family(
+        fixed={"sinks": "all"}, tied=True, window_pattern=4, full_layers_first=True
+    ),
     "nemotron": _family(fixed={"norm": "layer", "gated_mlp": False}),
     "nemotron-nas": LLAMA,
     "deci": LLAMA,
@@ -147,7 +151,7 @@ FAMILIES: Mapping[str, Family] = {
     "qwen": _family(_QWEN2, {"half_intermediate": True}),
     "qwen2": _QWEN2,
     "qwen2_moe": _QWEN2_MOE,
-    "qwen3": _QWEN3,
+    "qwen3": _family(_QWEN3, head_dim=128),
     "qwen3_moe": _QWEN3,
     "qwen3_next": _QWEN3_NEXT,
     "qwen3_5": _family(_QWEN3_NEXT, {"split_projections": True}),
@@ -176,8 +180,8 @@ FAMILIES: Mapping[str, Family] = {
     "glm4_moe_lite": _DEEPSEEK_V3,
     "glm_moe_dsa": _DEEPSEEK_V3,
     "deepseek_v2": _DEEPSEEK_V2,
-    "deepseek_v3": _DEEPSEEK_V3,
-    "deepseek_v32": _DEEPSEEK_V3,
+    "deepseek_v3": _family(_DEEPSEEK_V3, first_dense_layers=3),
+    "deepseek_v32": _family(_DEEPSEEK_V3, first_dense_layers=3),
     "deepseek_v4": _DEEPSEEK_V3,
     "kimi_k2": _DEEPSEEK_V3,
     "kimi_linear": _family(_DEEPSEEK_V3, {"recurrent": "kda"}),
@@ -187,7 +191,7 @@ FAMILIES: Mapping[str, Family] = {
     "exaone4": _EXAONE4,
     "exaone_moe": _family(_EXAONE4, {"correction_bias": True}, first_dense_layers=1),
     "solar_open": _CORRECTED,
-    "hy_v3": _family(_CORRECTED, {"qk_norm": True}),
+    "hy_v3": _family(_CORRECTED, {"qk_norm": True}, head_dim=128),
     "afmoe": _family(_CORRECTED, {"qk_norm": True, "gate": "projection", "norms_per_sublayer": 2},
     window_pattern=4),
     "laguna": _family(_CORRECTED, {"qk_norm": True, "gate": "head"}),
@@ -198,7 +202,7 @@ FAMILIES: Mapping[str, Family] = {
     ),
     "flint": _family(fixed={"qk_norm": True, "sinks": "all"}),
     "kolibri1": _family(_CORRECTED, {"qk_norm": True, "norms_per_sublayer": 2}),
-    "ernie4_5": _family(tied=True),
+    "ernie4_5": _family(tied=True, head_dim=128),
     "ernie4_5_moe": _family(tied=True, correction_bias=True),
     "ernie4_5_vl_moe": _family(fixed={"paired_experts": True}, tied=True, correction_bias=True),
     "bailing_moe": _BAILING,

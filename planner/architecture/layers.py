@@ -197,8 +197,8 @@ def _by_window(fields: Fields, count: int) -> list[str] | None:
         )
     if pattern is not None:
         period = whole(written, pattern)
-        first_full = fields.flag("full_layers_first")
-        return [FULL if (i + 1) % period == 0 or (first_full and i == 0) else WINDOW for i in range(count)]
+        shift = 0 if fields.flag("full_layers_first") else 1
+        return [FULL if (i + shift) % period == 0 else WINDOW for i in range(count)]
     first = fields.optional("max_window_layers", minimum=0)
     if first is not None and fields.has("use_window"):
         return [WINDOW if i >= first else FULL for i in range(count)]

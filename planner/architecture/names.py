@@ -26,7 +26,7 @@ NAMES: Final[dict[str, tuple[str, ...]]] = {
     "value_head_dim": ("v_head_dim", "value_head_dim"),
     "intermediate_size": (
         "intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size", "ffn_config.ffn_hidden_size", "d_ff",
-        "decoder_ffn_dim", "inner_size", "mlp_hidden_size", "feed_forward_size",
+        "decoder_ffn_dim", "inner_size", "mlp_hidden_size", "feed_forward_size", "hidden_dim",
     ),
     "expansion_ratio": ("expansion_ratio", "ffn_config.expansion_ratio"),
     "vocab_size": ("vocab_size", "padded_vocab_size", "n_vocab"),

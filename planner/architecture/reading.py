@@ -7,7 +7,7 @@ from inferplan.planner.architecture.decoder import read_decoder
 from inferplan.planner.architecture.encoder import read_encoder, read_whisper
 from inferplan.planner.architecture.family_facts import ENCODER, UNKNOWN
 from inferplan.planner.architecture.fields import ConfigError, Fields, checked, shown
-from inferplan.planner.architecture.model import Architecture
+from inferplan.planner.architecture.model import Architecture, Tensor
 from inferplan.planner.architecture.mtp import mtp_tensors
 from inferplan.planner.architecture.relatives import family_of
 from inferplan.planner.architecture.towers import vision_tensors
@@ -58,10 +58,7 @@ def parse(config: Mapping[str, object], *, name: str = "") -> Architecture:
     fields.require(*_needed(fields))
     layers, tensors = _READERS.get(fields.text("layout"), read_decoder)(fields)
     tensors.extend(mtp_tensors(fields))
-    vision, note = vision_tensors(config, fields.integer("hidden_size"))
-    tensors.extend(vision)
-    audio, audio_note = audio_tensors(config, fields.integer("hidden_size"))
-    tensors.extend(audio)
+    notes = _add_towers(config, fields, tensors)
     return Architecture(
         name=name,
         model_type=fields.text("model_type") or "unknown",
@@ -78,8 +75,20 @@ def parse(config: Mapping[str, object], *, name: str = "") -> Architecture:
         if any(t.role == "expert" for t in tensors)
         else 0,
         quantization=_quantization(config, fields),
-        notes=tuple(said for said in (note, audio_note) if said),
+        notes=notes,
     )
+
+
+def _add_towers(config: Mapping[str, object], fields: Fields, tensors: list[Tensor]) -> tuple[str, ...]:
+    """Add vision and audio towers to ``tensors`` and return what is to be said about them."""
+    inner = config.get("thinker_config")
+    holder = inner if isinstance(inner, Mapping) else config
+    notes = []
+    for tower in (vision_tensors, audio_tensors):
+        found, note = tower(holder, fields.integer("hidden_size"))
+        tensors.extend(found)
+        notes.append(note)
+    return tuple(note for note in notes if note)
 
 
 def _needed(fields: Fields) -> list[str]:
