@@ -23,6 +23,8 @@ from inferplan.pricing.source import Fetched, Quote
 
 _PLAIN_NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?")
 _SPREADSHEET_EPOCH = date(1899, 12, 30)  # day 0 of the 1900 date system (ECMA-376 part 1, 18.17.4.1)
+_LAST_SERIAL_DAY = 2_958_466  # the year 10000
+_TOO_LARGE = Decimal(10) ** 12
 _SHOWN = Decimal("0.000001")
 
 Price = Annotated[Decimal, Field(gt=0)]
@@ -183,6 +185,8 @@ def _value(field: str, cell: Cell, problems: list[str]) -> object:
     if field in _DATES:
         return _date(cell, problems)
     if _PLAIN_NUMBER.fullmatch(cell.text):
+        if abs(Decimal(cell.text)) >= _TOO_LARGE:
+            problems.append(f"{cell.place}: {cell.text} is too large")
         # A spreadsheet stores 2.4 as a binary number: its shortest decimal is what was typed.
         return repr(float(cell.text)) if cell.is_serial else cell.text
     problems.append(f"{cell.place}: {cell.text!r} is not a plain number; {_advice(cell.text)}")
@@ -199,8 +203,8 @@ def _advice(text: str) -> str:
 
 
 def _date(cell: Cell, problems: list[str]) -> date | None:
-    if cell.is_serial and _PLAIN_NUMBER.fullmatch(cell.text):
-        return _SPREADSHEET_EPOCH + timedelta(days=int(float(cell.text)))
+    if cell.is_serial and _PLAIN_NUMBER.fullmatch(cell.text) and 0 < Decimal(cell.text) < _LAST_SERIAL_DAY:
+        return _SPREADSHEET_EPOCH + timedelta(days=int(Decimal(cell.text)))
     try:
         return date.fromisoformat(cell.text)
     except ValueError:

@@ -4,6 +4,7 @@ import csv
 import io
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,17 @@ MAX_ROWS = 20_000
 MAX_BYTES = 20 * 1024**2
 MAX_COLUMNS = 200
 _SHOWN_PROBLEMS = 10
+# What the readers of ZIP and XML raise on broken files; a missing part is a LookupError.
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    ElementTree.ParseError,
+    LookupError,
+    ValueError,
+    OSError,
+    EOFError,
+    RuntimeError,
+)
 _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 
@@ -63,6 +75,9 @@ def read_cells(path: Path) -> list[list[Cell]]:
             size = file.seek(0, io.SEEK_END)
     except OSError as error:
         raise SheetError(path.name, [f"it cannot be read ({error.strerror})"]) from error
+    if head == b"\xd0\xcf\x11\xe0":
+        problem = "it is an old or password-protected workbook; save it as .xlsx without a password"
+        raise SheetError(path.name, [problem])
     if size > MAX_BYTES and not head.startswith(b"PK"):
         raise SheetError(path.name, [f"it has {size / 1024**2:.0f} MiB, and {_limit()}"])
     rows = list(_numbered(path.name, _xlsx(path) if head.startswith(b"PK") else _csv(path)))
@@ -147,7 +162,7 @@ def _xlsx(path: Path) -> Iterator[list[Cell]]:
                 raise SheetError(path.name, [f"its first worksheet unpacks to too much: {_limit()}"])
             with archive.open(first) as sheet:
                 yield from _sheet_rows(path.name, sheet, strings)
-    except (zipfile.BadZipFile, KeyError, ElementTree.ParseError, StopIteration) as error:
+    except (*_UNREADABLE, StopIteration) as error:
         problem = f"it is no readable XLSX workbook ({type(error).__name__}: {error}); save it again as .xlsx"
         raise SheetError(path.name, [problem]) from error
 

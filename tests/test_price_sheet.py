@@ -1,5 +1,6 @@
 """A price sheet counts as a whole or not at all, and says where it is wrong."""
 
+import random
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
@@ -142,6 +143,8 @@ def test_a_bad_workbook_is_refused_with_the_cell(
         (GOOD.encode("utf-16"), "A1: it is in UTF-16"),
         (GOOD.replace("acme", "acm\xe9").encode("latin-1"), "A2: byte 0xe9 is not UTF-8"),
         (b"provider\x00gpu\n", "row 1 holds binary data"),
+        (b"\xd0\xcf\x11\xe0 old", "old or password-protected workbook"),
+        (GOOD.replace("19.2", "1e300"), "E2: 1e300 is too large"),
         (b"PK\x03\x04 not a workbook", "it is no readable XLSX workbook"),
     ],
 )
@@ -153,6 +156,23 @@ def test_a_bad_sheet_is_refused_with_its_place_and_nothing_lands(
             import_sheet(warehouse, sheet(tmp_path, content))
         assert expected in str(caught.value)
         assert warehouse.rows("SELECT count(*) FROM price_observations") == [(0,)]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_broken_file_is_read_or_refused_and_never_anything_else(tmp_path: Path, seed: int) -> None:
+    drawn = random.Random(seed)
+    path = write_xlsx(tmp_path / "prices.xlsx") if seed % 2 else sheet(tmp_path, GOOD)
+    for _ in range(5):
+        content = bytearray(path.read_bytes())
+        for _ in range(drawn.randint(1, 4)):
+            at = drawn.randrange(len(content))
+            content[at : at + drawn.choice((0, 1, 20))] = drawn.randbytes(drawn.randint(0, 4))
+        broken = sheet(tmp_path, bytes(content), "broken.csv")
+        try:
+            outcome = [quote.where for quote in read_sheet(broken).quotes]
+        except SheetError as error:
+            outcome = list(error.problems)
+        assert outcome
 
 
 def test_a_million_rows_are_refused_at_once(tmp_path: Path) -> None:
