@@ -133,19 +133,14 @@ def _loads(served: Sequence[Served], described: pd.DataFrame, search: Search) ->
 
 
 def _no_loads() -> pd.DataFrame:
-    texts = ("gpu", "model", "engine", "weights_dtype")
-    numbers = ("case_index", "gpus", "tp", "pp", "input_tokens", "output_tokens", "prefix_cache_hit_rate")
-    numbers += (
-        "demand_concurrency",
-        "demand_requests_per_s",
-        "slo_ttft_s",
-        "slo_tpot_s",
-        "slo_e2e_s",
-        "concurrency",
-    )
-    numbers += tuple(field.name for field in fields(Estimates))
-    columns = {name: pd.Series(dtype="str") for name in texts}
-    return pd.DataFrame(columns | {name: pd.Series(dtype="float64") for name in numbers})
+    """Return the columns of ``_loads`` without a row, for SQL to find them all."""
+    texts = dict.fromkeys(("gpu", "model", "engine", "weights_dtype"), "str")
+    asked = (
+        "case_index", "gpus", "tp", "pp", "input_tokens", "output_tokens", "prefix_cache_hit_rate",
+        "demand_concurrency", "demand_requests_per_s", "slo_ttft_s", "slo_tpot_s", "slo_e2e_s", "concurrency",
+    )  # fmt: skip
+    numbers = dict.fromkeys((*asked, *(field.name for field in fields(Estimates))), "float64")
+    return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in (texts | numbers).items()})
 
 
 def _wanted(offer: Offer, search: Search) -> bool:

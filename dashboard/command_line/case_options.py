@@ -5,7 +5,7 @@ import types
 import typing
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import Any, Literal
 
 import click
 
@@ -111,7 +111,6 @@ def answer_cases(
 def read_lines(source: str) -> Iterator[str]:
     """Yield the lines of the file ``source``, or of standard input for ``-``."""
     try:
-        stream: TextIO
         with click.open_file(source, encoding="utf-8") as stream:
             yield from stream
     except OSError as error:

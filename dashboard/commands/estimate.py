@@ -17,7 +17,8 @@ from inferplan.datasets import catalog
 from inferplan.datasets.schema import Offer
 from inferplan.planner.case import Case
 from inferplan.planner.deployment import Deployment
-from inferplan.planner.economics import UnitCost, deployment_usd_per_hour, unit_cost
+from inferplan.planner.economics import UnitCost, UsdInterval, deployment_usd_per_hour, unit_cost
+from inferplan.planner.interval import Interval
 from inferplan.planner.performance import Estimate, estimate
 
 MILLISECONDS = 1000
@@ -60,7 +61,8 @@ def _price(case: Case, deployment: Deployment) -> tuple[Decimal | None, str]:
     return None, "unknown: neither an offer nor a price per GPU-hour was given"
 
 
-def _interval(low: float, expected: float, high: float, unit: str) -> str:
+def _interval(interval: Interval | UsdInterval, unit: str) -> str:
+    low, expected, high = interval
     return f"{expected:,.4g} {unit} (80 % interval {low:,.4g} to {high:,.4g})"
 
 
@@ -84,9 +86,9 @@ def command(cases: str | None, as_json: bool, **given: Any) -> None:
         return
     found, cost, price = _evaluate(case)
     facts = [
-        ("time to first token", _interval(*found.ttft_s.scaled(MILLISECONDS), "ms")),
-        ("time per output token", _interval(*found.tpot_s.scaled(MILLISECONDS), "ms")),
-        ("output", _interval(*found.output_tokens_per_s, "tokens/s")),
+        ("time to first token", _interval(found.ttft_s.scaled(MILLISECONDS), "ms")),
+        ("time per output token", _interval(found.tpot_s.scaled(MILLISECONDS), "ms")),
+        ("output", _interval(found.output_tokens_per_s, "tokens/s")),
         (
             "requests",
             f"{found.requests_per_s:,.3g} per second, {found.running_sequences:,.1f} running at once",
@@ -95,8 +97,8 @@ def command(cases: str | None, as_json: bool, **given: Any) -> None:
     ]
     if cost:
         facts += [
-            ("input tokens", _interval(*map(float, cost.usd_per_mtok_input), "USD per million")),
-            ("output tokens", _interval(*map(float, cost.usd_per_mtok_output), "USD per million")),
+            ("input tokens", _interval(cost.usd_per_mtok_input, "USD per million")),
+            ("output tokens", _interval(cost.usd_per_mtok_output, "USD per million")),
             ("deployment", f"{cost.usd_per_hour:,.2f} USD per hour"),
         ]
     print_facts([*facts, ("price", price), ("basis", found.basis)])
