@@ -1,6 +1,7 @@
 """What a price source is, and what it brings: quotes that are checked before they count."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -15,6 +16,19 @@ class SourceSkippedError(InferplanError):
 
 class SourceAnswerError(InferplanError):
     """A source answered with something that does not read as prices; nothing was changed."""
+
+
+@contextmanager
+def readable(what: str) -> Iterator[None]:
+    """Turn what goes wrong while taking an answer apart into the statement that ``what`` is unreadable."""
+    try:
+        yield
+    except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
+        msg = (
+            f"{what} cannot be read ({type(error).__name__}: {str(error)[:200]}). Nothing was changed; "
+            "try again later."
+        )
+        raise SourceAnswerError(msg) from error
 
 
 @dataclass(frozen=True, slots=True)

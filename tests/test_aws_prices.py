@@ -448,6 +448,16 @@ def test_savings_plans_follow_the_pages(aws: Aws, warehouse: Warehouse) -> None:
     assert len(aws.asked) == 5
 
 
+def test_other_sources_nonsense_changes_nothing(aws: Aws, warehouse: Warehouse) -> None:
+    aws.rates = [rate("a lot", "Compute", "No Upfront", 1)]
+    aws.spot = [("p5.48xlarge", "Linux/UNIX", "us-east-1a", "cheap", "2026-11-20T09:12:44Z")]
+    aws.blocks = {"p5.48xlarge": [("us-east-1a", "soon")]}
+    for source in ("aws-savings-plans", "aws-spot", "aws-capacity-blocks"):
+        with pytest.raises(SourceAnswerError, match="cannot be read"):
+            refresh(warehouse, source, "us-east-1")
+    assert warehouse.rows("SELECT count(*) FROM price_observations") == [(0,)]
+
+
 def test_a_capacity_block_s_fee_becomes_an_hourly_price(aws: Aws, warehouse: Warehouse) -> None:
     aws.blocks = {"p5.48xlarge": [("us-east-1a", "955.20"), ("us-east-1b", "943.92")]}
     report = refresh(warehouse, "aws-capacity-blocks", "us-east-1")

@@ -5,12 +5,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from inferplan.pricing.aws.instances import base_quote, gpu_of
 from inferplan.pricing.money import trimmed
-from inferplan.pricing.source import Quote, SourceAnswerError
+from inferplan.pricing.source import Quote, readable
 
 # What a plain Linux machine on shared hardware is; each value keeps another kind of row out.
 WANTED: Mapping[str, str] = {
@@ -34,16 +34,11 @@ def quotes(entries: Iterable[str], region: str, left_out: Counter[str]) -> Itera
         For an entry that is cut off or lacks what every entry has.
     """
     for entry in entries:
-        try:
+        with readable(f"An entry of AWS's price list ({str(entry)[:80]!r}...)"):
             product = json.loads(entry)
             attributes = product["product"]["attributes"]
-            yield from _of_product(product, attributes, region, left_out)
-        except (ValueError, KeyError, TypeError, AttributeError, InvalidOperation) as error:
-            msg = (
-                f"AWS's price list holds an entry that cannot be read ({type(error).__name__}: {error}; "
-                f"{str(entry)[:80]!r}...). Nothing was changed; try again later."
-            )
-            raise SourceAnswerError(msg) from error
+            found = tuple(_of_product(product, attributes, region, left_out))
+        yield from found
 
 
 def _of_product(

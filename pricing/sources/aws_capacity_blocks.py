@@ -12,7 +12,7 @@ from inferplan.datasets import catalog
 from inferplan.pricing.aws.credentials import missing_credentials
 from inferplan.pricing.aws.instances import base_quote, family, shapes
 from inferplan.pricing.money import trimmed
-from inferplan.pricing.source import Fetched, Quote
+from inferplan.pricing.source import Fetched, Quote, readable
 
 name = "aws-capacity-blocks"
 title = "AWS Capacity Blocks"
@@ -39,7 +39,8 @@ def fetch(region: str | None = None) -> Fetched:
                 InstanceType=instance_type, InstanceCount=1, CapacityDurationHours=DURATION_HOURS
             )
             offerings = [found for page in pages for found in part(page, "CapacityBlockOfferings", ACTION)]
-            quotes += _cheapest(instance_type, offerings, asked)
+            with readable("AWS's list of capacity blocks"):
+                quotes += _cheapest(instance_type, offerings, asked)
             if not offerings:
                 absent.append(instance_type)
     notes = (f"no block of {DURATION_HOURS} hours in {asked} for {', '.join(absent)}",) if absent else ()

@@ -8,7 +8,7 @@ from typing import Any
 from inferplan.pricing.aws.credentials import missing_credentials
 from inferplan.pricing.aws.instances import base_quote, families, gpu_of
 from inferplan.pricing.money import trimmed
-from inferplan.pricing.source import Fetched, Quote
+from inferplan.pricing.source import Fetched, Quote, readable
 
 name = "aws-savings-plans"
 title = "AWS Savings Plans"
@@ -27,7 +27,8 @@ def fetch(region: str | None = None) -> Fetched:
     asked = known_region(region)
     with explained(ACTION):
         rates = list(_rates(client("savingsplans", ENDPOINT_REGION), asked))
-    quotes = tuple(quote for rate in rates for quote in _quote(rate, asked))
+    with readable("AWS's list of Savings Plans rates"):
+        quotes = tuple(quote for rate in rates for quote in _quote(rate, asked))
     return Fetched(quotes, frozenset({asked}))
 
 

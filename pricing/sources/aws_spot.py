@@ -13,7 +13,7 @@ from typing import Any
 from inferplan.pricing.aws.credentials import missing_credentials
 from inferplan.pricing.aws.instances import base_quote, families, gpu_of, shapes
 from inferplan.pricing.money import trimmed
-from inferplan.pricing.source import Fetched, Quote
+from inferplan.pricing.source import Fetched, Quote, readable
 
 name = "aws-spot"
 title = "AWS spot"
@@ -43,7 +43,8 @@ def fetch(region: str | None = None) -> Fetched:
             )
         )
         history = [entry for page in pages for entry in part(page, "SpotPriceHistory", ACTION)]
-    return Fetched(tuple(_quotes(history, asked)), frozenset({asked}))
+    with readable("AWS's spot price history"):
+        return Fetched(tuple(_quotes(history, asked)), frozenset({asked}))
 
 
 def _wanted() -> list[str]:
