@@ -156,13 +156,15 @@ def _adds(offer: Offer, before: Offer) -> bool:
 
 
 def _farewell(offer: Offer, title: str, today: date) -> Offer:
-    """Return the observation that ``offer`` is not listed any more."""
+    """Return the observation that ``offer`` is not listed any more.
+
+    It keeps the day of the last price, so that the same price counts again when it is listed again.
+    """
     return offer.model_copy(
         update={
             "usd_per_hour": None,
-            "no_price_reason": f"not listed any more by: {title}",
-            "observed_on": max(today, offer.observed_on),
-            "date_basis": "day of the refresh",
+            "no_price_reason": f"not listed any more on {today} by: {title}",
+            "date_basis": "day of its last price",
         }
     )
 

@@ -98,6 +98,15 @@ def test_what_is_new_changed_gone_and_back(warehouse: Warehouse) -> None:
     assert [offer.usd_per_hour for offer in history(warehouse, "acme/box/eu/on_demand/H100 SXM")] == [20, 22]
 
 
+def test_an_offer_that_comes_back_counts_again(warehouse: Warehouse) -> None:
+    record(warehouse, "acme", "Acme", Fetched([quote("20"), quote("10", instance_type="other")]))
+    record(warehouse, "acme", "Acme", Fetched([quote("10", instance_type="other")]))
+    assert warehouse.rows("SELECT usd_per_hour FROM current_prices ORDER BY ALL") == [(10,), (None,)]
+    back = record(warehouse, "acme", "Acme", Fetched([quote("20"), quote("10", instance_type="other")]))
+    assert [change.usd_per_hour_before for change in back.changed] == [None]
+    assert warehouse.rows("SELECT usd_per_hour FROM current_prices ORDER BY ALL") == [(10,), (20,)]
+
+
 def test_only_the_regions_that_were_asked_can_lose_offers(warehouse: Warehouse) -> None:
     record(warehouse, "acme", "Acme", Fetched([quote("20"), quote("21", region="us")]))
     report = record(warehouse, "acme", "Acme", Fetched([quote("22", region="us")], frozenset({"us"})))
