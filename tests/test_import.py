@@ -236,3 +236,40 @@ def test_any_bytes_end_in_a_report_or_a_refusal(head: bytes, body: bytes, tmp_pa
     except InferplanError:
         return
     assert report.values_kept >= 0
+
+
+def test_shares_and_percents_are_told_apart_by_the_whole_table(tmp_path: Path, warehouse: Warehouse) -> None:
+    content = "time,host,util\n" + "".join(
+        f"2024-05-01T12:0{minute}:00Z,{host},{value}\n"
+        for minute in range(3)
+        for host, value in (("quiet", 1), ("busy", 97))
+    )
+    import_file(warehouse, write(tmp_path, "a.csv", content))
+    found = warehouse.rows(
+        "SELECT host, max(value) FROM usage_samples JOIN usage_series USING (series_id) GROUP BY 1 ORDER BY 1"
+    )
+    assert found == [("busy", 0.97), ("quiet", 0.01)]
+
+
+def test_both_ways_of_reading_a_table_give_the_same(tmp_path: Path, warehouse: Warehouse) -> None:
+    lines = ["time,gpu_uuid,metric,value"]
+    for minute in range(50):
+        unit = " MiB" if minute < 3 else ""
+        for gpu in ("A", "B"):
+            lines.append(f"2024-05-01 12:{minute:02d}:00,{gpu},DCGM_FI_PROF_SM_ACTIVE,0.{minute:02d}")
+            lines.append(f"2024/05/01 12:{minute:02d}:00,{gpu},DCGM_FI_DEV_FB_USED,{1000 + minute}{unit}")
+            lines.append(f"2024-05-01 12:{minute:02d}:00,{gpu},power.draw,N/A")
+    lines += ["2024-05-01 12:50:00,A,DCGM_FI_PROF_SM_ACTIVE,many", "soon,A,DCGM_FI_PROF_SM_ACTIVE,0.5"]
+    path = write(tmp_path, "a.csv", "\n".join(lines))
+    fast, slow = (inspect(path, ReadOptions(time_zone=zone)) for zone in ("UTC", "Africa/Abidjan"))
+    for field in (
+        "rows_read",
+        "rows_refused",
+        "values_kept",
+        "values_missing",
+        "metrics",
+        "first_at",
+    ):
+        assert getattr(fast, field) == getattr(slow, field), field
+    assert sorted(fast.problems) == sorted(slow.problems)
+    assert len(fast.problems) == fast.rows_refused == 8

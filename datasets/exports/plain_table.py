@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from inferplan.datasets.uploads.clock import Clock
+from inferplan.datasets.uploads.columnar import batches
 from inferplan.datasets.uploads.gathering import Gatherer
 from inferplan.datasets.uploads.metrics import Naming, named
 from inferplan.datasets.uploads.opening import Upload
@@ -22,7 +23,7 @@ from inferplan.datasets.uploads.reading import (
     Tally,
 )
 from inferplan.datasets.uploads.roles import Roles, assign
-from inferplan.datasets.uploads.scanning import chunks, column_names, first_cells
+from inferplan.datasets.uploads.scanning import Table, column_names, first_cells, opened
 from inferplan.datasets.uploads.tables import header
 from inferplan.datasets.uploads.values import number
 
@@ -47,10 +48,22 @@ def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
     """Yield the samples of every row."""
     names = column_names(upload, options)
     roles = assign(names, options, first_cells(upload))
+    with opened(upload, names, tally) as table:
+        if options.time_zone in _NO_CHANGES and not roles.is_request_log:
+            yield from batches(table, roles, options, tally)
+        else:
+            yield from _row_by_row(table, roles, options, tally)
+
+
+_NO_CHANGES = (None, "UTC", "Etc/UTC")
+"""Zones in which no hour comes twice, so that a time's meaning does not depend on its order."""
+
+
+def _row_by_row(table: Table, roles: Roles, options: ReadOptions, tally: Tally) -> Items:
     reader = _TimeReader(options, tally)
     gatherer = Gatherer(tally)
     requests = _Requests()
-    for first_row, frame in chunks(upload, names, roles, options, tally):
+    for first_row, frame in table.texts(roles):
         tally.rows_read += len(frame)
         for labels, rows in _places(frame, roles, options):
             times = reader.read(rows[roles.time].fillna(""), labels, first_row)
@@ -69,7 +82,7 @@ class _TimeReader:
     def __init__(self, options: ReadOptions, tally: Tally) -> None:
         self._clock = Clock(options)
         self._tally = tally
-        self._fixed = options.time_zone in (None, "UTC", "Etc/UTC")
+        self._fixed = options.time_zone in _NO_CHANGES
         self._known: dict[str, int | str] = {}
 
     def read(self, texts: "pd.Series[str]", labels: Labels, first_row: int) -> "pd.Series[int]":
@@ -150,13 +163,13 @@ def _column(
             value, unit = number(str(cell))
         except ValueError as error:
             tally.refuse(first_row + int(str(position)), str(error))
+            tally.values_missing -= 1
             continue
         if value is not None and not unit:
             read[int(str(position))] = value
         elif value is not None:
-            tally.refuse(
-                first_row + int(str(position)), f"{cell!r}: put the unit {unit} into the column's name"
-            )
+            tally.refuse(first_row + int(str(position)), f"put the unit {unit} into the column's name")
+            tally.values_missing -= 1
     if read:
         values.update(pd.Series(read))
     fine = values.notna() & (values.abs() < _LARGEST)

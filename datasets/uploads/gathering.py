@@ -3,9 +3,14 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from inferplan.datasets.uploads.metrics import EITHER, METRICS, MIB, PERCENT, UNITS, Naming
 from inferplan.datasets.uploads.reading import RATIO_SLACK, Batch, NeedsAnswerError, Question, Series, Tally
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 FLUSH_VALUES = 250_000
 _LARGEST_MIB = float(1 << 24)  # 16 TiB written in MiB, or 16 MB written in bytes: no GPU holds either
@@ -71,6 +76,32 @@ class Gatherer:
                 yield batch
         self._open = {}
         self._held = 0
+
+    def decide(self, naming: Naming, peak: float) -> None:
+        """Settle the unit of a name that carries several, from the largest value of some series."""
+        if naming.factor == EITHER:
+            self._decide(naming.metric, [peak])
+
+    def settle(
+        self,
+        series: Series,
+        naming: Naming,
+        times_us: "npt.NDArray[np.int64]",
+        values: "npt.NDArray[np.float64]",
+    ) -> Iterator[Batch]:
+        """Yield samples that are at hand as arrays, in our units and without impossible values."""
+        factor = naming.factor
+        if factor == EITHER:
+            factor = self._decided.get(series.metric, 1.0)
+        values = values * factor
+        ceiling = RATIO_SLACK if METRICS[series.metric].unit == "ratio" else math.inf
+        good = (values >= 0) & (values <= ceiling)
+        if not good.all():
+            reason = f"{series.metric} of {values[~good][0]:g} is impossible"
+            self._tally.refuse(None, reason, rows=int((~good).sum()))
+            times_us, values = times_us[good], values[good]
+        if len(values):
+            yield Batch(series, times_us, values)
 
     def _decide(self, metric: str, values: Sequence[float]) -> None:
         """Settle the unit of a name that carries several: shares above 1 are percents, small bytes MiB.

@@ -219,7 +219,8 @@ def _gauges(batch: Batch, counters: Counters) -> Iterable[tuple[Series, Times, V
         return
     if batch.interval_s is not None:
         yield series, times_us, values
-        yield Series(series.metric + RATE, series.labels, series.variant), times_us, values / batch.interval_s
+        rate = Series(series.metric + RATE, series.labels, series.variant)
+        yield rate, times_us, values / batch.interval_s
         return
     times_us, increases, rates = counters.increases(series, times_us, values)
     if len(times_us):

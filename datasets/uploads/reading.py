@@ -5,12 +5,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import Field
 
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.schema import Row
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 SHOWN_PROBLEMS = 20
 MISSING_FROM = 140737488355328.0  # DCGM's smallest "blank" (dcgm_structs.h); int64's are larger
@@ -92,9 +96,9 @@ class Batch(NamedTuple):
     """Samples of one series in the file's order, in the metric's unit."""
 
     series: Series
-    times_us: Sequence[int]
+    times_us: "Sequence[int] | npt.NDArray[np.int64]"
     """Microseconds since 1970, UTC."""
-    values: Sequence[float]
+    values: "Sequence[float] | npt.NDArray[np.float64]"
     interval_s: float | None = None
     """Of a counter whose values are increases over so many seconds each; otherwise they are readings."""
 

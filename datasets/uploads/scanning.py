@@ -62,28 +62,48 @@ def has_header(first: Sequence[str]) -> bool:
     return not any(cell[:1].isdigit() or cell[:1] in "-+." for cell in first if cell)
 
 
-def chunks(
-    upload: Upload, names: Sequence[str], roles: Roles, options: ReadOptions, tally: Tally
-) -> Iterator[tuple[int, pd.DataFrame]]:
-    """Yield pieces of the table with the columns that ``roles`` use as text, and the line each starts at."""
-    with (
-        _file(upload, tally) as path,
-        Warehouse.open(MEMORY) as scratch,
-        scratch.transaction() as cursor,
-    ):
-        source, parameters = _source(upload, path, names)
+class Table:
+    """A table that can be read several times, piece by piece."""
+
+    def __init__(
+        self, upload: Upload, names: Sequence[str], path: Path, scratch: Warehouse, tally: Tally
+    ) -> None:
+        """Read the file at ``path`` in the database ``scratch``; use ``opened``."""
+        self._upload = upload
+        self._scratch = scratch
+        self._tally = tally
+        self._source, self._parameters = _source(upload, path, names)
+        self._rejects_told = upload.is_parquet or _is_json(upload)
+
+    def select(self, expressions: str, vectors: int = _VECTORS) -> Iterator[pd.DataFrame]:
+        """Yield pieces of ``SELECT expressions`` over the table, in the file's order."""
+        with self._scratch.transaction() as cursor:
+            try:
+                cursor.execute("SET TimeZone = 'UTC'")
+                cursor.execute(" ".join(("SELECT", expressions, "FROM", self._source)), self._parameters)
+                while len(frame := cursor.fetch_df_chunk(vectors)):
+                    yield frame
+                if not self._rejects_told:
+                    self._rejects_told = True
+                    _report_rejects(cursor, self._tally)
+            except duckdb.Error as error:
+                msg = f"{self._upload.file_name} cannot be read: {str(error).splitlines()[0]}"
+                raise UnreadableError(msg) from error
+
+    def texts(self, roles: Roles) -> Iterator[tuple[int, pd.DataFrame]]:
+        """Yield pieces with the columns that ``roles`` use as text, and the line each starts at."""
         wanted = ", ".join(f"CAST({quoted(column)} AS VARCHAR) AS {quoted(column)}" for column in roles.used)
-        try:
-            cursor.execute(" ".join(("SELECT", wanted, "FROM", source)), parameters)
-            line = 2
-            while len(frame := cursor.fetch_df_chunk(_VECTORS)):
-                yield line, frame
-                line += len(frame)
-            if not upload.is_parquet and not _is_json(upload):
-                _report_rejects(cursor, tally)
-        except duckdb.Error as error:
-            msg = f"{upload.file_name} cannot be read: {str(error).splitlines()[0]}"
-            raise UnreadableError(msg) from error
+        line = 2
+        for frame in self.select(wanted):
+            yield line, frame
+            line += len(frame)
+
+
+@contextmanager
+def opened(upload: Upload, names: Sequence[str], tally: Tally) -> Iterator[Table]:
+    """Open the upload as a table with the columns ``names``."""
+    with _file(upload, tally) as path, Warehouse.open(MEMORY) as scratch:
+        yield Table(upload, names, path, scratch, tally)
 
 
 def _source(upload: Upload, path: Path, names: Sequence[str]) -> tuple[str, list[object]]:
