@@ -1,53 +1,53 @@
-"""Own machines, a hosted API or both: against brute force and against the hosts' own arithmetic."""
+"""Own GPUs beside a hosted API."""
 
-import random
+from datetime import date
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from inferplan.datasets import catalog
-from inferplan.datasets.errors import InferplanError
-from inferplan.pricing.hosted import break_even_requests_per_hour, cheapest_hybrid, request_usd
+from inferplan.datasets.schema import ApiPrice
+from inferplan.planner.hosted_api import beside, usd_per_request
+from inferplan.planner.workload import Workload
 
-
-@pytest.mark.parametrize("seed", range(60))
-def test_the_hybrid_is_the_cheapest_of_all_replica_counts(seed: int) -> None:
-    drawn = random.Random(seed)
-    demand = [drawn.choice((0, drawn.randint(0, 5000), drawn.randint(0, 20000))) for _ in range(48)]
-    replica, api = Decimal(drawn.randint(1, 30)), Decimal(drawn.randint(1, 90)) / 10_000
-    capacity = drawn.choice((700, 1000, 3333))
-
-    def cost(replicas: int) -> Decimal:
-        spilled = sum(max(0, requests - replicas * capacity) for requests in demand)
-        return replicas * replica * len(demand) + spilled * api
-
-    found = cheapest_hybrid(demand, replica, capacity, api)
-    assert found.total_usd == min(cost(replicas) for replicas in range(35))
-    assert found.total_usd <= min(found.only_api_usd, found.only_own_usd)
-    assert found.only_api_usd == cost(0)
+USD = st.decimals(min_value="0.01", max_value="100", places=3)
 
 
-def test_cached_input_is_charged_at_its_own_price() -> None:
-    [price] = [
-        found for found in catalog.api_prices() if (found.provider, found.model_id) == ("openai", "gpt-6-sol")
-    ]  # 2 in, 0.2 cached, 10 out
-    assert request_usd(price, 10_000, 1_000) == Decimal("0.03")
-    assert request_usd(price, 10_000, 1_000, cached_share=Decimal("0.5")) == Decimal("0.021")
-    with pytest.raises(InferplanError, match="between 0 and 1"):
-        request_usd(price, 1, 1, cached_share=2)
+def price(input_usd: str, output_usd: str, cached_usd: str | None = None) -> ApiPrice:
+    return ApiPrice(
+        provider="host",
+        model_id="model",
+        canonical_model="model",
+        input_usd_per_mtok=Decimal(input_usd),
+        output_usd_per_mtok=Decimal(output_usd),
+        cached_input_usd_per_mtok=None if cached_usd is None else Decimal(cached_usd),
+        observed_on=date(2026, 10, 17),
+        date_basis="stated",
+        source="a price list",
+    )
 
 
-def test_at_the_break_even_both_cost_the_same() -> None:
-    own, api = Decimal("55.04"), Decimal("0.0043")
-    requests = break_even_requests_per_hour(own, api)
-    assert (requests * api).quantize(Decimal("1e-12")) == own
-    with pytest.raises(InferplanError, match="above 0"):
-        break_even_requests_per_hour(own, Decimal(0))
+def load(prefix_cache_hit_rate: float = 0.0) -> Workload:
+    return Workload(
+        input_tokens=2000, output_tokens=400, concurrency=1, prefix_cache_hit_rate=prefix_cache_hit_rate
+    )
 
 
-def test_hosts_of_one_model_are_told_apart() -> None:
-    prices = catalog.hosted_prices("gpt-oss-120b")
-    assert len({price.provider for price in prices}) >= 8
-    dearest, cheapest = (pick(request_usd(price, 3000, 1000) for price in prices) for pick in (max, min))
-    assert dearest / cheapest > 4, "never 'the API price' without naming the host"
-    assert catalog.hosted_prices("facebook/opt-175b") == ()
+def test_a_request_costs_its_tokens_at_the_host_s_prices() -> None:
+    # 2,000 x 0.10 + 400 x 0.32 USD per million
+    assert usd_per_request(price("0.10", "0.32"), load()) == Decimal("0.000328")
+
+
+@pytest.mark.parametrize(("cached_usd", "expected"), [("0.02", "0.000168"), (None, "0.000328")])
+def test_cached_input_has_its_own_price_where_the_host_has_one(cached_usd: str | None, expected: str) -> None:
+    assert usd_per_request(price("0.10", "0.32", cached_usd), load(1.0)) == Decimal(expected)
+
+
+@given(USD, USD, USD)
+def test_at_the_break_even_load_an_hour_costs_the_same_in_both_ways(
+    input_usd: Decimal, output_usd: Decimal, usd_per_hour: Decimal
+) -> None:
+    hosted = beside(price(str(input_usd), str(output_usd)), load(), usd_per_hour)
+    at_the_host = hosted.break_even_requests_per_s * 3600 * hosted.usd_per_request
+    assert at_the_host == pytest.approx(usd_per_hour, rel=Decimal("1e-20"))

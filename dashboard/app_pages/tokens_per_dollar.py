@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from inferplan.dashboard import cached, charts, comparison_views, formats, inputs
+from inferplan.dashboard import cached, charts, comparison_views, formats, hosted_views, inputs
 from inferplan.dashboard.connection import warehouse
 from inferplan.dashboard.state import case, pinned_prices
 from inferplan.datasets.errors import InferplanError
@@ -97,3 +97,4 @@ st.caption(
     + (f"{formats.plural(len(pinned), 'price')} pinned by the plan." if pinned else "")
 )
 comparison_views.show_refused(found.refused)
+hosted_views.show_hosted(current, best)
