@@ -27,8 +27,8 @@ MAX_CACHED_RESULTS = 200
 class WarehouseConnection(BaseConnection[Warehouse]):
     """Global and safe to share between sessions: every query runs on a cursor of its own."""
 
-    def _connect(self, path: str | None = None, otherwise: str | None = None) -> Warehouse:
-        return Warehouse.open(path or self._secrets.get("path") or otherwise)
+    def _connect(self, **kwargs: Any) -> Warehouse:
+        return Warehouse.open(kwargs.get("path") or self._secrets.get("path") or kwargs.get("otherwise"))
 
     @property
     def warehouse(self) -> Warehouse:
@@ -58,7 +58,7 @@ class WarehouseConnection(BaseConnection[Warehouse]):
 
         # one cache for each open connection and lifetime, as Streamlit's own connections do
         run.__qualname__ = f"{run.__qualname__}.{self._connection_instance_id}.{ttl}"
-        remembered = st.cache_data(run, ttl=ttl, max_entries=MAX_CACHED_RESULTS, show_spinner=False)
+        remembered = st.cache_data(ttl=ttl, max_entries=MAX_CACHED_RESULTS, show_spinner=False)(run)
         return remembered(sql, params)
 
     def close(self) -> None:

@@ -38,12 +38,9 @@ def show_summary(findings: Sequence[Finding], gpus: int) -> None:
         st.metric("Need more capacity", formats.count(sum(one.action == "upsize" for one in findings)))
         st.metric("GPUs measured", formats.count(gpus))
     if saving:
-        st.caption(
-            formats.plain(
-                f"Low {formats.usd(low, 0)}, expected {formats.usd(expected, 0)}, high {formats.usd(high, 0)} "
-                "per month of 730 hours before tax. Low is where freed GPUs stay on machines that go on running."
-            )
-        )
+        ends = f"Low {formats.usd(low, 0)}, expected {formats.usd(expected, 0)}, high {formats.usd(high, 0)}"
+        meaning = "Low is where freed GPUs stay on machines that go on running."
+        st.caption(formats.plain(f"{ends} per month of 730 hours before tax. {meaning}"))
 
 
 def show_findings(warehouse: Warehouse, findings: Sequence[Finding]) -> None:

@@ -55,7 +55,8 @@ def number_text(value: float | Decimal, unit: Unit) -> str:
         return f"{formats.significant(float(value))} tokens/s"
     if unit == "requests/s":
         return f"{formats.significant(float(value))} per s"
-    return formats.count(value) if abs(value) >= 100 else formats.significant(float(value))
+    number = float(value)
+    return formats.count(number) if abs(number) >= 100 else formats.significant(number)
 
 
 def figure_text(figure: Figure) -> str:

@@ -31,7 +31,7 @@ def option_kind(option: str) -> str:
     return _KIND_OF_OPTION.get(option, "Committed")
 
 
-def price_distribution(rows: Sequence[Mapping[str, Any]], gpus: Sequence[str]) -> alt.LayerChart:
+def price_distribution(rows: Sequence[Mapping[Any, Any]], gpus: Sequence[str]) -> alt.LayerChart:
     """Return one line of marks per GPU, one mark per offer, with the median as a ring.
 
     Parameters
@@ -50,7 +50,7 @@ def price_distribution(rows: Sequence[Mapping[str, Any]], gpus: Sequence[str]) -
     y = alt.Y(
         "gpu:N", title=None, sort=list(gpus), axis=alt.Axis(labelLimit=LABEL_LIMIT_PX, grid=True, ticks=False)
     )
-    base = alt.Chart(alt.Data(values=[dict(row) for row in rows]))
+    base = alt.Chart(alt.InlineData(values=[dict(row) for row in rows]))
     marks = base.mark_tick(height=MARK_HEIGHT_PX, thickness=2, opacity=0.75).encode(
         x=x,
         y=y,
@@ -79,10 +79,10 @@ def price_distribution(rows: Sequence[Mapping[str, Any]], gpus: Sequence[str]) -
             ],
         )
     )
-    return alt.layer(marks, median).properties(height=len(gpus) * ROW_PX + AXES_PX)
+    return alt.LayerChart(layer=[marks, median], height=len(gpus) * ROW_PX + AXES_PX)
 
 
-def price_history(rows: Sequence[Mapping[str, Any]]) -> alt.LayerChart:
+def price_history(rows: Sequence[Mapping[Any, Any]]) -> alt.LayerChart:
     """Return the price of one offer over time as steps: it held until the next observation.
 
     Parameters
@@ -90,7 +90,7 @@ def price_history(rows: Sequence[Mapping[str, Any]]) -> alt.LayerChart:
     rows
         With ``seen`` (ISO date), ``usd_per_gpu_hour`` and ``source``.
     """
-    chart = alt.Chart(alt.Data(values=[dict(row) for row in rows])).encode(
+    chart = alt.Chart(alt.InlineData(values=[dict(row) for row in rows])).encode(
         x=alt.X("seen:T", title=None, axis=alt.Axis(format="%Y-%m-%d", tickCount=5, labelOverlap=True)),
         y=alt.Y(
             "usd_per_gpu_hour:Q",
@@ -105,10 +105,10 @@ def price_history(rows: Sequence[Mapping[str, Any]]) -> alt.LayerChart:
         ],
     )
     line = chart.mark_line(interpolate="step-after", strokeWidth=2)
-    return alt.layer(line, chart.mark_point(filled=True, size=60)).properties(height=HISTORY_PX)
+    return alt.LayerChart(layer=[line, chart.mark_point(filled=True, size=60)], height=HISTORY_PX)
 
 
-def hosted_prices(rows: Sequence[Mapping[str, Any]]) -> alt.Chart:
+def hosted_prices(rows: Sequence[Mapping[Any, Any]]) -> alt.Chart:
     """Return what hosts charge for one model: input and output price of each on one line.
 
     Parameters
@@ -117,8 +117,8 @@ def hosted_prices(rows: Sequence[Mapping[str, Any]]) -> alt.Chart:
         With ``host``, ``kind`` ("Input" or "Output"), ``usd_per_mtok`` and ``seen``.
     """
     hosts = list(dict.fromkeys(row["host"] for row in rows))
-    return (
-        alt.Chart(alt.Data(values=[dict(row) for row in rows]))
+    chart: alt.Chart = (
+        alt.Chart(alt.InlineData(values=[dict(row) for row in rows]))
         .mark_point(filled=True, size=90)
         .encode(
             x=alt.X(
@@ -143,3 +143,4 @@ def hosted_prices(rows: Sequence[Mapping[str, Any]]) -> alt.Chart:
         )
         .properties(height=len(hosts) * ROW_PX + HOSTS_AXES_PX)
     )
+    return chart

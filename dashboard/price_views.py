@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import streamlit as st
@@ -182,7 +182,7 @@ def _table(name: str, title: str, frame: pd.DataFrame, columns: Mapping[str, Col
 
 
 def _config(name: str, column: Column) -> Any:
-    width = "small" if name in NARROW else None
+    width: Literal["small"] | None = "small" if name in NARROW else None
     if column.unit.startswith("USD"):
         label = f"{column.unit.replace('million tokens', 'Mtok')}"
         label = f"{column.name}, {label}" if "tokens" in column.unit else label

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import available_timezones
@@ -18,6 +19,7 @@ from inferplan.datasets import samples
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.exports import (
     Import,
+    ImportReport,
     ParseReport,
     Question,
     ReadOptions,
@@ -219,7 +221,7 @@ def _with_file(upload: Any, work: Callable[[Path], T]) -> T:
 def _import(warehouse: Warehouse, ready: Sequence[tuple[Any, ReadOptions]]) -> None:
     for upload, options in ready:
         try:
-            done = _with_file(upload, lambda path, how=options: import_file(warehouse, path, how))
+            done = _with_file(upload, partial(_land, warehouse, options))
         except InferplanError as error:
             _say("error", f"{upload.name}: {error}")
             continue
@@ -229,6 +231,10 @@ def _import(warehouse: Warehouse, ready: Sequence[tuple[Any, ReadOptions]]) -> N
             _say("success", f"Imported {upload.name}: {done.parsed.values_kept:,} values.")
     st.session_state[ROUND] += 1
     st.session_state.pop(INSPECTED, None)
+
+
+def _land(warehouse: Warehouse, options: ReadOptions, path: Path) -> ImportReport:
+    return import_file(warehouse, path, options)
 
 
 def _undo(warehouse: Warehouse, import_id: int, file_name: str) -> None:

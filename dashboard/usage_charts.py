@@ -12,7 +12,7 @@ LABEL_LIMIT_PX = 230
 STATISTICS = ("P50", "P90", "P95", "P99", "max")
 
 
-def usage_percentiles(rows: Sequence[Mapping[str, Any]], title: str, *, is_share: bool) -> alt.LayerChart:
+def usage_percentiles(rows: Sequence[Mapping[Any, Any]], title: str, *, is_share: bool) -> alt.LayerChart:
     """Return one line per entity from its median to its maximum, with every percentile marked.
 
     Parameters
@@ -28,7 +28,7 @@ def usage_percentiles(rows: Sequence[Mapping[str, Any]], title: str, *, is_share
     axis = alt.Axis(format="%" if is_share else "~s", tickCount=6, orient="top")
     scale = alt.Scale(domainMin=0, nice=not is_share) if not is_share else alt.Scale(domain=[0, _reach(rows)])
     y = alt.Y("entity:N", title=None, sort=order, axis=alt.Axis(labelLimit=LABEL_LIMIT_PX, ticks=False))
-    base = alt.Chart(alt.Data(values=[dict(row) for row in rows]))
+    base = alt.Chart(alt.InlineData(values=[dict(row) for row in rows]))
     span = base.mark_rule(strokeWidth=6, opacity=0.25, strokeCap="round").encode(
         x=alt.X("p50:Q", title=title, axis=axis, scale=scale), x2="max:Q", y=y
     )
@@ -38,7 +38,7 @@ def usage_percentiles(rows: Sequence[Mapping[str, Any]], title: str, *, is_share
         for name in STATISTICS
     ]
     marks = (
-        alt.Chart(alt.Data(values=folded))
+        alt.Chart(alt.InlineData(values=folded))
         .mark_point(filled=True, size=75, opacity=1)
         .encode(
             x=alt.X("value:Q", title=title, axis=axis, scale=scale),
@@ -57,13 +57,15 @@ def usage_percentiles(rows: Sequence[Mapping[str, Any]], title: str, *, is_share
     )
     layers: list[Any] = [span, marks]
     if is_share:
-        capacity = alt.Chart(alt.Data(values=[{"capacity": 1}])).mark_rule(strokeDash=[4, 3], color="gray")
+        capacity = alt.Chart(alt.InlineData(values=[{"capacity": 1}])).mark_rule(
+            strokeDash=[4, 3], color="gray"
+        )
         layers.append(capacity.encode(x=alt.X("capacity:Q", title=title, axis=axis, scale=scale)))
-    return alt.layer(*layers).properties(height=len(rows) * ROW_PX + AXES_PX)
+    return alt.LayerChart(layer=[*layers], height=len(rows) * ROW_PX + AXES_PX)
 
 
 def usage_series(
-    rows: Sequence[Mapping[str, Any]], title: str, limit: float | None, *, is_share: bool
+    rows: Sequence[Mapping[Any, Any]], title: str, limit: float | None, *, is_share: bool
 ) -> alt.LayerChart:
     """Return a metric over time: the band from low to high, its mean, and the limit it is held against.
 
@@ -72,7 +74,7 @@ def usage_series(
     rows
         With ``at`` (ISO time, UTC), ``low``, ``mean``, ``high``; ``gap`` numbers the stretches without a gap.
     """
-    chart = alt.Chart(alt.Data(values=[dict(row) for row in rows])).encode(
+    chart = alt.Chart(alt.InlineData(values=[dict(row) for row in rows])).encode(
         x=alt.X("at:T", title=None, axis=alt.Axis(format="%d %b", tickCount=8, labelOverlap=True))
     )
     axis = alt.Axis(format="%" if is_share else "~s", tickCount=4)
@@ -90,15 +92,15 @@ def usage_series(
     )
     layers: list[Any] = [band, line]
     if limit is not None:
-        rule = alt.Chart(alt.Data(values=[{"limit": limit}])).mark_rule(strokeDash=[4, 3], color="gray")
+        rule = alt.Chart(alt.InlineData(values=[{"limit": limit}])).mark_rule(strokeDash=[4, 3], color="gray")
         layers.append(
             rule.encode(
                 y=alt.Y("limit:Q", title=title),
                 tooltip=[alt.Tooltip("limit:Q", title="Limit", format=number)],
             )
         )
-    return alt.layer(*layers).properties(height=SERIES_PX)
+    return alt.LayerChart(layer=[*layers], height=SERIES_PX)
 
 
-def _reach(rows: Sequence[Mapping[str, Any]]) -> float:
-    return max([1.0, *(row["max"] for row in rows)]) * 1.02
+def _reach(rows: Sequence[Mapping[Any, Any]]) -> float:
+    return max([1.0, *(float(row["max"]) for row in rows)]) * 1.02

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
@@ -194,19 +194,23 @@ def _price(plan: Plan, deployment: Deployment) -> tuple[Decimal | None, str]:
 
 def _memory_figures(results: PlanResults) -> Iterator[Figure]:
     found, reason = results.fit, results.fit_reason
-    memory = found.memory if found else None
+    rows: tuple[tuple[str, Unit, Callable[[Fit], Number]], ...] = (
+        ("Memory per GPU", "bytes", lambda fit: fit.memory.total_bytes),
+        ("Weights per GPU", "bytes", lambda fit: fit.memory.weights_bytes),
+        ("Activations per GPU", "bytes", lambda fit: fit.memory.activation_bytes),
+        (
+            "Engine overhead per GPU",
+            "bytes",
+            lambda fit: fit.memory.non_torch_bytes + fit.memory.cuda_graph_bytes,
+        ),
+        ("KV cache pool per GPU", "bytes", lambda fit: fit.memory.kv_pool_bytes),
+        ("KV cache pool", "tokens", lambda fit: fit.kv_pool_tokens),
+        ("Longest context", "tokens", lambda fit: fit.max_model_len),
+        ("Sequences at that context", "1", lambda fit: fit.max_concurrency),
+    )
     yield Figure("GPUs", "1", results.gpu_count, reason=reason)
-    for label, value in (
-        ("Memory per GPU", memory and memory.total_bytes),
-        ("Weights per GPU", memory and memory.weights_bytes),
-        ("Activations per GPU", memory and memory.activation_bytes),
-        ("Engine overhead per GPU", memory and memory.non_torch_bytes + memory.cuda_graph_bytes),
-        ("KV cache pool per GPU", memory and memory.kv_pool_bytes),
-    ):
-        yield Figure(label, "bytes", value, reason=reason)
-    yield Figure("KV cache pool", "tokens", found and found.kv_pool_tokens, reason=reason)
-    yield Figure("Longest context", "tokens", found and found.max_model_len, reason=reason)
-    yield Figure("Sequences at that context", "1", found and found.max_concurrency, reason=reason)
+    for label, unit, value in rows:
+        yield Figure(label, unit, value(found) if found else None, reason=reason)
 
 
 def _speed_figures(results: PlanResults) -> Iterator[Figure]:
@@ -218,7 +222,7 @@ def _speed_figures(results: PlanResults) -> Iterator[Figure]:
     )
     for label, unit, interval in rows:
         yield _estimated(label, unit, interval, reason)
-    yield Figure("Requests", "requests/s", found and found.requests_per_s, reason=reason)
+    yield Figure("Requests", "requests/s", found.requests_per_s if found else None, reason=reason)
 
 
 def _cost_figures(results: PlanResults) -> Iterator[Figure]:

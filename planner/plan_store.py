@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -84,9 +84,18 @@ def save(warehouse: Warehouse, plan: Plan, *, based_on: int = 0, deleted: bool =
     PlanConflictError
         If a later revision exists: both stay possible, neither is lost.
     """
-    row = (plan.id, based_on + 1, plan.name, plan.author, plan.updated_at, deleted)
-    row += (plan.case.model or "uploaded config", plan.case.gpu, plan.digest)
-    insert = [*row, canonical_json(plan)]
+    fresh = PlanEntry(
+        plan_id=plan.id,
+        revision=based_on + 1,
+        name=plan.name,
+        author=plan.author,
+        saved_at=plan.updated_at,
+        deleted=deleted,
+        model=plan.case.model or "uploaded config",
+        gpu=plan.case.gpu,
+        digest=plan.digest,
+    )
+    insert = [*astuple(fresh), canonical_json(plan)]
 
     def next_revision(cursor: Cursor) -> bool:
         latest = cursor.execute(
@@ -101,7 +110,7 @@ def save(warehouse: Warehouse, plan: Plan, *, based_on: int = 0, deleted: bool =
         saved = warehouse.write(next_revision)
     if not saved:
         raise PlanConflictError(entry(warehouse, plan.id))
-    return PlanEntry(*row)
+    return fresh
 
 
 def entries(warehouse: Warehouse, *, deleted: bool = False) -> tuple[PlanEntry, ...]:

@@ -89,21 +89,23 @@ if compare.open:
         choices = {CURRENT: "Current plan", **{entry.plan_id: entry.name for entry in entries}}
         first_column, second_column = st.columns(2)
         first_id = first_column.selectbox(
-            "A", list(choices), format_func=choices.get, key=f"{KEY}a", index=min(1, len(choices) - 1)
+            "A", list(choices), format_func=choices.__getitem__, key=f"{KEY}a", index=min(1, len(choices) - 1)
         )
-        second_id = second_column.selectbox("B", list(choices), format_func=choices.get, key=f"{KEY}b")
+        second_id = second_column.selectbox(
+            "B", list(choices), format_func=choices.__getitem__, key=f"{KEY}b"
+        )
         if first_id == second_id:
             st.info("Choose two different plans. Saved ones appear here by name.", icon=":material/info:")
         else:
             try:
-                pair = [
+                first, second = (
                     current if chosen == CURRENT else plan_store.load(store, chosen)
                     for chosen in (first_id, second_id)
-                ]
+                )
             except InferplanError as error:
                 st.error(formats.plain(str(error)), icon=":material/error:")
             else:
-                plan_views.show_comparison(*pair, compare_plans(*pair))
+                plan_views.show_comparison(first, second, compare_plans(first, second))
 if upload.open:
     with upload:
         uploaded = st.file_uploader(

@@ -46,7 +46,7 @@ with machines:
     figures = st.container(horizontal=True, gap="large")
     figures.metric("Offers", formats.count(len(shown)), help=f"of {formats.count(len(known))} known")
     if shown["gpu"].nunique() == 1 and not priced.empty:
-        cheapest = priced.loc[priced["usd_per_gpu_hour"].idxmin()]
+        cheapest = priced.iloc[int(priced["usd_per_gpu_hour"].argmin())]
         figures.metric(
             "Cheapest GPU-hour",
             formats.usd(cheapest["usd_per_gpu_hour"]),

@@ -38,7 +38,7 @@ with st.sidebar:
     chosen = st.multiselect(
         "Data",
         list(names),
-        format_func=names.get,
+        format_func=names.__getitem__,
         key=f"{KEY}imports",
         placeholder="everything imported",
         persist_state="session",
