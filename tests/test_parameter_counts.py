@@ -175,6 +175,31 @@ def test_an_unknown_type_with_a_known_shape_is_counted_by_shape() -> None:
     assert count(architecture).total == 8030261248
 
 
+def test_a_nested_language_model_may_leave_its_sizes_to_its_class() -> None:
+    # llava-hf/llava-1.5-7b-hf and google/gemma-3-4b-it state little more than this; totals as on the Hub
+    vision = {
+        "model_type": "clip_vision_model", "hidden_size": 1024, "intermediate_size": 4096,
+        "num_hidden_layers": 24, "num_attention_heads": 16, "image_size": 336, "patch_size": 14,
+    }  # fmt: skip
+    llava = {
+        "model_type": "llava",
+        "text_config": {"model_type": "llama", "vocab_size": 32064},
+        "vision_config": vision,
+        "tie_word_embeddings": False,
+    }
+    assert count(parse(llava)).total == 7063427072
+    siglip = {
+        "model_type": "siglip_vision_model", "hidden_size": 1152, "intermediate_size": 4304,
+        "num_hidden_layers": 27, "num_attention_heads": 16, "image_size": 896, "patch_size": 14,
+    }  # fmt: skip
+    text = {
+        "model_type": "gemma3_text", "hidden_size": 2560, "intermediate_size": 10240,
+        "num_hidden_layers": 34, "sliding_window": 1024,
+    }  # fmt: skip
+    gemma = {"model_type": "gemma3", "text_config": text, "vision_config": siglip}
+    assert count(parse(gemma)).total == 4300079472
+
+
 def test_parts_sum_to_the_tensors() -> None:
     for model in catalog.models():
         architecture = parse(catalog.model_config(model))

@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from inferplan.planner.architecture.audio import audio_tensors
 from inferplan.planner.architecture.decoder import read_decoder
 from inferplan.planner.architecture.encoder import read_encoder, read_whisper
+from inferplan.planner.architecture.families import Family
 from inferplan.planner.architecture.family_facts import ENCODER, UNKNOWN
 from inferplan.planner.architecture.fields import ConfigError, Fields, checked, shown
 from inferplan.planner.architecture.model import Architecture, Tensor
 from inferplan.planner.architecture.mtp import mtp_tensors
+from inferplan.planner.architecture.nested_sizes import NESTED_SIZES
 from inferplan.planner.architecture.relatives import family_of
 from inferplan.planner.architecture.towers import vision_tensors
 
@@ -121,6 +123,7 @@ def _text_fields(config: Mapping[str, object]) -> tuple[Fields, str]:
         family = ENCODER if "type_vocab_size" in section else UNKNOWN
     if section is not config:
         section = {**_inherited(config), **section}
+        family = Family(family.fixed, {**NESTED_SIZES.get(kind, {}), **family.defaults})
     return Fields(section, family, path=path), basis
 
 
