@@ -5,7 +5,6 @@ import os
 import random
 import subprocess
 import sys
-import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -370,20 +369,21 @@ def test_a_kill_in_the_middle_is_made_good_by_the_next_run(aws: Aws, tmp_path: P
         product("g6.xlarge", "0.8048", gpu="1"),
     ]
     aws.delay_s = 5
-    script = """
-        import sys
-        from inferplan.datasets.warehouse import Warehouse
-        from inferplan.pricing.refresh import refresh
-        refresh(Warehouse.open(sys.argv[1]), "aws", "us-east-1")
-    """
-    with subprocess.Popen([sys.executable, "-c", textwrap.dedent(script), str(path)]) as running:
+    command = [sys.executable, "-m", "inferplan.dashboard", "prices", "refresh", "--source", "aws"]
+    command += ["--region", "us-east-1", "--json"]
+    environment = {**os.environ, "INFERPLAN_DB": str(path)}
+    with subprocess.Popen(command, env=environment) as running:
         wait_until(lambda: len(aws.asked) == 2)
         running.kill()
     aws.delay_s = 0
     with Warehouse.open(path) as warehouse:
         assert warehouse.rows("SELECT count(*) FROM price_observations") == [(0,)]
-        assert len(refresh(warehouse, "aws", "us-east-1").new) == 3
-        assert warehouse.rows("SELECT count(*) FROM price_observations") == [(3,)]
+    for new, unchanged in ((3, 0), (0, 3)):
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        report = json.loads(done.stdout)
+        assert (len(report["new"]), report["unchanged"]) == (new, unchanged)
+        with Warehouse.open(path) as warehouse:
+            assert warehouse.rows("SELECT count(*) FROM price_observations") == [(3,)]
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
