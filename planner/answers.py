@@ -9,8 +9,7 @@ from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.schema import Gpu
 from inferplan.planner.architecture import Architecture
 from inferplan.planner.deployment import Deployment
-from inferplan.planner.memory import Fit, MemoryOptions, fit
-from inferplan.planner.memory.settings import NO_OPTIONS
+from inferplan.planner.memory import Fit, fit
 from inferplan.planner.weights import illegal_tp, weights
 
 GPUS_PER_MACHINE = 8  # DGX, HGX and the largest instances of the clouds hold 8 GPUs
@@ -19,9 +18,7 @@ MOST_STAGES = 8
 SHORTEST_CONTEXT_TOKENS = 1024  # a shorter context is no answer to "what must change"
 
 
-def largest_context(
-    deployment: Deployment, concurrency: int = 1, options: MemoryOptions = NO_OPTIONS
-) -> int | None:
+def largest_context(deployment: Deployment, concurrency: int = 1) -> int | None:
     """Return the most tokens a sequence can have when ``concurrency`` of them run at once on one replica.
 
     ``None`` when not even one token fits. The model's own limit caps the answer.
@@ -33,7 +30,7 @@ def largest_context(
     low, high = 0, limit
     while low < high:
         middle = (low + high + 1) // 2
-        found = fit(replace(deployment, max_model_len=middle), options)
+        found = fit(replace(deployment, max_model_len=middle))
         if found.fits and found.max_concurrency >= concurrency:
             low = middle
         else:
@@ -41,13 +38,11 @@ def largest_context(
     return low or None
 
 
-def largest_concurrency(
-    deployment: Deployment, context_tokens: int | None = None, options: MemoryOptions = NO_OPTIONS
-) -> int:
+def largest_concurrency(deployment: Deployment, context_tokens: int | None = None) -> int:
     """Return how many sequences of ``context_tokens`` all replicas hold at once, 0 when none fits."""
     if context_tokens is not None:
         deployment = replace(deployment, max_model_len=context_tokens)
-    found = fit(deployment, options)
+    found = fit(deployment)
     return int(found.max_concurrency) * deployment.dp if found.fits else 0
 
 
@@ -66,9 +61,7 @@ def tensor_parallel_sizes(
     return tuple(TensorParallelSize(tp, illegal_tp(architecture, tp)) for tp in sizes)
 
 
-def fewest_gpus(
-    deployment: Deployment, concurrency: int = 1, options: MemoryOptions = NO_OPTIONS
-) -> Deployment | None:
+def fewest_gpus(deployment: Deployment, concurrency: int = 1) -> Deployment | None:
     """Return the deployment with the fewest GPUs that holds ``concurrency`` sequences, ``None`` if none does.
 
     Tensor parallelism up to a machine's 8 GPUs, in sizes that divide the model's heads, then pipeline stages
@@ -86,7 +79,7 @@ def fewest_gpus(
         if tp * pp < at_least:
             continue
         candidate = replace(deployment, tp=tp, pp=pp, dp=1)
-        found = fit(candidate, options)
+        found = fit(candidate)
         if found.fits and found.max_concurrency >= concurrency:
             return candidate
     return None
@@ -102,12 +95,10 @@ class GpuFit:
     """``None`` when no count up to eight machines of eight GPUs holds it."""
 
 
-def fit_all_gpus(
-    deployment: Deployment, gpus: Sequence[Gpu] | None = None, options: MemoryOptions = NO_OPTIONS
-) -> list[GpuFit]:
+def fit_all_gpus(deployment: Deployment, gpus: Sequence[Gpu] | None = None) -> list[GpuFit]:
     """Return the answer for every GPU of the catalog (or of ``gpus``), those that need fewest first."""
     found = [
-        GpuFit(gpu, fit(candidate, options), fewest_gpus(candidate, options=options))
+        GpuFit(gpu, fit(candidate), fewest_gpus(candidate))
         for gpu in (catalog.gpus() if gpus is None else gpus)
         for candidate in (replace(deployment, gpu=gpu),)
     ]
@@ -132,9 +123,7 @@ class Change:
     fit: Fit
 
 
-def changes_to_fit(
-    deployment: Deployment, concurrency: int = 1, options: MemoryOptions = NO_OPTIONS
-) -> list[Change]:
+def changes_to_fit(deployment: Deployment, concurrency: int = 1) -> list[Change]:
     """Return changes that make the deployment hold ``concurrency`` sequences, the gentlest first.
 
     In order: a smaller cache type, smaller weights, more GPUs, a shorter context, a larger GPU. Each is tried
@@ -144,21 +133,21 @@ def changes_to_fit(
     found = [
         Change(kind, words, candidate, answer)
         for kind, words, candidate in candidates
-        if (answer := _holds(candidate, concurrency, options)) is not None
+        if (answer := _holds(candidate, concurrency)) is not None
     ]
     if not found:
-        found += _combined(deployment, concurrency, options)
-    found += _shorter_context(deployment, concurrency, options)
-    found += _larger_gpus(deployment, concurrency, options)
+        found += _combined(deployment, concurrency)
+    found += _shorter_context(deployment, concurrency)
+    found += _larger_gpus(deployment, concurrency)
     return found
 
 
 _Candidate = tuple[ChangeKind, str, Deployment]
 
 
-def _holds(deployment: Deployment, concurrency: int, options: MemoryOptions) -> Fit | None:
+def _holds(deployment: Deployment, concurrency: int) -> Fit | None:
     try:
-        answer = fit(deployment, options)
+        answer = fit(deployment)
     except InferplanError:
         return None  # a combination that the model cannot have, such as a format it is not made in
     return answer if answer.fits and answer.max_concurrency >= concurrency else None
@@ -195,27 +184,27 @@ def _more_gpus(deployment: Deployment) -> list[_Candidate]:
     ]
 
 
-def _combined(deployment: Deployment, concurrency: int, options: MemoryOptions) -> list[Change]:
+def _combined(deployment: Deployment, concurrency: int) -> list[Change]:
     found = []
     for _, cache_words, small_cache in _cache_types(deployment):
         for kind, words, candidate in _weight_types(small_cache):
-            if (answer := _holds(candidate, concurrency, options)) is not None:
+            if (answer := _holds(candidate, concurrency)) is not None:
                 found.append(Change(kind, f"{words}; and {cache_words}", candidate, answer))
     return found
 
 
-def _shorter_context(deployment: Deployment, concurrency: int, options: MemoryOptions) -> list[Change]:
+def _shorter_context(deployment: Deployment, concurrency: int) -> list[Change]:
     if deployment.architecture.max_position_tokens is None and deployment.max_model_len is None:
         return []
-    tokens = largest_context(deployment, concurrency, options)
+    tokens = largest_context(deployment, concurrency)
     if tokens is None or tokens < SHORTEST_CONTEXT_TOKENS:
         return []
     shorter = replace(deployment, max_model_len=tokens)
     words = f"limit the context to {tokens:,} tokens"
-    return [Change("max_model_len", words, shorter, fit(shorter, options))]
+    return [Change("max_model_len", words, shorter, fit(shorter))]
 
 
-def _larger_gpus(deployment: Deployment, concurrency: int, options: MemoryOptions) -> list[Change]:
+def _larger_gpus(deployment: Deployment, concurrency: int) -> list[Change]:
     """Return the smallest GPU of the same vendor on which it fits, and the smallest of another."""
     found: list[Change] = []
     for gpu in sorted(catalog.gpus(), key=lambda gpu: gpu.memory_total_bytes):
@@ -224,7 +213,7 @@ def _larger_gpus(deployment: Deployment, concurrency: int, options: MemoryOption
         if any(change.deployment.gpu.vendor == gpu.vendor for change in found):
             continue
         candidate = replace(deployment, gpu=gpu)
-        if (answer := _holds(candidate, concurrency, options)) is not None:
+        if (answer := _holds(candidate, concurrency)) is not None:
             found.append(Change("gpu", f"use {gpu.name}", candidate, answer))
     same = [change for change in found if change.deployment.gpu.vendor == deployment.gpu.vendor]
     return same + [change for change in found if change not in same][:1]

@@ -5,6 +5,7 @@ from typing import Literal
 
 from inferplan.datasets.schema import Gpu
 from inferplan.planner.architecture import Architecture
+from inferplan.planner.memory_options import NO_OPTIONS, MemoryOptions
 
 EngineName = Literal["vllm", "sglang", "tensorrt-llm", "llama.cpp"]
 
@@ -33,6 +34,7 @@ class Deployment:
     max_num_batched_tokens: int | None = None
     max_num_seqs: int | None = None
     enforce_eager: bool = False
+    options: MemoryOptions = NO_OPTIONS
 
     @property
     def gpu_count(self) -> int:

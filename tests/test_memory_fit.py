@@ -216,7 +216,7 @@ def test_precision_without_units_is_said():
 def test_adapters_take_rank_times_both_sides_of_each_matrix():
     """Rank 16 on all linear layers of Llama-3.1-8B is 41,943,040 parameters (printed by PEFT and Unsloth)."""
     deployment = deploy("meta-llama/Llama-3.1-8B-Instruct")
-    found = fit(deployment, MemoryOptions(lora=Lora(rank=16, slots=4)))
+    found = fit(replace(deployment, options=MemoryOptions(lora=Lora(rank=16, slots=4))))
     assert found.memory.adapter_bytes == 4 * 41_943_040 * 2
     plain = fit(deployment).memory
     assert plain.kv_pool_bytes - found.memory.kv_pool_bytes == found.memory.adapter_bytes
@@ -224,7 +224,7 @@ def test_adapters_take_rank_times_both_sides_of_each_matrix():
 
 def test_a_draft_model_takes_weights_and_cache():
     deployment = deploy("Qwen/Qwen3-8B")
-    found = fit(deployment, MemoryOptions(draft=model("Qwen/Qwen3-0.6B"), draft_tokens=4))
+    found = fit(replace(deployment, options=MemoryOptions(draft=model("Qwen/Qwen3-0.6B"), draft_tokens=4)))
     assert found.memory.draft_bytes == fit(deploy("Qwen/Qwen3-0.6B")).memory.weights_bytes
     assert found.kv_bytes_per_token_per_gpu == 147_456 + 114_688
 
@@ -262,7 +262,7 @@ def test_a_context_beyond_the_config_is_noted():
 def test_a_shared_prefix_is_counted_once(engine):
     """4,096 tokens of which 3,072 are shared: (pool - 3,072) / 1,024 sequences."""
     deployment = deploy("Qwen/Qwen3-8B", engine=engine, max_model_len=4096)
-    found = fit(deployment, MemoryOptions(shared_prefix_tokens=3072))
+    found = fit(replace(deployment, options=MemoryOptions(shared_prefix_tokens=3072)))
     pool_tokens = found.memory.kv_pool_bytes / found.kv_bytes_per_token_per_gpu
     assert found.max_concurrency == pytest.approx((pool_tokens - 3072) / 1024, rel=1e-3)
 
@@ -270,7 +270,7 @@ def test_a_shared_prefix_is_counted_once(engine):
 def test_windows_of_a_shared_prefix_are_not_shared():
     deployment = deploy("openai/gpt-oss-20b", engine_version="0.19", max_model_len=4096)
     alone = fit(deployment)
-    shared = fit(deployment, MemoryOptions(shared_prefix_tokens=2048))
+    shared = fit(replace(deployment, options=MemoryOptions(shared_prefix_tokens=2048)))
     all_full = alone.max_concurrency * 2
     assert alone.max_concurrency < shared.max_concurrency < all_full
 

@@ -93,8 +93,14 @@ def test_printed_concurrency_follows_from_the_printed_pool(rows):
 )  # fmt: skip
 def test_hybrids_hold_what_the_engine_printed(model, version, kv_gib, options, fields, tokens, concurrency):
     architecture = parse(catalog.model_config(model), name=model)
-    deployment = Deployment(architecture, catalog.gpu("H100 SXM"), engine_version=version, **fields)
-    held = held_by(deployment, round(kv_gib * GIB), MemoryOptions(**options))
+    deployment = Deployment(
+        architecture,
+        catalog.gpu("H100 SXM"),
+        engine_version=version,
+        options=MemoryOptions(**options),
+        **fields,
+    )
+    held = held_by(deployment, round(kv_gib * GIB))
     assert held.tokens == pytest.approx(tokens, rel=5e-5)  # the log rounds the pool to 0.01 GiB
     assert round(held.concurrency, 2) == concurrency
 
@@ -109,10 +115,10 @@ def test_drafted_tokens_take_pages_of_their_own():
         tp=2,
         kv_dtype="fp8",
         max_model_len=262144,
+        options=MemoryOptions(prefix_caching=True, mtp=True, draft_tokens=3),
     )
-    options = MemoryOptions(prefix_caching=True, mtp=True, draft_tokens=3)
     block_bytes = 17 * 1600 * 1024  # layers of a group x tokens of a page x bytes of a token and GPU
-    assert held_by(deployment, 424 * block_bytes, options).tokens == 620944
+    assert held_by(deployment, 424 * block_bytes).tokens == 620944
 
 
 def test_version_decides_what_the_printed_tokens_mean():

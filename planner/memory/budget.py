@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from inferplan.datasets.schema import GIB
 from inferplan.planner.memory.activation import Activation
 from inferplan.planner.memory.result import MemoryBreakdown
-from inferplan.planner.memory.settings import MemoryOptions, Settings
+from inferplan.planner.memory.settings import Settings
+from inferplan.planner.memory_options import MemoryOptions
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from inferplan.planner.architecture import (
     SoftmaxAttention,
 )
 from inferplan.planner.kv_cache import CacheGroup, layout
-from inferplan.planner.memory.settings import MemoryOptions, Settings
+from inferplan.planner.memory.settings import Settings
+from inferplan.planner.memory_options import MemoryOptions
 
 LARGEST_CONV_KERNEL = 8
 

@@ -7,7 +7,8 @@ from fractions import Fraction
 
 from inferplan.planner.memory.caches import Cache
 from inferplan.planner.memory.pool import PageLayout, page_layout
-from inferplan.planner.memory.settings import MemoryOptions, Settings
+from inferplan.planner.memory.settings import Settings
+from inferplan.planner.memory_options import MemoryOptions
 
 
 @dataclass(frozen=True)

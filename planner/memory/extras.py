@@ -1,7 +1,7 @@
 """What rides along with the model: LoRA slots and a draft model."""
 
 from inferplan.planner.architecture import Architecture
-from inferplan.planner.memory.settings import Lora
+from inferplan.planner.memory_options import Lora
 
 ADAPTER_ELEMENT_BYTES = 2  # vllm/lora/layers: adapters are kept in the model's 16-bit type
 

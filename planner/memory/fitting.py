@@ -14,13 +14,13 @@ from inferplan.planner.memory.extras import adapter_bytes
 from inferplan.planner.memory.native import native_notes
 from inferplan.planner.memory.padding import padding_bytes
 from inferplan.planner.memory.result import Fit, MemoryBreakdown
-from inferplan.planner.memory.settings import NO_OPTIONS, MemoryOptions, Settings, resolve
+from inferplan.planner.memory.settings import Settings, resolve
 from inferplan.planner.memory.words import formulas, verdict
 from inferplan.planner.parameters import count
 from inferplan.planner.weights import illegal_tp, weights
 
 
-def breakdown(deployment: Deployment, options: MemoryOptions = NO_OPTIONS) -> MemoryBreakdown:
+def breakdown(deployment: Deployment) -> MemoryBreakdown:
     """Return where the memory of the fullest GPU goes; the parts sum to its total exactly.
 
     Raises
@@ -28,10 +28,10 @@ def breakdown(deployment: Deployment, options: MemoryOptions = NO_OPTIONS) -> Me
     InferplanError
         If the engine, a type or the model's format is not known.
     """
-    return _budget(deployment, options)[0]
+    return _budget(deployment)[0]
 
 
-def fit(deployment: Deployment, options: MemoryOptions = NO_OPTIONS) -> Fit:
+def fit(deployment: Deployment) -> Fit:
     """Return whether ``deployment`` fits, with the memory of its fullest GPU.
 
     It fits when one sequence of the longest context does: that is what engines check at start. Sizes follow
@@ -50,7 +50,7 @@ def fit(deployment: Deployment, options: MemoryOptions = NO_OPTIONS) -> Fit:
     >>> fit(Deployment(model, gpu, engine_version="0.11.0", max_model_len=16000)).reason
     'the KV cache pool of 4.39 GiB holds 1.12 sequences of 16,000 tokens'
     """
-    memory, pool, settings, peak = _budget(deployment, options)
+    memory, pool, settings, peak = _budget(deployment)
     context = settings.context_tokens
     held = capacity(pool, memory.kv_pool_bytes, memory.state_pool_bytes, context)
     longest = largest_context(
@@ -76,13 +76,11 @@ def fit(deployment: Deployment, options: MemoryOptions = NO_OPTIONS) -> Fit:
     )
 
 
-def _budget(
-    deployment: Deployment, options: MemoryOptions
-) -> tuple[MemoryBreakdown, Pool, Settings, Activation]:
-    settings = resolve(deployment)
+def _budget(deployment: Deployment) -> tuple[MemoryBreakdown, Pool, Settings, Activation]:
+    settings, options = resolve(deployment), deployment.options
     architecture = deployment.architecture
-    loaded = _loaded(deployment, settings, options)
-    pool = Pool(_caches(deployment, settings, options), settings, options)
+    loaded = _loaded(deployment, settings)
+    pool = Pool(_caches(deployment, settings), settings, options)
     peak = activation(architecture, settings, vision=options.vision, samples=bool(pool.caches))
     notes = (*architecture.notes, *native_notes(deployment), *_context_notes(architecture, settings))
     memory = divide(settings, options, loaded, peak, eager=deployment.enforce_eager, notes=notes)
@@ -91,7 +89,8 @@ def _budget(
     return memory, pool, settings, peak
 
 
-def _loaded(deployment: Deployment, settings: Settings, options: MemoryOptions) -> Loaded:
+def _loaded(deployment: Deployment, settings: Settings) -> Loaded:
+    options = deployment.options
     own = weights(
         deployment.architecture,
         deployment.weights_dtype,
@@ -122,8 +121,9 @@ def _loaded(deployment: Deployment, settings: Settings, options: MemoryOptions) 
     return Loaded(own.per_gpu_bytes + padding + overhead, draft_bytes, adapters)
 
 
-def _caches(deployment: Deployment, settings: Settings, options: MemoryOptions) -> Counter[Cache]:
+def _caches(deployment: Deployment, settings: Settings) -> Counter[Cache]:
     """Return the caches of the fullest pipeline stage, a draft model's included."""
+    options = deployment.options
     found = caches(deployment.architecture, deployment.kv_dtype, settings, options)
     if options.draft is not None:
         one_stage = replace(settings, stages=1)
@@ -144,8 +144,8 @@ def _limit(deployment: Deployment, settings: Settings) -> int:
     return max(deployment.architecture.max_position_tokens or 0, settings.context_tokens)
 
 
-def held_by(deployment: Deployment, kv_pool_bytes: int, options: MemoryOptions = NO_OPTIONS) -> Capacity:
+def held_by(deployment: Deployment, kv_pool_bytes: int) -> Capacity:
     """Return the tokens and sequences that a pool of a known size holds: to check a log's own pool."""
     settings = resolve(deployment)
-    pool = Pool(_caches(deployment, settings, options), settings, options)
+    pool = Pool(_caches(deployment, settings), settings, deployment.options)
     return capacity(pool, kv_pool_bytes, pool.state_pool_bytes(2 * kv_pool_bytes), settings.context_tokens)

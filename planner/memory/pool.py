@@ -17,7 +17,8 @@ from collections import Counter
 from dataclasses import dataclass
 
 from inferplan.planner.memory.caches import Cache
-from inferplan.planner.memory.settings import MemoryOptions, Settings
+from inferplan.planner.memory.settings import Settings
+from inferplan.planner.memory_options import MemoryOptions
 
 STATE_PAGES_WITH_PREFIX_CACHING = 2  # MambaSpec.max_memory_usage_bytes, mode "align": LOGS MT096 MT098
 

@@ -34,7 +34,6 @@ class Row:
 
     log: Mapping[str, str]
     deployment: Deployment
-    options: MemoryOptions
     fit: Fit
 
     @property
@@ -87,7 +86,7 @@ class Row:
         pool, printed = self.logged("kv_gib"), self.logged("concurrency")
         if not pool or not printed or not self.log["max_model_len"]:
             return None
-        return held_by(self.deployment, round(pool * GIB), self.options).concurrency
+        return held_by(self.deployment, round(pool * GIB)).concurrency
 
 
 @cache
@@ -98,8 +97,8 @@ def rows() -> tuple[Row, ...]:
         logs = [log for log in csv.DictReader(file) if log["model"]]
     found = []
     for log in logs:
-        deployment, options = _deployment(log, _architecture(log["model"], shapes)), _options(log)
-        found.append(Row(log, deployment, options, fit(deployment, options)))
+        deployment = _deployment(log, _architecture(log["model"], shapes))
+        found.append(Row(log, deployment, fit(deployment)))
     return tuple(found)
 
 
@@ -135,6 +134,7 @@ def _deployment(log: Mapping[str, str], architecture: Architecture) -> Deploymen
         max_num_batched_tokens=int(log["batch_tokens"]) if log["batch_tokens"] else None,
         max_num_seqs=int(log["sequences"]) if log["sequences"] else None,
         enforce_eager=log["eager"] == "true",
+        options=_options(log),
     )
 
 
