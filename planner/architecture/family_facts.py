@@ -245,6 +245,7 @@ FAMILIES: Mapping[str, Family] = {
         attention_layer_offset=4,
         moe_period=2, moe_offset=1,
     ),
+    "zamba2": _family(fixed={"layout": "zamba2", "recurrent": "mamba2"}, tied=True),
     "bamba": _family(fixed={"recurrent": "mamba2"}),
     "falcon_h1": _family(fixed={"recurrent": "mamba2", "parallel_mixers": True}, mamba_norm=False),
     "nemotron_h": _NEMOTRON_H,

@@ -13,6 +13,7 @@ from inferplan.planner.architecture.mtp import mtp_tensors
 from inferplan.planner.architecture.nested_sizes import NESTED_SIZES
 from inferplan.planner.architecture.relatives import family_of
 from inferplan.planner.architecture.towers import vision_tensors
+from inferplan.planner.architecture.zamba import read_zamba
 
 _TEXT_SECTIONS = (
     "text_config",
@@ -21,12 +22,12 @@ _TEXT_SECTIONS = (
     "thinker_config.text_config",
     "text_model_config",
 )
-_READERS = {"encoder": read_encoder, "whisper": read_whisper}
+_READERS = {"encoder": read_encoder, "whisper": read_whisper, "zamba2": read_zamba}
 _NOT_UNDERSTOOD = {
     "rwkv": "RWKV", "rwkv5": "RWKV", "rwkv6": "RWKV", "rwkv7": "RWKV", "xlstm": "xLSTM", "retnet": "RetNet",
     "t5": "encoder-decoder", "mt5": "encoder-decoder", "bart": "encoder-decoder", "mbart": "encoder-decoder",
     "pegasus": "encoder-decoder", "marian": "encoder-decoder", "zamba": "Mamba with a shared transformer",
-    "zamba2": "Mamba with a shared transformer", "hyena": "Hyena", "stripedhyena": "Hyena",
+    "hyena": "Hyena", "stripedhyena": "Hyena",
     "jetmoe": "mixture of attention heads", "moshi": "speech codec", "doge": "dynamic mask attention",
     "zaya": "convolutional attention", "hrm_text": "recurrent depth", "inkling_text": "relative attention",
     "reformer": "hashed attention", "xlnet": "two-stream attention",
