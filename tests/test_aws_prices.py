@@ -373,7 +373,8 @@ def test_a_kill_in_the_middle_is_made_good_by_the_next_run(aws: Aws, tmp_path: P
     command += ["--region", "us-east-1", "--json"]
     environment = {**os.environ, "INFERPLAN_DB": str(path)}
     with subprocess.Popen(command, env=environment) as running:
-        wait_until(lambda: len(aws.asked) == 2)
+        wait_until(lambda: len(aws.asked) == 2 or running.poll() is not None)
+        assert running.poll() is None, "it waits for the second page"
         running.kill()
     aws.delay_s = 0
     with Warehouse.open(path) as warehouse:
