@@ -76,27 +76,37 @@ def read_whisper(fields: Fields) -> tuple[list[Layer], list[Tensor]]:
 
 
 def audio_encoder(fields: Fields, sheet: Sheet, text_hidden: int, *, stored_positions: bool) -> None:
-    """Add a Whisper-like audio tower and a linear projector (Qwen audio and omni models)."""
+    """Add a Whisper-like audio tower and its projector (Qwen audio and omni models)."""
     hidden = fields.integer("d_model", fields.integer("hidden_size", 1280))
     heads = fields.integer("encoder_attention_heads", fields.integer("num_attention_heads", 20))
     width = fields.integer("encoder_ffn_dim", fields.integer("intermediate_size", 4 * hidden))
-    positions = fields.integer("max_source_positions", 1500) if stored_positions else 0
-    _audio_front(sheet, fields, "audio_tower", hidden, positions)
+    out = fields.integer("output_dim", text_hidden)
+    strided = fields.optional("downsample_hidden_size")
+    if strided:
+        _strided_front(sheet, fields, hidden, strided)
+        sheet.matrix("audio_tower.proj1", "other", hidden, hidden, "replicated", bias=True)
+    else:
+        positions = fields.integer("max_source_positions", 1500) if stored_positions else 0
+        _audio_front(sheet, fields, "audio_tower", hidden, positions)
+    sheet.matrix("audio_tower.proj", "other", out, hidden, "replicated", bias=True)
     sheet.norm("audio_tower.layer_norm", hidden, "layer")
     layer = Sheet(sheet.part)
-    _speech_layer(layer, hidden, heads, width)
-    for index in range(
-        fields.integer("encoder_layers", fields.integer("num_hidden_layers", 32), maximum=MAX_LAYERS)
-    ):
+    _speech_layer(layer, hidden, heads, width, key_bias=strided is not None)
+    count = fields.integer("encoder_layers", fields.integer("num_hidden_layers", 32), maximum=MAX_LAYERS)
+    for index in range(count):
         sheet.tensors.extend(layer.placed(f"audio_tower.layers.{index}.", None))
-    sheet.matrix(
-        "audio_tower.proj",
-        "other",
-        fields.integer("output_dim", text_hidden),
-        hidden,
-        "replicated",
-        bias=True,
-    )
+
+
+def _strided_front(sheet: Sheet, fields: Fields, hidden: int, channels: int) -> None:
+    """Add three 3 x 3 convolutions that halve time and mel bins each, and a matrix (Qwen3-Omni)."""
+    bins = fields.integer("num_mel_bins", 128)
+    before = 1
+    for number in range(3):
+        sheet.matrix(
+            f"audio_tower.conv2d{number + 1}", "other", channels, 9 * before, "replicated", bias=True
+        )
+        before, bins = channels, (bins + 1) // 2
+    sheet.matrix("audio_tower.conv_out", "other", hidden, channels * bins, "replicated")
 
 
 def _audio_front(sheet: Sheet, fields: Fields, name: str, hidden: int, positions: int) -> None:
@@ -119,8 +129,8 @@ def _two_matrices(sheet: Sheet, hidden: int, width: int) -> None:
     sheet.matrix("fc2", "mlp", hidden, width, "row", bias=True, units=width)
 
 
-def _speech_layer(sheet: Sheet, hidden: int, heads: int, width: int) -> None:
-    _attention(sheet, "self_attn", hidden, heads, key_bias=False)
+def _speech_layer(sheet: Sheet, hidden: int, heads: int, width: int, *, key_bias: bool = False) -> None:
+    _attention(sheet, "self_attn", hidden, heads, key_bias=key_bias)
     _two_matrices(sheet, hidden, width)
     for name in ("self_attn_layer_norm", "final_layer_norm"):
         sheet.norm(name, hidden, "layer")
