@@ -12,13 +12,11 @@ HOSTS_AXES_PX = 80
 HISTORY_PX = 220
 LABEL_LIMIT_PX = 210
 KINDS = ("On demand", "Spot", "Committed", "Other")
-_KIND_OF_OPTION = {
+_KINDS_BY_START = {
     "on_demand": "On demand",
     "spot": "Spot",
-    "capacity_block": "Other",
-    "flex_start": "Other",
-    "owned": "Other",
-    "negotiated": "Other",
+    "reserved": "Committed",
+    "savings_plan": "Committed",
 }
 
 
@@ -28,7 +26,7 @@ def option_kind(option: str) -> str:
     >>> option_kind("spot"), option_kind("savings_plan_3y")
     ('Spot', 'Committed')
     """
-    return _KIND_OF_OPTION.get(option, "Committed")
+    return next((kind for start, kind in _KINDS_BY_START.items() if option.startswith(start)), "Other")
 
 
 def price_distribution(rows: Sequence[Mapping[Any, Any]], gpus: Sequence[str]) -> alt.LayerChart:

@@ -23,6 +23,12 @@ REPORT = f"{KEY}report"
 FAILURE = f"{KEY}failure"
 SHEET_LIMIT_MB = 20
 MANY = 8
+EXAMPLE_SHEET = """\
+provider,gpu,gpu_count,instance_type,region,purchase_option,usd_per_hour,observed_on,source,\
+purchase_usd,depreciation_years,power_w,pue,electricity_usd_per_kwh
+Example Cloud,H100 SXM,8,8x H100,eu-west,negotiated,18.40,2026-11-01,offer 4711,,,,,
+Our data centre,H100 SXM,8,node 1,here,owned,,2026-11-01,invoice,280000,4,10200,1.3,0.12
+"""
 _LAST_REFRESHES = """
     SELECT source_name, max_by(report, refresh_id), max(refreshed_at), count(*)
     FROM price_refreshes GROUP BY source_name
@@ -76,8 +82,17 @@ def _show_source(
 def _show_sheet_upload(warehouse: Warehouse) -> None:
     st.subheader("Your own prices")
     st.markdown(
-        "A CSV or Excel file with one offer per row: provider, instance type, GPU, count, region, purchase "
-        "option, USD per hour and the date of the price. It lands whole or not at all."
+        "A CSV or Excel file with one offer per row: negotiated rates, and machines that you own from their "
+        "purchase price, power and years of use. It lands whole or not at all."
+    )
+    st.download_button(
+        "Example sheet",
+        EXAMPLE_SHEET,
+        file_name="price-sheet.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        key=f"{KEY}example_sheet",
+        on_click="ignore",
     )
     uploaded = st.file_uploader(
         "Price sheet", type=["csv", "xlsx"], key=f"{KEY}sheet", max_upload_size=SHEET_LIMIT_MB

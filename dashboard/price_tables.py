@@ -37,15 +37,15 @@ COVERS_TITLES: Mapping[str, str] = {
 }
 OFFER_COLUMNS: Mapping[str, Column] = {
     "gpu": Column("GPU"),
+    "usd_per_gpu_hour": Column("Price of a GPU", "USD per GPU-hour"),
+    "observed_on": Column("Seen on"),
     "provider": Column("Provider"),
     "instance_type": Column("Instance"),
     "gpu_count": Column("GPUs"),
     "region": Column("Region"),
     "option": Column("Purchase option"),
-    "usd_per_gpu_hour": Column("Price of a GPU", "USD per GPU-hour"),
-    "observed_on": Column("Seen on"),
-    "stale": Column("Stale"),
     "source": Column("Source"),
+    "stale": Column("Stale"),
     "usd_per_hour": Column("Price of the machine", "USD per hour"),
     "covers": Column("Price covers"),
     "date_basis": Column("How the date is known"),
