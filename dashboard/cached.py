@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 
 from inferplan.datasets import catalog
+from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.schema import Offer
 from inferplan.datasets.warehouse import Warehouse
-from inferplan.planner.answers import GpuFit, fit_all_gpus
+from inferplan.planner.answers import GpuFit, fewest_gpus, fit_all_gpus, largest_context
 from inferplan.planner.case import Case
 from inferplan.planner.deployment import Deployment
 from inferplan.planner.memory import Fit, fit
@@ -28,6 +29,14 @@ OF_EVERY_GPU = (
 """Fields of a case that matter when its GPU and its load do not."""
 
 
+class Room(NamedTuple):
+    """How far a deployment reaches."""
+
+    largest_context_tokens: int | None
+    why_unknown: str
+    fewest: Deployment | None
+
+
 def canonical(case: Case) -> str:
     """Return the case as JSON without what is default, the same for equal cases."""
     return case.model_dump_json(exclude_none=True, exclude_defaults=True)
@@ -41,6 +50,11 @@ def deployment(case: Case) -> Deployment:
 def memory_fit(case: Case) -> Fit:
     """Return the fit of ``case``; raises ``InferplanError`` as the planner does."""
     return _memory_fit(canonical(case))
+
+
+def room(case: Case, sequences: int) -> Room:
+    """Return how far ``case`` reaches with ``sequences`` at once on a replica."""
+    return _room(canonical(case), sequences)
 
 
 def every_gpu(case: Case) -> list[GpuFit]:
@@ -57,6 +71,16 @@ def _deployment(case_json: str) -> Deployment:
 @st.cache_resource(max_entries=KEEP, ttl=KEEP_S, show_spinner=False)
 def _memory_fit(case_json: str) -> Fit:
     return fit(_deployment(case_json))
+
+
+@st.cache_resource(max_entries=KEEP, ttl=KEEP_S, show_spinner=False)
+def _room(case_json: str, sequences: int) -> Room:
+    asked = _deployment(case_json)
+    try:
+        longest, unknown = largest_context(asked, sequences), ""
+    except InferplanError as error:
+        longest, unknown = None, str(error)
+    return Room(longest, unknown, fewest_gpus(asked, sequences))
 
 
 @st.cache_resource(max_entries=KEEP_COMPARISONS, ttl=KEEP_S, show_spinner="Trying every GPU")

@@ -13,7 +13,7 @@ from inferplan.dashboard.price_tables import option_title
 from inferplan.dashboard.state import PREFIX, change
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.schema import GIB, Offer
-from inferplan.planner.answers import Change, GpuFit, changes_to_fit, fewest_gpus, largest_context
+from inferplan.planner.answers import Change, GpuFit, changes_to_fit
 from inferplan.planner.case import Case
 from inferplan.planner.deployment import Deployment
 from inferplan.planner.memory import Fit
@@ -29,28 +29,25 @@ def asked_sequences(current: Case) -> int:
 
 def show_room(current: Case, found: Fit) -> None:
     """Show how far the context, the concurrency and the number of GPUs can be moved."""
-    deployment = cached.deployment(current)
     asked = asked_sequences(current)
+    room = cached.room(current, asked)
     together = formats.plural(asked, "sequence")
+    longest = room.largest_context_tokens
     with st.container(horizontal=True, gap="medium"):
-        try:
-            longest = largest_context(deployment, asked)
-            st.metric(
-                f"Largest context for {together}",
-                f"{formats.count(longest)} tokens" if longest else "none",
-                help="Tokens of prompt and answer that each of them can have, up to the model's own limit",
-            )
-        except InferplanError as error:
-            st.metric(f"Largest context for {together}", "unknown", help=formats.plain(str(error)))
+        st.metric(
+            f"Largest context for {together}",
+            f"{formats.count(longest)} tokens" if longest else "unknown" if room.why_unknown else "none",
+            help=formats.plain(room.why_unknown)
+            or "Tokens of prompt and answer that each of them can have, up to the model's own limit",
+        )
         st.metric(
             "Largest concurrency",
             formats.plural(int(found.max_concurrency) * current.dp if found.fits else 0, "sequence"),
             help=f"Sequences of {formats.count(found.max_model_len)} tokens, all replicas together",
         )
-        fewest = fewest_gpus(deployment, asked)
         st.metric(
             f"Fewest {current.gpu} for {together}",
-            _shape(fewest) if fewest else "more than 64",
+            _shape(room.fewest) if room.fewest else "more than 64",
             help="Tensor parallelism within a machine of 8, then pipeline stages; one replica",
         )
 
