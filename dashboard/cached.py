@@ -14,6 +14,7 @@ from inferplan.planner.answers import GpuFit, fewest_gpus, fit_all_gpus, largest
 from inferplan.planner.case import Case
 from inferplan.planner.deployment import Deployment
 from inferplan.planner.memory import Fit, fit
+from inferplan.planner.performance import Estimate, estimate
 from inferplan.pricing.offers import current_offers, load_snapshot
 
 if TYPE_CHECKING:
@@ -27,6 +28,11 @@ OF_EVERY_GPU = (
     "gpu_memory_utilization", "max_model_len", "max_num_batched_tokens", "max_num_seqs", "enforce_eager",
 )  # fmt: skip
 """Fields of a case that matter when its GPU and its load do not."""
+
+
+def speed(case: Case) -> Estimate:
+    """Return the speed of ``case`` under its load; raises ``InferplanError`` as the planner does."""
+    return _speed(canonical(case))
 
 
 class Room(NamedTuple):
@@ -71,6 +77,11 @@ def _deployment(case_json: str) -> Deployment:
 @st.cache_resource(max_entries=KEEP, ttl=KEEP_S, show_spinner=False)
 def _memory_fit(case_json: str) -> Fit:
     return fit(_deployment(case_json))
+
+
+@st.cache_resource(max_entries=KEEP, ttl=KEEP_S, show_spinner=False)
+def _speed(case_json: str) -> Estimate:
+    return estimate(_deployment(case_json), Case.model_validate_json(case_json).workload())
 
 
 @st.cache_resource(max_entries=KEEP, ttl=KEEP_S, show_spinner=False)

@@ -69,6 +69,7 @@ with st.container(horizontal=True, gap="medium"):
     st.metric("First token", formats.duration(best["ttft_s"]))
     st.metric("Each token", formats.duration(best["tpot_s"]))
     st.metric("All replicas, per hour", formats.usd(best["usd_per_hour"]))
+comparison_views.show_basis(current, best)
 
 st.subheader("Cost against speed")
 points = found.points.assign(
