@@ -12,7 +12,7 @@ from inferplan.planner.performance.constants import Constants
 from inferplan.planner.performance.roofline import Time, decode_step, prompt
 from inferplan.planner.performance.work import Column, Work
 
-SEARCH_STEPS = 24
+SEARCH_STEPS = 18
 OVERLOAD_REQUESTS = 300  # an overloaded queue grows for ever: told for a run of so many requests
 
 
@@ -43,7 +43,11 @@ class Steady:
 
 
 def room(work: Work, load: Load) -> Column:
-    """Return the sequences per replica that pool and scheduler let run, at least one."""
+    """Return the sequences per replica that pool and scheduler let run, at least one.
+
+    A step starts new prompts of ``batch_tokens`` at most, and a request stays for as many steps as it has
+    output tokens: more than ``output_tokens * batch_tokens / new_tokens`` cannot run at once.
+    """
     tokens = load.input_tokens + load.output_tokens / 2
     held = (
         work.held_token_bytes * tokens
@@ -51,12 +55,18 @@ def room(work: Work, load: Load) -> Column:
         + work.held_state_bytes
     )
     fitting = work.pool_bytes / np.maximum(held, 1.0)
-    return np.maximum(1.0, np.minimum(fitting * work.pp, work.max_sequences))
+    admitted = load.output_tokens * work.batch_tokens / _new_tokens(load)
+    return np.maximum(1.0, np.minimum(np.minimum(fitting, admitted) * work.pp, work.max_sequences))
+
+
+def _new_tokens(load: Load) -> Column:
+    """Return the tokens of a prompt that are not reused."""
+    return np.maximum(1.0, load.input_tokens * (1 - load.prefix_cache_hit_rate))
 
 
 def steady_state(work: Work, constants: Constants, load: Load) -> Steady:
     """Return the steady state of each row."""
-    new_tokens = np.maximum(1.0, load.input_tokens * (1 - load.prefix_cache_hit_rate))
+    new_tokens = _new_tokens(load)
     reading = prompt(work, constants, new_tokens, load.input_tokens - new_tokens)
     most = room(work, load)
     by_rate = np.isnan(load.concurrency)

@@ -1,11 +1,14 @@
 """How near to its ceilings an engine comes on a GPU: the numbers that only measurements can give."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
 
+from inferplan.datasets.benchmarks import calibration
 from inferplan.planner.deployment import Deployment
+from inferplan.planner.performance.features import features
 from inferplan.planner.performance.work import Column
 
 
@@ -44,20 +47,26 @@ def stack_constants(rows: Sequence[Constants]) -> Constants:
     return Constants(*(np.concatenate([getattr(r, f.name) for r in rows]) for f in fields(Constants)))
 
 
-_BY_ENGINE = {
-    # bandwidth, arithmetic, layer_s, collective_s, first_token_s: medians of measurements, 2025-2026
-    "vllm": (0.77, 0.56, 51e-6, 20e-6, 0.07),
-    "tensorrt-llm": (0.74, 0.45, 33e-6, 24e-6, 0.09),
-    "sglang": (0.66, 0.50, 66e-6, 20e-6, 0.17),
-    "llama.cpp": (0.62, 0.35, 40e-6, 20e-6, 0.05),
-}
+NAMES = tuple(field.name for field in fields(Constants))
+SMALLEST_LOG, LARGEST_LOG = -40.0, 5.0  # keeps exponentials finite for any features
+SHARES = [
+    place
+    for place, name in enumerate(NAMES)
+    if name.split("_")[0] in ("bandwidth", "arithmetic", "prompt", "link")
+]
+CEILING = 0.97  # no share of a ceiling may exceed this: the roofline stays a bound
 
 
 def constants(deployment: Deployment) -> Constants:
-    """Return the constants of ``deployment``."""
-    bandwidth, arithmetic, layer_s, collective_s, first_token_s = _BY_ENGINE[deployment.engine]
-    values = (
-        bandwidth, bandwidth, bandwidth, arithmetic, 0.4 * arithmetic, arithmetic, 0.5 * arithmetic, 0.35,
-        0.6, layer_s, 0.3 * layer_s, collective_s, 1e-3, 2e-6, 1.0, first_token_s, 0.1,
-    )  # fmt: skip
+    """Return the constants of ``deployment`` from the calibration in use."""
+    return evaluated(features(deployment), calibration().constants)
+
+
+def evaluated(found: Mapping[str, float], logs: Mapping[str, Mapping[str, float]]) -> Constants:
+    """Return the constants of features ``found``: each the exponential of a sum over its features."""
+    values = []
+    for place, name in enumerate(NAMES):
+        total = sum(logs[name].get(feature, 0.0) * value for feature, value in found.items())
+        value = math.exp(min(max(total, SMALLEST_LOG), LARGEST_LOG))
+        values.append(min(value, CEILING) if place in SHARES else value)
     return Constants(*(np.array([value]) for value in values))

@@ -7,23 +7,24 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from inferplan.datasets.benchmarks import calibration
 from inferplan.datasets.errors import InferplanError
 from inferplan.planner.deployment import Deployment
 from inferplan.planner.interval import Interval
 from inferplan.planner.memory import Fit, fit
+from inferplan.planner.memory.settings import resolve
 from inferplan.planner.performance.batching import Load, Steady, steady_state
 from inferplan.planner.performance.constants import Constants, constants, stack_constants
+from inferplan.planner.performance.intervals import Evidence, bounds, evidence, place
 from inferplan.planner.performance.result import BoundBy, Estimate
 from inferplan.planner.performance.work import Column, Work, stack, work
 from inferplan.planner.workload import Workload
 
 CHUNK = 16_384  # rows whose columns stay in a processor's second-level cache
-DEFAULT_MAX_SEQUENCES = 1024  # vllm v0.15 max_num_seqs on large GPUs
-DEFAULT_BATCH_TOKENS = 8192  # vllm v0.15 max_num_batched_tokens
 
-TTFT_SPREAD = (0.45, 2.2)  # 80 % interval as factors of the expected value
-TPOT_SPREAD = (0.74, 1.59)
-THROUGHPUT_SPREAD = (0.68, 1.33)
+# sglang server_args.py v0.5: max_running_requests follows the pool, 4096 at most; llama.cpp's slots are taken
+# to be as many as the load asks for.
+UNLIMITED_SEQUENCES = {"sglang": 4096, "llama.cpp": 256}
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +35,7 @@ class Served:
     fit: Fit
     work: Work
     constants: Constants
+    evidence: Evidence
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,14 +66,19 @@ def serve(deployment: Deployment, found: Fit | None = None) -> Served:
         If the weights alone are larger than the GPU, or a format is not known.
     """
     found = found or fit(deployment)
+    return Served(deployment, found, work_of(deployment, found), constants(deployment), evidence(deployment))
+
+
+def work_of(deployment: Deployment, found: Fit) -> Work:
+    """Return what ``deployment`` with the memory ``found`` has to do; raises as ``serve`` does."""
     memory = found.memory
     if memory.weights_bytes >= memory.total_bytes:
         msg = f"cannot estimate what does not fit: {found.reason}"
         raise InferplanError(msg)
     pool = max(0, memory.kv_pool_bytes + memory.state_pool_bytes)
-    sequences = deployment.max_num_seqs or DEFAULT_MAX_SEQUENCES
-    tokens = deployment.max_num_batched_tokens or DEFAULT_BATCH_TOKENS
-    return Served(deployment, found, work(deployment, pool, sequences, tokens), constants(deployment))
+    limits = resolve(deployment)
+    sequences = deployment.max_num_seqs or UNLIMITED_SEQUENCES.get(deployment.engine, limits.sequences)
+    return work(deployment, pool, sequences, limits.batch_tokens)
 
 
 def estimate_many(
@@ -108,22 +115,27 @@ def estimate_many(
             math.nan if request_rate_per_s is None else request_rate_per_s, prefix_cache_hit_rate,
         )
     ]  # fmt: skip
+    known = np.array([float(one.evidence.nearness == "known") for one in served])
     parts = []
     for start in range(0, max(len(rows), 1), CHUNK):
         window = slice(start, start + CHUNK)
         chosen = rows[window]
         asked = Load(*(values[window] for values in load))
-        parts.append(_columns(steady_state(table.take(chosen), fitted.take(chosen), asked)))
+        found = steady_state(table.take(chosen), fitted.take(chosen), asked)
+        parts.append(_columns(found, known[chosen]))
     return Estimates(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def _columns(found: Steady) -> tuple[NDArray[np.generic], ...]:
+def _columns(found: Steady, known: Column) -> tuple[NDArray[np.generic], ...]:
+    share = found.prefill_share
+    places = place(known, share)
+    ttft, tpot, throughput = (bounds(metric, places) for metric in ("ttft", "tpot", "throughput"))
     return (
         found.ttft_s, found.tpot_s, found.output_tokens_per_s, found.requests_per_s, found.running,
-        found.prefill_share, found.saturated.astype(np.bool_),
-        found.ttft_s * TTFT_SPREAD[0], found.ttft_s * TTFT_SPREAD[1],
-        found.tpot_s * TPOT_SPREAD[0], found.tpot_s * TPOT_SPREAD[1],
-        found.output_tokens_per_s * THROUGHPUT_SPREAD[0], found.output_tokens_per_s * THROUGHPUT_SPREAD[1],
+        share, found.saturated.astype(np.bool_),
+        found.ttft_s * ttft.low, found.ttft_s * ttft.high,
+        found.tpot_s * tpot.low, found.tpot_s * tpot.high,
+        found.output_tokens_per_s * throughput.low, found.output_tokens_per_s * throughput.high,
     )  # fmt: skip
 
 
@@ -146,7 +158,7 @@ def estimate(deployment: Deployment, workload: Workload) -> Estimate:
         )
     )  # fmt: skip
     found = steady_state(served.work, served.constants, load)
-    columns = Estimates(*_columns(found))
+    columns = Estimates(*_columns(found, np.array([float(served.evidence.nearness == "known")])))
     return Estimate(
         ttft_s=_interval(columns.ttft_low_s, columns.ttft_s, columns.ttft_high_s),
         tpot_s=_interval(columns.tpot_low_s, columns.tpot_s, columns.tpot_high_s),
@@ -158,7 +170,30 @@ def estimate(deployment: Deployment, workload: Workload) -> Estimate:
         prefill_share=float(columns.prefill_share[0]),
         bound_by=_bound_by(found),
         saturated=bool(columns.saturated[0]),
-        basis="roofline with constants per engine from published measurements of 2025-2026",
+        basis=_basis(served),
+    )
+
+
+def _basis(served: Served) -> str:
+    """Return what the estimate rests on and how near that is."""
+    used, found, deployment = calibration(), served.evidence, served.deployment
+    model, gpu, engine = deployment.architecture.name or "this model", deployment.gpu.name, deployment.engine
+    near = (
+        f"{found.same_model_gpu_engine} of {model} on {gpu} under {engine}" if found.same_model_gpu_engine
+        else f"none of {model} on {gpu} under {engine}: {found.same_gpu_engine} of other models on that GPU,"
+        f" {found.same_model_engine} of that model on other GPUs, {found.same_engine} under {engine} in all"
+    )  # fmt: skip
+    split = "run" if found.same_model_gpu_engine else "model"
+    error = next((e.median for e in used.errors if e.metric == "tpot" and e.left_out == split), None)
+    said = (
+        ""
+        if error is None
+        else f"; with such a {split} left out, time per token is {error:.0%} off at the median"
+    )
+    fits = "" if served.fit.fits else f"; mind: at these settings {served.fit.reason}"
+    return (
+        f"bytes, operations and messages, calibrated on {used.runs:,} published runs (fitted"
+        f" {used.fitted_on}), {near}{said}{fits}"
     )
 
 
