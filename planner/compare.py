@@ -38,6 +38,8 @@ class Search(Row):
         1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024,
     )  # fmt: skip
     """Requests in flight per replica; the engine queues those that it cannot run."""
+    partial_prices: bool = False
+    """Rank offers, too, whose price leaves out CPU and memory."""
     rank_by: RankBy = "usd_per_request"
 
 
@@ -178,14 +180,14 @@ def _joined(
 ) -> Comparison:
     tried = pd.concat([loads["case_index"], misfits["case_index"]]).drop_duplicates().to_frame()
     frames = {"loads": loads, "misfits": misfits, "tried": tried, "offers": _offers_frame(offers)}
-    figure = search.rank_by
+    choices = {"figure": search.rank_by, "partial_prices": str(search.partial_prices).upper()}
     with warehouse.transaction() as cursor:
         for name, frame in frames.items():
             cursor.register(name, frame)
         cursor.execute(queries.JUDGED)
-        cursor.execute(queries.PRICED)
+        cursor.execute(queries.PRICED.format(**choices))
         answers = [
-            cursor.execute(sql.format(figure=figure)).df()
+            cursor.execute(sql.format(**choices)).df()
             for sql in (queries.RANKED, queries.POINTS, queries.REFUSED)
         ]
     return Comparison(*answers)

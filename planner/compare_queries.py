@@ -31,6 +31,7 @@ SELECT j.*, o.* EXCLUDE (gpu),
     (j.input_tokens + j.output_tokens) / usd_per_request AS tokens_per_usd
 FROM judged AS j JOIN offers AS o USING (gpu)
 WHERE o.machine_usd_per_hour IS NOT NULL AND floor(o.gpu_count) >= j.gpus
+    AND (o.price_covers <> 'gpu_only' OR {partial_prices})
 """
 
 RANKED = """
@@ -73,6 +74,8 @@ SELECT a.case_index, a.offer_id, a.provider, a.instance_type, a.region, a.purcha
     CASE
         WHEN a.machine_usd_per_hour IS NULL THEN 'no public price: ' || a.no_price_reason
         WHEN a.gpu_count < 1 THEN 'a fraction of a GPU'
+        WHEN a.price_covers = 'gpu_only' AND NOT {partial_prices}
+            THEN 'the price leaves out CPU and memory, which are billed on top'
         WHEN n.offer_id IS NOT NULL THEN printf(
             'misses the latency target: at best TTFT %.0f ms, TPOT %.1f ms, end to end %.1f s',
             n.ttft_s * 1000, n.tpot_s * 1000, n.e2e_s)

@@ -58,6 +58,13 @@ def test_reasons_name_what_is_wrong(warehouse: Warehouse) -> None:
     assert refused["quote"] == "no public price: a quote is needed"
 
 
+def test_a_price_without_the_machine_is_ranked_only_when_asked_for(warehouse: Warehouse) -> None:
+    gpu_only = H100.model_copy(update={"price_covers": "gpu_only"})
+    found = compare(warehouse, [CASE], [gpu_only])
+    assert found.refused["reason"].item() == "the price leaves out CPU and memory, which are billed on top"
+    assert len(compare(warehouse, [CASE], [gpu_only], Search(partial_prices=True)).ranked) == 1
+
+
 def test_costs_are_those_of_the_scalar_functions_at_the_same_load(warehouse: Warehouse) -> None:
     found = compare(warehouse, [CASE], [H100X8], Search(tensor_parallel=(2,), concurrencies=(16,)))
     (row,) = found.ranked.to_dict("records")

@@ -24,6 +24,7 @@ MILLISECONDS = 1000
 @click.option(
     "--purchase-option", "purchase_options", multiple=True, help="on_demand, spot, reserved_1y, ..."
 )
+@click.option("--partial-prices", is_flag=True, help="Rank also prices that leave out CPU and memory.")
 @click.option("--slo-ttft-ms", type=float, help="Target for the time to first token.")
 @click.option("--slo-tpot-ms", type=float, help="Target for the time per output token.")
 @click.option("--slo-e2e-ms", type=float, help="Target for the whole request.")
@@ -37,6 +38,7 @@ def command(
     providers: tuple[str, ...],
     regions: tuple[str, ...],
     purchase_options: tuple[str, ...],
+    partial_prices: bool,
     slo_ttft_ms: float | None,
     slo_tpot_ms: float | None,
     slo_e2e_ms: float | None,
@@ -60,6 +62,7 @@ def command(
         providers=providers,
         regions=regions,
         purchase_options=purchase_options,
+        partial_prices=partial_prices,
         rank_by=rank_by,
     )
     with Warehouse.open() as warehouse:
