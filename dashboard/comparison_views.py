@@ -79,6 +79,11 @@ def search_inputs(offers: tuple[Offer, ...]) -> Search:
     )
 
 
+def praise(search: Search) -> str:
+    """Return what the first row of the ranking is."""
+    return "Cheapest" if search.rank_by.startswith("usd") else f"Best by {RANKINGS[search.rank_by]}"
+
+
 def _several(label: str, name: str, options: list[str]) -> tuple[str, ...]:
     found = st.multiselect(label, options, placeholder="every one", key=KEY + name, persist_state="session")
     return tuple(found)

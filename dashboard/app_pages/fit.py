@@ -2,12 +2,12 @@
 
 import streamlit as st
 
-from inferplan.dashboard import cached, charts, fit_answers, fit_views, formats, inputs
+from inferplan.dashboard import cached, charts, fit_answers, fit_views, formats, inputs, model_inputs
 from inferplan.dashboard.state import PREFIX, case
 from inferplan.datasets.errors import InferplanError
 
 with st.sidebar:
-    inputs.model_picker()
+    model_inputs.model_picker()
     inputs.gpu_picker()
     inputs.parallelism()
     inputs.precision()
@@ -27,7 +27,7 @@ except InferplanError as error:
 memory = found.memory
 asked = fit_answers.asked_sequences(current)
 holds_all = found.max_concurrency >= asked
-st.markdown(inputs.summary(current))
+st.markdown(model_inputs.summary(current))
 if found.fits:
     st.success(f"**It fits:** {formats.plain(found.reason)}.", icon=":material/check_circle:")
 else:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from inferplan.dashboard import formats, inputs
+from inferplan.dashboard import formats, inputs, model_inputs
 from inferplan.dashboard.connection import warehouse
 from inferplan.dashboard.navigation import page_path, page_title
 from inferplan.dashboard.state import FIRST_CASE, case, refuse, use
@@ -111,7 +111,7 @@ for column, (stem, question, answer) in zip(st.columns(3), QUESTIONS, strict=Tru
         link(stem, "Find out")
 
 if current != FIRST_CASE:
-    st.markdown(f"You are working on {inputs.summary(current)}.")
+    st.markdown(f"You are working on {model_inputs.summary(current)}.")
     st.button(
         "Start again with the example", on_click=use, args=(FIRST_CASE,), key="inferplan.overview.reset"
     )

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from inferplan.dashboard import formats, inputs, plan_actions, plan_views
+from inferplan.dashboard import formats, inputs, model_inputs, plan_actions, plan_views
 from inferplan.dashboard.connection import warehouse
 from inferplan.dashboard.state import case, opened_plan
 from inferplan.datasets.errors import InferplanError
@@ -42,7 +42,7 @@ if (gone := plan_actions.just_deleted()) is not None:
 opened = opened_plan()
 results = evaluate(current)
 st.subheader("Current plan")
-st.markdown(inputs.summary(case()))
+st.markdown(model_inputs.summary(case()))
 plan_views.show_price_choice()
 plan_views.show_results(current, results)
 if newer is not None and opened is not None:
@@ -117,7 +117,7 @@ if upload.open:
             except InferplanError as error:
                 st.error(formats.plain(str(error)), icon=":material/error:")
             else:
-                st.markdown(f"**{formats.plain(found.name)}** · {inputs.summary(found.case)}")
+                st.markdown(f"**{formats.plain(found.name)}** · {model_inputs.summary(found.case)}")
                 with st.container(horizontal=True):
                     st.button("Open", key=f"{KEY}open_file", on_click=plan_actions.open_file, args=(found,))
                     st.button("Save", key=f"{KEY}save_file", on_click=plan_actions.save_file, args=(found,))

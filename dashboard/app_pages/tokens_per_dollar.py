@@ -2,12 +2,10 @@
 
 import streamlit as st
 
-from inferplan.dashboard import cached, charts, comparison_views, formats, hosted_views, inputs
+from inferplan.dashboard import cached, charts, comparison_views, formats, hosted_views, inputs, model_inputs
 from inferplan.dashboard.connection import warehouse
 from inferplan.dashboard.state import case, pinned_prices
 from inferplan.datasets.errors import InferplanError
-
-MILLISECONDS = 1000
 
 st.title("Tokens per dollar")
 inputs.show_problem()
@@ -19,7 +17,7 @@ except InferplanError as error:
     st.stop()
 
 with st.sidebar:
-    inputs.model_picker()
+    model_inputs.model_picker()
     inputs.precision()
     inputs.workload()
     inputs.latency_target()
@@ -31,7 +29,7 @@ with st.sidebar:
 
 current = case()
 pinned = pinned_prices()
-st.markdown(inputs.workload_summary(current))
+st.markdown(model_inputs.workload_summary(current))
 try:
     found = cached.comparison(store, current, search, pinned)
 except InferplanError as error:
@@ -51,9 +49,10 @@ if found.ranked.empty:
 target = current.slo
 frame = comparison_views.readable(found.ranked, target != type(target)())
 best = frame.iloc[0]
+praise = comparison_views.praise(search)
 interval = formats.usd_range(best["usd_per_mtok_output_low"], best["usd_per_mtok_output_high"])
 st.success(
-    f"**Cheapest: {formats.usd(best['usd_per_mtok_output'])} per million output tokens** ({interval}) "
+    f"**{praise}: {formats.usd(best['usd_per_mtok_output'])} per million output tokens** ({interval}) "
     f"on {best['size']} × {best['gpu']} at {best['provider']}: {best['instance_type']}, {best['region']}, "
     f"{best['option'].lower()}, price seen on {formats.day(best['price_date'])}.".replace("$", "\\$"),
     icon=":material/payments:",
@@ -66,8 +65,9 @@ with st.container(horizontal=True, gap="medium"):
     )
     st.metric("Input, per million tokens", formats.usd(best["usd_per_mtok_input"]))
     st.metric("Tokens per dollar", formats.count(best["tokens_per_usd"]))
-    st.metric("First token", formats.duration(best["ttft_s"]))
-    st.metric("Each token", formats.duration(best["tpot_s"]))
+    for label, name in (("First token", "ttft"), ("Each token", "tpot")):
+        ends = [formats.duration(best[f"{name}_{end}_s"]) for end in ("low", "high")]
+        st.metric(label, formats.duration(best[f"{name}_s"]), help=f"80 % interval {ends[0]} to {ends[1]}")
     st.metric("All replicas, per hour", formats.usd(best["usd_per_hour"]))
 comparison_views.show_basis(current, best)
 
