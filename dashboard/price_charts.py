@@ -49,14 +49,16 @@ def price_distribution(rows: Sequence[Mapping[Any, Any]], gpus: Sequence[str]) -
         "gpu:N", title=None, sort=list(gpus), axis=alt.Axis(labelLimit=LABEL_LIMIT_PX, grid=True, ticks=False)
     )
     base = alt.Chart(alt.InlineData(values=[dict(row) for row in rows]))
-    marks = base.mark_tick(height=MARK_HEIGHT_PX, thickness=2, opacity=0.75).encode(
+    layers = [_offer_marks(base, x, y), _medians(base, y)]
+    return alt.LayerChart(layer=layers, height=len(gpus) * ROW_PX + AXES_PX)
+
+
+def _offer_marks(base: alt.Chart, x: alt.X, y: alt.Y) -> alt.Chart:
+    legend = alt.Legend(title=None, orient="bottom", columns=2)
+    marks: alt.Chart = base.mark_tick(height=MARK_HEIGHT_PX, thickness=2, opacity=0.75).encode(
         x=x,
         y=y,
-        color=alt.Color(
-            "kind:N",
-            scale=alt.Scale(domain=list(KINDS)),
-            legend=alt.Legend(title=None, orient="bottom", columns=2),
-        ),
+        color=alt.Color("kind:N", scale=alt.Scale(domain=list(KINDS)), legend=legend),
         tooltip=[
             alt.Tooltip("offer:N", title="Offer"),
             alt.Tooltip("usd_per_gpu_hour:Q", title="USD per GPU-hour", format="$,.3f"),
@@ -64,7 +66,11 @@ def price_distribution(rows: Sequence[Mapping[Any, Any]], gpus: Sequence[str]) -
             alt.Tooltip("seen:N", title="Seen on"),
         ],
     )
-    median = (
+    return marks
+
+
+def _medians(base: alt.Chart, y: alt.Y) -> alt.Chart:
+    medians: alt.Chart = (
         base.transform_aggregate(median="median(usd_per_gpu_hour)", offers="count()", groupby=["gpu"])
         .mark_point(size=110, strokeWidth=2.5, color="gray", opacity=1, filled=False)
         .encode(
@@ -77,7 +83,7 @@ def price_distribution(rows: Sequence[Mapping[Any, Any]], gpus: Sequence[str]) -
             ],
         )
     )
-    return alt.LayerChart(layer=[marks, median], height=len(gpus) * ROW_PX + AXES_PX)
+    return medians
 
 
 def price_history(rows: Sequence[Mapping[Any, Any]]) -> alt.LayerChart:

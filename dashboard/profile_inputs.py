@@ -41,7 +41,10 @@ def profile_picker() -> Profile:
             f"at most; at least {chosen.min_replicas} replicas, {chosen.spare_replicas} of them spare."
         )
         return chosen
-    base = PROFILES["production"]
+    return _custom(PROFILES["production"])
+
+
+def _custom(base: Profile) -> Profile:
     given: dict[str, object] = {"name": CUSTOM}
     for field, (label, meaning) in SHARES.items():
         percent = st.number_input(

@@ -24,44 +24,46 @@ def usage_percentiles(rows: Sequence[Mapping[Any, Any]], title: str, *, is_share
     is_share
         Whether values are shares (0-1) of a capacity, which is then drawn at 100 %.
     """
-    order = [row["entity"] for row in rows]
     axis = alt.Axis(format="%" if is_share else "~s", tickCount=6, orient="top")
-    scale = alt.Scale(domainMin=0, nice=not is_share) if not is_share else alt.Scale(domain=[0, _reach(rows)])
+    scale = alt.Scale(domain=[0, _reach(rows)]) if is_share else alt.Scale(domainMin=0, nice=True)
+    x = {"title": title, "axis": axis, "scale": scale}
+    order = [row["entity"] for row in rows]
     y = alt.Y("entity:N", title=None, sort=order, axis=alt.Axis(labelLimit=LABEL_LIMIT_PX, ticks=False))
-    base = alt.Chart(alt.InlineData(values=[dict(row) for row in rows]))
-    span = base.mark_rule(strokeWidth=6, opacity=0.25, strokeCap="round").encode(
-        x=alt.X("p50:Q", title=title, axis=axis, scale=scale), x2="max:Q", y=y
-    )
+    span = alt.Chart(alt.InlineData(values=[dict(row) for row in rows]))
+    layers: list[Any] = [
+        span.mark_rule(strokeWidth=6, opacity=0.25, strokeCap="round").encode(
+            x=alt.X("p50:Q", **x), x2="max:Q", y=y
+        ),
+        _percentile_marks(rows, alt.X("value:Q", **x), y, ".1%" if is_share else ",.3~s"),
+    ]
+    if is_share:
+        capacity = alt.Chart(alt.InlineData(values=[{"capacity": 1}]))
+        layers.append(capacity.mark_rule(strokeDash=[4, 3], color="gray").encode(x=alt.X("capacity:Q", **x)))
+    return alt.LayerChart(layer=layers, height=len(rows) * ROW_PX + AXES_PX)
+
+
+def _percentile_marks(rows: Sequence[Mapping[Any, Any]], x: alt.X, y: alt.Y, number: str) -> alt.Chart:
     folded = [
         {"entity": row["entity"], "statistic": name, "value": row[name.casefold()]}
         for row in rows
         for name in STATISTICS
     ]
-    marks = (
+    legend = alt.Legend(title=None, orient="bottom", symbolType="circle", columns=len(STATISTICS))
+    marks: alt.Chart = (
         alt.Chart(alt.InlineData(values=folded))
         .mark_point(filled=True, size=75, opacity=1)
         .encode(
-            x=alt.X("value:Q", title=title, axis=axis, scale=scale),
+            x=x,
             y=y,
-            color=alt.Color(
-                "statistic:O",
-                sort=list(STATISTICS),
-                legend=alt.Legend(title=None, orient="bottom", symbolType="circle", columns=5),
-            ),
+            color=alt.Color("statistic:O", sort=list(STATISTICS), legend=legend),
             tooltip=[
                 alt.Tooltip("entity:N", title="Entity"),
                 alt.Tooltip("statistic:N", title="Statistic"),
-                alt.Tooltip("value:Q", title=title, format=".1%" if is_share else ",.3~s"),
+                alt.Tooltip("value:Q", title="Value", format=number),
             ],
         )
     )
-    layers: list[Any] = [span, marks]
-    if is_share:
-        capacity = alt.Chart(alt.InlineData(values=[{"capacity": 1}])).mark_rule(
-            strokeDash=[4, 3], color="gray"
-        )
-        layers.append(capacity.encode(x=alt.X("capacity:Q", title=title, axis=axis, scale=scale)))
-    return alt.LayerChart(layer=[*layers], height=len(rows) * ROW_PX + AXES_PX)
+    return marks
 
 
 def usage_series(

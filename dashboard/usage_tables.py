@@ -86,6 +86,7 @@ FINDING_COLUMNS = (
     Column("Condition, or why nothing is saved"),
     Column("Sample data"),
 )
+REJECTED_COLUMNS = (Column("Advice"), Column("Entity"), Column("Alternative"), Column("Why not"))
 EVIDENCE_COLUMNS = (
     Column("Advice"),
     Column("Entity"),
@@ -188,28 +189,6 @@ def usage_report(frame: pd.DataFrame, by: str, sources: str) -> Report:
 
 def findings_report(found: Sequence[Finding], profile: Profile, sources: str) -> Report:
     """Return findings with their evidence as a report to download."""
-    rows = tuple(
-        (
-            TITLES[one.action],
-            one.entity,
-            one.model,
-            one.gpu_name,
-            one.gpu_count,
-            one.team,
-            one.savings.low if one.savings else None,
-            one.savings.expected if one.savings else None,
-            one.savings.high if one.savings else None,
-            one.confidence.name.lower(),
-            one.risk,
-            one.effort,
-            one.title,
-            one.detail,
-            one.savings.basis if one.savings else "",
-            one.savings.condition if one.savings else one.no_savings_reason,
-            one.is_sample,
-        )
-        for one in found
-    )
     evidence = tuple(
         (
             TITLES[one.action],
@@ -228,27 +207,43 @@ def findings_report(found: Sequence[Finding], profile: Profile, sources: str) ->
         for piece in one.evidence
     )
     rejected = tuple(
-        (TITLES[one.action], one.entity, other.action.replace("_", " "), other.reason)
+        (TITLES[one.action], one.entity, TITLES.get(other.action, other.action), other.reason)
         for one in found
         for other in one.rejected
     )
-    return Report(
-        "Rightsizing findings",
-        (
-            Table("Findings", FINDING_COLUMNS, rows),
-            Table("Evidence", EVIDENCE_COLUMNS, evidence),
-            Table(
-                "Rejected",
-                (Column("Advice"), Column("Entity"), Column("Alternative"), Column("Why not")),
-                rejected,
-            ),
-        ),
-        (
-            ("Measured in", sources),
-            ("Profile", profile.model_dump_json()),
-            ("Month", "730 hours; USD before tax"),
-        ),
-        now(),
+    tables = (
+        Table("Findings", FINDING_COLUMNS, tuple(map(_finding_row, found))),
+        Table("Evidence", EVIDENCE_COLUMNS, evidence),
+        Table("Rejected", REJECTED_COLUMNS, rejected),
+    )
+    facts = (
+        ("Measured in", sources),
+        ("Profile", profile.model_dump_json()),
+        ("Month", "730 hours; USD before tax"),
+    )
+    return Report("Rightsizing findings", tables, facts, now())
+
+
+def _finding_row(one: Finding) -> tuple[object, ...]:
+    worth = one.savings
+    return (
+        TITLES[one.action],
+        one.entity,
+        one.model,
+        one.gpu_name,
+        one.gpu_count,
+        one.team,
+        worth.low if worth else None,
+        worth.expected if worth else None,
+        worth.high if worth else None,
+        one.confidence.name.lower(),
+        one.risk,
+        one.effort,
+        one.title,
+        one.detail,
+        worth.basis if worth else "",
+        worth.condition if worth else one.no_savings_reason,
+        one.is_sample,
     )
 
 
