@@ -15,10 +15,10 @@ import pandas as pd
 from inferplan.datasets.errors import UnknownNameError
 from inferplan.datasets.uploads.metrics import METRICS
 from inferplan.planner.confidence import DAY_S, confidence
-from inferplan.planner.usage_queries import SINGLE, SUMMED, WEIGHTED
+from inferplan.planner.usage_queries import CHOSEN, FACTS, KINDS, OVERLAPPING, SINGLE, SUMMED, WEIGHTED
 
 if TYPE_CHECKING:
-    from inferplan.datasets.warehouse import Warehouse
+    from inferplan.datasets.warehouse import Cursor, Warehouse
 
 By = Literal["gpu", "node", "replica", "model", "team"]
 GROUPINGS: tuple[By, ...] = ("gpu", "node", "replica", "model", "team")
@@ -62,7 +62,7 @@ def percentiles(
     parameters = _parameters(by, import_ids, metrics)
     if by == "gpu":
         return _finished(_one_by_one(warehouse, parameters))
-    return _finished(warehouse.query(SUMMED, {**parameters, **_SUMMING}))
+    return _finished(_added_up(warehouse, parameters))
 
 
 def by_entity(
@@ -81,7 +81,7 @@ def of_groups(
     """Return ``percentiles`` of sums taken at the same time over groups: entity -> group."""
     parameters = _parameters("mapped", import_ids, metrics)
     parameters |= {"members": list(groups), "groups": list(groups.values())}
-    return _finished(warehouse.query(SUMMED, {**parameters, **_SUMMING}))
+    return _finished(_added_up(warehouse, parameters))
 
 
 def _parameters(
@@ -105,8 +105,30 @@ _SUMMING: dict[str, object] = {
 
 
 def _one_by_one(warehouse: "Warehouse", parameters: Mapping[str, object]) -> pd.DataFrame:
-    parts = [warehouse.query(SINGLE, parameters), warehouse.query(WEIGHTED, parameters)]
-    return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+    with warehouse.transaction() as cursor:
+        cursor.execute(CHOSEN, parameters)
+        cursor.execute(FACTS)
+        kinds = cursor.execute(KINDS).fetchall()[0]
+        asked = [
+            sql for sql, is_there in zip((SINGLE, OVERLAPPING, WEIGHTED), kinds, strict=True) if is_there
+        ]
+        parts = [cursor.execute(sql).df() for sql in asked or [SINGLE]]
+        _forget(cursor)
+    return pd.concat(parts, ignore_index=True)
+
+
+def _added_up(warehouse: "Warehouse", parameters: Mapping[str, object]) -> pd.DataFrame:
+    with warehouse.transaction() as cursor:
+        cursor.execute(CHOSEN, parameters)
+        cursor.execute(FACTS)
+        found = cursor.execute(SUMMED, _SUMMING).df()
+        _forget(cursor)
+    return found
+
+
+def _forget(cursor: "Cursor") -> None:
+    cursor.execute("DROP TABLE facts")
+    cursor.execute("DROP TABLE chosen")
 
 
 _QUANTILES = ("p50", "p90", "p95", "p99", "p999")

@@ -22,7 +22,8 @@ def write(path: Path, megabytes: int) -> None:
     """Write a long table: one row per GPU and minute, in order of time."""
     minutes = megabytes * 1_000_000 // BYTES_PER_ROW // GPUS
     duckdb.execute(
-        "COPY (SELECT strftime(TIMESTAMP '2026-10-05' + INTERVAL 1 MINUTE * m, '%Y-%m-%dT%H:%M:%SZ') AS timestamp, "
+        "COPY (SELECT strftime(TIMESTAMP '2026-10-05' + INTERVAL 1 MINUTE * m, '%Y-%m-%dT%H:%M:%SZ') "
+        "AS timestamp, "
         "'gpu-' || g AS gpu_uuid, round(0.5 + 0.4 * sin(m / 100 + g), 4) AS sm_active_ratio "
         f"FROM range({minutes}) AS t(m), range({GPUS}) AS u(g)) TO '{path}' (HEADER)"
     )
@@ -45,7 +46,8 @@ def main() -> None:
             ours_s = time.perf_counter() - begin
         peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(
-            f"{path.stat().st_size / 1e6:,.0f} MB, {report.values_kept:,} samples: read_csv {theirs_s:.2f} s, "
+            f"{path.stat().st_size / 1e6:,.0f} MB, {report.values_kept:,} samples: "
+            f"read_csv {theirs_s:.2f} s, "
             f"import {ours_s:.2f} s, ratio {ours_s / theirs_s:.2f}, peak memory {peak_mib:,.0f} MiB"
         )
 
