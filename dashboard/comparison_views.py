@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from inferplan.dashboard import cached, formats
+from inferplan.dashboard import formats
 from inferplan.dashboard.downloads import download_menu
 from inferplan.dashboard.price_tables import option_title
 from inferplan.dashboard.reports import Column, Report, table_of_frame
@@ -166,27 +166,6 @@ def _shown(name: str, column: Column) -> Any:
 def _facts(current: Case) -> tuple[tuple[str, str], ...]:
     inputs = current.model_dump(mode="json", exclude_none=True, exclude={"config", "id", "gpu", "tp", "dp"})
     return tuple((name, str(value)) for name, value in inputs.items())
-
-
-def show_basis(current: Case, best: pd.Series) -> None:
-    """Show what limits the cheapest deployment and what its estimate rests on."""
-    found = cached.speed(
-        current.model_copy(
-            update={
-                "gpu": str(best["gpu"]),
-                "gpu_memory_gib": None,
-                "tp": int(best["tp"]),
-                "dp": 1,
-                "concurrency": max(1, int(best["concurrency"])),
-                "request_rate": None,
-            }
-        )
-    )
-    st.caption(
-        f"Limited by {found.bound_by.replace('_', ' ')}; {formats.significant(found.running_sequences)} of "
-        f"{formats.count(best['concurrency'])} requests in flight run at once on a replica. "
-        f"Speed: {formats.plain(found.basis)}."
-    )
 
 
 def show_refused(refused: pd.DataFrame) -> None:

@@ -183,3 +183,11 @@ def test_the_overview_counts_what_is_known_and_loads_the_sample_fleet_once() -> 
     app.button(key="inferplan.overview.load_sample").click().run()
     assert "sample fleet" in texts(shown(app))
     assert "inferplan.overview.load_sample" not in [button.key for button in app.button]
+
+
+def test_published_runs_near_the_estimate_are_shown_with_their_source() -> None:
+    app = opened("tokens_per_dollar")
+    app.session_state["inferplan.compare.near"] = True
+    runs = next(found.value for found in shown(app.run()).dataframe if "Differs in" in found.value)
+    assert (runs["Source"].str.len() > 0).all()
+    assert runs["Each token"].notna().any()

@@ -2,7 +2,16 @@
 
 import streamlit as st
 
-from inferplan.dashboard import cached, charts, comparison_views, formats, hosted_views, inputs, model_inputs
+from inferplan.dashboard import (
+    cached,
+    charts,
+    comparison_views,
+    evidence_views,
+    formats,
+    hosted_views,
+    inputs,
+    model_inputs,
+)
 from inferplan.dashboard.connection import warehouse
 from inferplan.dashboard.state import case, pinned_prices
 from inferplan.datasets.errors import InferplanError
@@ -69,7 +78,7 @@ with st.container(horizontal=True, gap="medium"):
         ends = [formats.duration(best[f"{name}_{end}_s"]) for end in ("low", "high")]
         st.metric(label, formats.duration(best[f"{name}_s"]), help=f"80 % interval {ends[0]} to {ends[1]}")
     st.metric("All replicas, per hour", formats.usd(best["usd_per_hour"]))
-comparison_views.show_basis(current, best)
+evidence_views.show_evidence(evidence_views.of_row(current, best))
 
 st.subheader("Cost against speed")
 points = found.points.assign(

@@ -1,0 +1,75 @@
+"""Part of the page Tokens per dollar: what the estimate rests on, and published runs that come near it."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from inferplan.dashboard import cached, formats
+from inferplan.dashboard.state import PREFIX
+from inferplan.planner.case import Case
+from inferplan.planner.performance import NearMeasurement, nearest_measurements
+
+MEASUREMENTS = 8
+
+
+def of_row(current: Case, row: pd.Series) -> Case:
+    """Return ``current`` on the deployment and at the load of a ranked row, one replica of it."""
+    changed = {
+        "gpu": str(row["gpu"]),
+        "gpu_memory_gib": None,
+        "tp": int(row["tp"]),
+        "dp": 1,
+        "concurrency": max(1, int(row["concurrency"])),
+        "request_rate": None,
+    }
+    return current.model_copy(update=changed)
+
+
+def show_evidence(best: Case) -> None:
+    """Show what limits a replica, what its estimate rests on, and what others measured."""
+    found = cached.speed(best)
+    st.caption(
+        f"Limited by {found.bound_by.replace('_', ' ')}; {formats.significant(found.running_sequences)} of "
+        f"{formats.plural(float(best.concurrency or 1), 'request')} in flight run at once on a replica. "
+        f"The speed is estimated from {formats.plain(found.basis)}."
+    )
+    near = st.expander(
+        "What others measured", icon=":material/speed:", key=f"{PREFIX}compare.near", on_change="rerun"
+    )
+    if not near.open:
+        return
+    runs = nearest_measurements(cached.deployment(best), best.workload(), MEASUREMENTS)
+    near.dataframe(
+        [_row(run) for run in runs],
+        column_config={
+            "First token": st.column_config.NumberColumn("First token (ms)", format=formats.COLUMN_MS),
+            "Each token": st.column_config.NumberColumn("Each token (ms)", format="%.1f"),
+            "Output": st.column_config.NumberColumn("Output (tokens/s)", format=formats.COLUMN_COUNT),
+            "Source": st.column_config.TextColumn(width="large"),
+        },
+        hide_index=True,
+        placeholder="",
+        key=f"{PREFIX}compare.measurements",
+        alt="Published runs that are most like the cheapest deployment",
+    )
+    near.caption("The published runs most like the first offer of the ranking, the nearest first.")
+
+
+def _row(run: NearMeasurement) -> dict[str, object]:
+    one = run.benchmark
+    return {
+        "Model": one.published_model,
+        "GPU": one.gpu,
+        "GPUs": one.gpus,
+        "Engine": one.engine,
+        "Weights": one.weights_dtype,
+        "Tokens": f"{formats.count(one.input_tokens or 0)} in, {formats.count(one.output_tokens or 0)} out",
+        "In flight": None if one.concurrency is None else str(one.concurrency).removesuffix(".0"),
+        "First token": one.ttft_p50_ms or one.ttft_mean_ms,
+        "Each token": one.tpot_p50_ms or one.tpot_mean_ms,
+        "Output": one.output_tokens_per_s,
+        "Differs in": formats.listing(run.differs_in),
+        "Measured on": one.measured_on,
+        "Source": one.source,
+    }
