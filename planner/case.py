@@ -9,9 +9,20 @@ from inferplan.datasets.errors import InferplanError, UnknownNameError
 from inferplan.datasets.schema import GIB, Row
 from inferplan.planner.architecture import Architecture, parse
 from inferplan.planner.deployment import Deployment, EngineName
+from inferplan.planner.memory_options import Lora, MemoryOptions
 from inferplan.planner.workload import Slo, Speculative, Workload
 
 Count = Annotated[int, Field(ge=1)]
+LoraTarget = Literal[
+    "attention", "mlp", "expert", "shared_expert", "router", "recurrent", "embedding", "lm_head"
+]
+LOAD_FIELDS = frozenset(
+    {
+        "input_tokens", "output_tokens", "concurrency", "request_rate", "prefix_cache_hit_rate", "slo",
+        "offer", "usd_per_gpu_hour",
+    }
+)  # fmt: skip
+"""Fields that say what is served and for what price, not what is deployed."""
 
 
 class Case(Row):
@@ -39,6 +50,30 @@ class Case(Row):
     max_num_batched_tokens: Count | None = None
     max_num_seqs: Count | None = None
     enforce_eager: bool = False
+    enable_prefix_caching: bool | None = None
+    """``None``: as that engine version does."""
+    shared_prefix_tokens: Annotated[int, Field(ge=0)] = 0
+    """Tokens that all requests begin with; prefix caching keeps them once."""
+    block_size: Count | None = None
+    """Tokens of a page of the KV cache."""
+    disable_hybrid_kv_cache_manager: bool = False
+    decode_context_parallel_size: Count = 1
+    nodes: Count = 1
+    """Machines that one replica spans."""
+    language_model_only: bool = False
+    """Vision and audio towers are not loaded."""
+    lora_rank: Count | None = None
+    max_loras: Count | None = None
+    """Adapters on the GPU at once; 1 where ``lora_rank`` is given."""
+    lora_targets: tuple[LoraTarget, ...] | None = None
+    """Kinds of matrices that adapters change; attention and mlp by default."""
+    draft_model: str | None = None
+    """Catalog id of a model that drafts tokens."""
+    draft_weights_dtype: str | None = None
+    draft_tokens: Annotated[int, Field(ge=1, le=64)] | None = None
+    """Tokens drafted per step; those of ``speculative`` where it is given."""
+    mtp: bool = False
+    """The model's own layers for multi-token prediction draft."""
     input_tokens: Count | None = None
     output_tokens: Count | None = None
     concurrency: Count | Literal["max"] | None = None
@@ -65,6 +100,24 @@ class Case(Row):
         if (self.model is None) == (self.config is None):
             msg = "give either 'model' (a catalog id) or 'config' (a Hugging Face config object)"
             raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _belongs_together(self) -> "Case":
+        drafted = self.speculative.draft_tokens if self.speculative else self.draft_tokens
+        problems = {
+            "max_loras and lora_targets need lora_rank": self.lora_rank is None
+            and (self.max_loras is not None or self.lora_targets is not None),
+            "shared_prefix_tokens needs prefix caching, which enable_prefix_caching turns off":
+                self.shared_prefix_tokens > 0 and self.enable_prefix_caching is False,
+            "draft_weights_dtype needs draft_model": self.draft_weights_dtype is not None
+            and self.draft_model is None,
+            "give either draft_model or mtp: one of them drafts": self.mtp and self.draft_model is not None,
+            f"draft_tokens is {self.draft_tokens}, but speculative says {drafted}: give one of them":
+                self.draft_tokens not in (None, drafted),
+        }  # fmt: skip
+        if found := [words for words, wrong in problems.items() if wrong]:
+            raise ValueError("; ".join(found))
         return self
 
     @classmethod
@@ -112,6 +165,32 @@ class Case(Row):
             max_num_batched_tokens=self.max_num_batched_tokens,
             max_num_seqs=self.max_num_seqs,
             enforce_eager=self.enforce_eager,
+            options=self.memory_options(),
+        )
+
+    def memory_options(self) -> MemoryOptions:
+        """Return what decides memory beside sizes and limits, with the draft model looked up."""
+        lora = None
+        if self.lora_rank is not None:
+            given = {"slots": self.max_loras, "roles": self.lora_targets}
+            lora = Lora(self.lora_rank, **{name: value for name, value in given.items() if value is not None})
+        draft = None
+        if self.draft_model is not None:
+            draft = parse(catalog.model_config(self.draft_model), name=self.draft_model)
+        drafted = self.speculative.draft_tokens if self.speculative else self.draft_tokens
+        return MemoryOptions(
+            prefix_caching=self.enable_prefix_caching,
+            block_tokens=self.block_size,
+            hybrid_manager=False if self.disable_hybrid_kv_cache_manager else None,
+            decode_context_parallel=self.decode_context_parallel_size,
+            shared_prefix_tokens=self.shared_prefix_tokens,
+            nodes=self.nodes,
+            vision=not self.language_model_only,
+            lora=lora,
+            draft=draft,
+            draft_weights_dtype=self.draft_weights_dtype,
+            draft_tokens=drafted or 0,
+            mtp=self.mtp,
         )
 
     def workload(self) -> Workload:

@@ -10,18 +10,9 @@ from typing import Any, Literal
 import click
 
 from inferplan.datasets.errors import InferplanError
-from inferplan.planner.case import Case
+from inferplan.planner.case import LOAD_FIELDS, Case
 
 NOT_OPTIONS = {"id", "config", "slo", "speculative"}
-LOAD_FIELDS = {
-    "input_tokens",
-    "output_tokens",
-    "concurrency",
-    "request_rate",
-    "prefix_cache_hit_rate",
-    "offer",
-    "usd_per_gpu_hour",
-}
 LIMIT_CONFIG_BYTES = 16 * 1024**2
 
 
@@ -44,10 +35,9 @@ def case_options(*, load: bool, gpu: bool = True) -> Callable[[Callable[..., Any
             )
         )
         if load:
-            options += [
-                click.option("--draft-tokens", type=int, help="Speculative decoding: tokens per draft"),
-                click.option("--acceptance-rate", type=float, help="Speculative decoding: share accepted"),
-            ]
+            options.append(
+                click.option("--acceptance-rate", type=float, help="Share of --draft-tokens that is accepted")
+            )
         for option in reversed(options):
             function = option(function)
         return function
@@ -57,16 +47,12 @@ def case_options(*, load: bool, gpu: bool = True) -> Callable[[Callable[..., Any
 
 def case_from_options(given: dict[str, Any]) -> Case:
     """Return the case that the given options describe."""
-    fields = {name: value for name, value in given.items() if value is not None}
+    fields = {name: value for name, value in given.items() if value not in (None, ())}
     if path := fields.pop("config", None):
         fields["config"] = read_config(path)
-    draft, acceptance = fields.pop("draft_tokens", None), fields.pop("acceptance_rate", None)
-    if draft is not None or acceptance is not None:
-        fields["speculative"] = {
-            name: value
-            for name, value in (("draft_tokens", draft), ("acceptance_rate", acceptance))
-            if value is not None
-        }
+    if (acceptance := fields.pop("acceptance_rate", None)) is not None:
+        drafted = {"draft_tokens": fields["draft_tokens"]} if "draft_tokens" in fields else {}
+        fields["speculative"] = {**drafted, "acceptance_rate": acceptance}
     return Case.read(fields)
 
 
@@ -123,22 +109,27 @@ def read_lines(source: str) -> Iterator[str]:
 
 def _option(name: str, annotation: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     flag = "--" + name.replace("_", "-")
-    kinds = {kind for kind in _plain_types(annotation) if kind is not type(None)}
+    found = set(_plain_types(annotation))
+    kinds = found - {type(None), ...}
     if kinds == {bool}:
-        return click.option(flag, is_flag=True, default=None)
+        switch = f"{flag}/--no-{flag.removeprefix('--')}" if type(None) in found else flag
+        return click.option(switch, is_flag=True, default=None)
     if choices := [kind for kind in kinds if isinstance(kind, str)]:
         if int in kinds:
             return click.option(flag, metavar=f"INTEGER|{'|'.join(choices)}", type=_integer_or(choices))
-        return click.option(flag, type=click.Choice(sorted(choices)))
+        return click.option(flag, type=click.Choice(sorted(choices)), multiple=... in found)
     return click.option(flag, type=float if float in kinds else int if int in kinds else str)
 
 
 def _plain_types(annotation: Any) -> Iterator[Any]:
-    """Yield the types in a union, and the strings of a ``Literal``, looking through ``Annotated``."""
+    """Yield the types in a union and the strings of a ``Literal``, looking through ``Annotated`` and tuples.
+
+    A tuple of any length adds ``...``.
+    """
     origin = typing.get_origin(annotation)
     if origin is typing.Annotated:
         yield from _plain_types(typing.get_args(annotation)[0])
-    elif origin in (typing.Union, types.UnionType):
+    elif origin in (typing.Union, types.UnionType, tuple):
         for part in typing.get_args(annotation):
             yield from _plain_types(part)
     elif origin is Literal:

@@ -11,13 +11,14 @@ from inferplan.planner.memory.budget import Loaded, divide
 from inferplan.planner.memory.caches import Cache, caches
 from inferplan.planner.memory.capacity import Capacity, Pool, capacity, largest_context
 from inferplan.planner.memory.extras import adapter_bytes
+from inferplan.planner.memory.legality import check_drafting, illegal
 from inferplan.planner.memory.native import native_notes
 from inferplan.planner.memory.padding import padding_bytes
 from inferplan.planner.memory.result import Fit, MemoryBreakdown
 from inferplan.planner.memory.settings import Settings, resolve
 from inferplan.planner.memory.words import formulas, verdict
 from inferplan.planner.parameters import count
-from inferplan.planner.weights import illegal_tp, weights
+from inferplan.planner.weights import weights
 
 
 def breakdown(deployment: Deployment) -> MemoryBreakdown:
@@ -57,8 +58,8 @@ def fit(deployment: Deployment) -> Fit:
         pool, memory.kv_pool_bytes, memory.state_pool_bytes, _limit(deployment, settings)
     )
     parameters = count(deployment.architecture)
-    illegal = illegal_tp(deployment.architecture, settings.tp)
-    fits, reason = verdict(memory, held, settings, longest, illegal, cached=bool(pool.caches))
+    refused = illegal(deployment, settings.tp)
+    fits, reason = verdict(memory, held, settings, longest, refused, cached=bool(pool.caches))
     return Fit(
         fits=fits,
         reason=reason,
@@ -77,6 +78,7 @@ def fit(deployment: Deployment) -> Fit:
 
 
 def _budget(deployment: Deployment) -> tuple[MemoryBreakdown, Pool, Settings, Activation]:
+    check_drafting(deployment)
     settings, options = resolve(deployment), deployment.options
     architecture = deployment.architecture
     loaded = _loaded(deployment, settings)
