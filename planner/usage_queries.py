@@ -120,7 +120,8 @@ whole AS (
     SELECT g, count(*) AS n, sum(value * weight) / sum(weight) AS mean, max(value) AS max
     FROM weighed GROUP BY g
 )
-SELECT facts.*, whole.n, whole.mean, coalesce(listed.q, list_resize([whole.max], 5, whole.max)) AS q, whole.max
+SELECT facts.*, whole.n, whole.mean, coalesce(listed.q, list_resize([whole.max], 5, whole.max)) AS q,
+    whole.max
 FROM facts JOIN whole USING (g) LEFT JOIN listed USING (g)
 """
 

@@ -109,11 +109,12 @@ def opened(upload: Upload, names: Sequence[str], tally: Tally) -> Iterator[Table
 def _source(upload: Upload, path: Path, names: Sequence[str]) -> tuple[str, list[object]]:
     if upload.is_parquet:
         return "read_parquet(?)", [str(path)]
+    columns = "{" + ", ".join(f"{_text(name)}: 'VARCHAR'" for name in names) + "}"
     if _is_json(upload):
-        return "read_json(?, format = 'newline_delimited', ignore_errors = true)", [str(path)]
+        reader = f"read_json(?, format = 'newline_delimited', columns = {columns}, ignore_errors = true)"
+        return reader, [str(path)]
     form = dialect(upload.head)
     skip = form.lines_before_header + has_header(_first_row(upload))
-    columns = "{" + ", ".join(f"{_text(name)}: 'VARCHAR'" for name in names) + "}"
     reader = (
         "read_csv(?, auto_detect = false, delim = ?, quote = '\"', escape = '\"', header = false, skip = ?, "
         f"columns = {columns}, ignore_errors = true, store_rejects = true, null_padding = false, "
