@@ -191,3 +191,15 @@ def test_published_runs_near_the_estimate_are_shown_with_their_source() -> None:
     runs = next(found.value for found in shown(app.run()).dataframe if "Differs in" in found.value)
     assert (runs["Source"].str.len() > 0).all()
     assert runs["Each token"].notna().any()
+
+
+def test_without_a_database_fit_still_answers_and_says_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INFERPLAN_DB", str(tmp_path))  # a folder, not a file
+    assert str(tmp_path) in opened().warning[0].value.replace("\\", "")
+    app = opened("fit")
+    assert metric(app, "Weights per GPU") == "67.7 GiB"
+    app.number_input(key=state.widget_key("tp")).set_value(2).run()
+    assert case_of(shown(app)).tp == 2
+    assert str(tmp_path) in app.error[0].value.replace("\\", "")
