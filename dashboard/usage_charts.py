@@ -26,7 +26,7 @@ def usage_percentiles(rows: Sequence[Mapping[Any, Any]], title: str, *, is_share
     """
     axis = alt.Axis(format="%" if is_share else "~s", tickCount=6, orient="top")
     scale = alt.Scale(domain=[0, _reach(rows)]) if is_share else alt.Scale(domainMin=0, nice=True)
-    x = {"title": title, "axis": axis, "scale": scale}
+    x: dict[str, Any] = {"title": title, "axis": axis, "scale": scale}
     order = [row["entity"] for row in rows]
     y = alt.Y("entity:N", title=None, sort=order, axis=alt.Axis(labelLimit=LABEL_LIMIT_PX, ticks=False))
     span = alt.Chart(alt.InlineData(values=[dict(row) for row in rows]))

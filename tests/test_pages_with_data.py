@@ -33,10 +33,9 @@ def let_go_of_connections() -> Iterator[None]:
 
 
 def opened(stem: str, **parameters: str) -> AppTest:
-    app = AppTest.from_file(str(APP), default_timeout=60)
+    app = AppTest.from_file(str(page_path(stem)), default_timeout=60)
     app.query_params.update(parameters)
     app.run()
-    app = app.switch_page(str(page_path(stem))).run()
     assert [error.message for error in app.exception] == []
     return app
 
@@ -171,9 +170,7 @@ def test_a_plan_deleted_by_somebody_else_is_not_opened_but_explained(own_warehou
     with Warehouse.open(own_warehouse) as warehouse:
         save(warehouse, "p1")
         plan_store.delete(warehouse, "p1", author="bob", at=NOON)
-    app = AppTest.from_file(str(page_path("plans")), default_timeout=60)
-    app.query_params[state.PLAN_PARAMETER] = "p1"
-    app.run()
+    app = opened("plans", **{state.PLAN_PARAMETER: "p1"})
     assert any("was deleted" in error.value for error in app.error)
     show_tab(app, PLANS, "Deleted")
     app.button(key=f"{PLANS}restore.p1").click().run()
@@ -183,7 +180,8 @@ def test_a_plan_deleted_by_somebody_else_is_not_opened_but_explained(own_warehou
 def test_opening_a_plan_makes_it_the_case_of_all_pages(own_warehouse: Path) -> None:
     with Warehouse.open(own_warehouse) as warehouse:
         save(warehouse, "p1", "Small")
-    app = opened("plans")
+    app = AppTest.from_file(str(APP), default_timeout=60).run()
+    app.switch_page(str(page_path("plans"))).run()
     app.button(key=f"{PLANS}open.p1").click().run()
     assert app.session_state[state.CASE] == CASE
     assert app.text_input(key=plan_actions.NAME).value == "Small"
