@@ -36,6 +36,7 @@ HEADLINES = (
 )
 NO_OFFER = "No price chosen"
 NOT_KNOWN = "not known"
+VERDICTS = {"fits": "It fits", "does not fit": "It does not fit", "unknown": "Not known"}
 SHOWN_AT_ONCE = 12
 
 
@@ -111,7 +112,7 @@ def offer_text(offer: Offer) -> str:
 def show_results(plan: Plan, results: PlanResults) -> None:
     """Show the verdict and the headline figures, with what they rest on."""
     known = {figure.label: figure for figure in figures(results)}
-    text = f"**{results.verdict.capitalize()}.** {formats.plain(results.fit_reason)}"
+    text = f"**{VERDICTS[results.verdict]}:** {formats.plain(results.fit_reason)}"
     if results.verdict == "fits":
         st.success(text, icon=":material/check_circle:")
     else:

@@ -6,9 +6,9 @@ from typing import Any
 import altair as alt
 
 ROW_PX = 26
-AXES_PX = 110
+AXES_PX = 130
 SERIES_PX = 200
-LABEL_LIMIT_PX = 230
+LABEL_LIMIT_PX = 190
 STATISTICS = ("P50", "P90", "P95", "P99", "max")
 
 
@@ -31,7 +31,7 @@ def usage_percentiles(rows: Sequence[Mapping[Any, Any]], title: str, *, is_share
     y = alt.Y("entity:N", title=None, sort=order, axis=alt.Axis(labelLimit=LABEL_LIMIT_PX, ticks=False))
     span = alt.Chart(alt.InlineData(values=[dict(row) for row in rows]))
     layers: list[Any] = [
-        span.mark_rule(strokeWidth=6, opacity=0.25, strokeCap="round").encode(
+        span.mark_rule(strokeWidth=6, opacity=0.35, strokeCap="round", color="gray").encode(
             x=alt.X("p50:Q", **x), x2="max:Q", y=y
         ),
         _percentile_marks(rows, alt.X("value:Q", **x), y, ".1%" if is_share else ",.3~s"),
@@ -48,7 +48,7 @@ def _percentile_marks(rows: Sequence[Mapping[Any, Any]], x: alt.X, y: alt.Y, num
         for row in rows
         for name in STATISTICS
     ]
-    legend = alt.Legend(title=None, orient="bottom", symbolType="circle", columns=len(STATISTICS))
+    legend = alt.Legend(title=None, orient="bottom", symbolType="circle", columns=3)
     marks: alt.Chart = (
         alt.Chart(alt.InlineData(values=folded))
         .mark_point(filled=True, size=75, opacity=1)
