@@ -18,6 +18,7 @@ from inferplan.planner.case import Case
 from inferplan.planner.deployment import Deployment
 from inferplan.planner.memory import Fit
 
+FITS = "fits"
 FROM_DEPLOYMENT = ("weights_dtype", "kv_dtype", "tp", "pp", "max_model_len")
 
 
@@ -88,7 +89,7 @@ def show_gpus(current: Case) -> None:
     except InferplanError as error:
         st.caption(f"Prices are missing: {formats.plain(str(error))}")
     rows = [_row(found, cheapest.get(found.gpu.name)) for found in cached.every_gpu(current)]
-    rows.sort(key=lambda row: (row["USD/hour"] is None, row["USD/hour"] or 0.0))
+    rows.sort(key=lambda row: (row["Fits"] != FITS, row["USD/hour"] is None, row["USD/hour"] or 0.0))
     st.dataframe(
         rows,
         column_config={
@@ -112,8 +113,8 @@ def show_gpus(current: Case) -> None:
         alt="Whether the model fits on each GPU of the catalog, and what that GPU costs",
     )
     st.caption(
-        f'"Fits" is about {formats.plural(current.tp * current.pp, "GPU")} of each kind, as chosen. The '
-        "cheapest way with as many as it takes comes first, GPUs without a known price on demand last."
+        f'"Fits" is about {formats.plural(current.tp * current.pp, "GPU")} of each kind, as chosen; those '
+        "come first, the cheapest at the top, then those that take more GPUs, each by the price of as many."
     )
 
 
@@ -135,10 +136,10 @@ def _row(found: GpuFit, offer: Offer | None) -> dict[str, Any]:
     fewest = found.fewest.gpu_count if found.fewest else None
     return {
         "GPU": found.gpu.name,
-        "Fits": "fits" if found.fit.fits else "no",
+        "Fits": FITS if found.fit.fits else "no",
         "Memory": found.gpu.memory_total_bytes / GIB,
         "KV cache": found.fit.memory.kv_pool_bytes / GIB,
-        "Sequences": found.fit.max_concurrency if found.fit.fits else 0.0,
+        "Sequences": found.fit.max_concurrency if found.fit.fits else None,
         "Fewest GPUs": fewest,
         "USD/GPU-hour": None if price is None else float(price),
         "USD/hour": None if price is None or fewest is None else float(price) * fewest,
