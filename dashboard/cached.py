@@ -11,7 +11,7 @@ from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.schema import Offer
 from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner.answers import GpuFit, fewest_gpus, fit_all_gpus, largest_context
-from inferplan.planner.case import Case
+from inferplan.planner.case import LOAD_FIELDS, Case
 from inferplan.planner.deployment import Deployment
 from inferplan.planner.memory import Fit, fit
 from inferplan.planner.performance import Estimate, estimate
@@ -23,11 +23,8 @@ if TYPE_CHECKING:
 KEEP = 512
 KEEP_COMPARISONS = 16
 KEEP_S = 3600
-OF_EVERY_GPU = (
-    "model", "config", "engine", "engine_version", "tp", "pp", "ep", "weights_dtype", "kv_dtype",
-    "gpu_memory_utilization", "max_model_len", "max_num_batched_tokens", "max_num_seqs", "enforce_eager",
-)  # fmt: skip
-"""Fields of a case that matter when its GPU and its load do not."""
+NOT_OF_EVERY_GPU = LOAD_FIELDS | {"id", "gpu", "gpu_memory_gib", "dp"}
+"""Fields of a case that do not matter when its GPU and its load do not."""
 
 
 def speed(case: Case) -> Estimate:
@@ -65,7 +62,9 @@ def room(case: Case, sequences: int) -> Room:
 
 def every_gpu(case: Case) -> list[GpuFit]:
     """Return the fit of ``case`` on every GPU of the catalog, those that need fewest first."""
-    fields = {name: getattr(case, name) for name in OF_EVERY_GPU}
+    fields = {
+        name: value for name, value in case.model_dump(mode="json").items() if name not in NOT_OF_EVERY_GPU
+    }
     return _every_gpu(canonical(Case.model_validate(fields | {"gpu": catalog.gpus()[0].name})))
 
 

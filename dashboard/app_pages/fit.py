@@ -2,7 +2,16 @@
 
 import streamlit as st
 
-from inferplan.dashboard import cached, charts, fit_answers, fit_views, formats, inputs, model_inputs
+from inferplan.dashboard import (
+    cached,
+    charts,
+    fit_answers,
+    fit_views,
+    formats,
+    inputs,
+    memory_inputs,
+    model_inputs,
+)
 from inferplan.dashboard.state import PREFIX, case
 from inferplan.datasets.errors import InferplanError
 
@@ -14,6 +23,8 @@ with st.sidebar:
     inputs.context_and_concurrency()
     inputs.engine()
     inputs.engine_settings()
+    memory_inputs.adapters_and_drafts()
+    memory_inputs.cache_settings()
 
 current = case()
 st.title("Fit")
