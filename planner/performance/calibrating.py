@@ -35,7 +35,7 @@ PRIORS: Mapping[str, tuple[float, float, float]] = {
     "arithmetic_dense": (0.5, 0.2, 0.1),
     "arithmetic_experts": (0.25, 0.3, 0.15),
     "prompt_dense": (0.5, 0.2, 0.12),
-    "prompt_experts": (0.25, 0.3, 0.15),
+    "prompt_experts": (0.4, 0.3, 0.15),
     "prompt_attention": (0.35, 0.3, 0.1),
     "link": (0.5, 0.3, 0.2),
     "layer_s": (40e-6, 0.4, 0.2),
@@ -43,9 +43,10 @@ PRIORS: Mapping[str, tuple[float, float, float]] = {
     "collective_s": (12e-6, 0.4, 0.2),
     "step_s": (1e-3, 0.5, 0.2),
     "sequence_s": (8e-6, 0.7, 0.3),
-    "interference": (1.0, 0.2, 0.15),
-    "first_token_s": (0.04, 0.7, 0.4),
-    "wave": (0.05, 1.0, 0.5),
+    "interference": (1.0, 0.3, 0.2),
+    "first_token_s": (0.04, 1.5, 0.8),
+    "wave": (0.3, 2.0, 1.5),
+    "expert_rows": (200.0, 1.0, 0.1),
 }
 
 
@@ -70,7 +71,7 @@ def table(runs: Sequence[Run]) -> Table:
     load = Load(
         np.array([run.benchmark.input_tokens for run in runs], dtype=np.float64),
         np.array([run.benchmark.output_tokens for run in runs], dtype=np.float64),
-        column["concurrency"], column["request_rate_per_s"], np.zeros(len(runs)),
+        column["concurrency"], column["request_rate_per_s"], *np.zeros((3, len(runs))),
     )  # fmt: skip
     measured = Measured(
         stack([run.work for run in runs]), load, np.array([designs[id(run.deployment)] for run in runs]),
@@ -80,7 +81,7 @@ def table(runs: Sequence[Run]) -> Table:
 
 
 def _weights(runs: Sequence[Run]) -> NDArray[np.float64]:
-    models = [run.benchmark.model for run in runs]
+    models = np.array([run.benchmark.model or "" for run in runs])
     _, place, counts = np.unique(models, return_inverse=True, return_counts=True)
     often = counts[place] / len(runs) * len(counts)
     source = [SOURCE_WEIGHTS.get(run.benchmark.run.rsplit("-", 1)[0], 1.0) for run in runs]

@@ -35,7 +35,9 @@ class Constants:
     """Share of a prompt's time that running sequences feel."""
     first_token_s: Column
     wave: Column
-    """Share of the running requests whose prompts stand before a new one."""
+    """Prompts that stand before a new one, per running request to the power of ``WAVE_POWER``."""
+    expert_rows: Column
+    """Tokens per expert in a step of prompts at which experts reach half of their arithmetic."""
 
     def take(self, index: np.ndarray[tuple[int], np.dtype[np.intp]]) -> "Constants":
         """Return the rows at ``index``."""
@@ -48,7 +50,7 @@ def stack_constants(rows: Sequence[Constants]) -> Constants:
 
 
 NAMES = tuple(field.name for field in fields(Constants))
-SMALLEST_LOG, LARGEST_LOG = -40.0, 5.0  # keeps exponentials finite for any features
+SMALLEST_LOG, LARGEST_LOG = -40.0, 9.0  # keeps exponentials finite for any features
 SHARES = [
     place
     for place, name in enumerate(NAMES)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,7 +20,10 @@ from inferplan.planner.performance.result import BoundBy, Estimate
 from inferplan.planner.performance.work import Column, Work, stack, work
 from inferplan.planner.workload import Workload
 
-CHUNK = 16_384  # rows whose columns stay in a processor's second-level cache
+CHUNK = 8_192  # rows whose columns stay in a processor's caches
+
+LEAST_POOL_SHARE = 0.03
+"""Of the memory: a deployment that is only just too large is estimated as if its engine were given more."""
 
 # sglang server_args.py v0.5: max_running_requests follows the pool, 4096 at most; llama.cpp's slots are taken
 # to be as many as the load asks for.
@@ -75,7 +78,7 @@ def work_of(deployment: Deployment, found: Fit) -> Work:
     if memory.weights_bytes >= memory.total_bytes:
         msg = f"cannot estimate what does not fit: {found.reason}"
         raise InferplanError(msg)
-    pool = max(0, memory.kv_pool_bytes + memory.state_pool_bytes)
+    pool = max(LEAST_POOL_SHARE * memory.total_bytes, memory.kv_pool_bytes + memory.state_pool_bytes)
     limits = resolve(deployment)
     sequences = deployment.max_num_seqs or UNLIMITED_SEQUENCES.get(deployment.engine, limits.sequences)
     return work(deployment, pool, sequences, limits.batch_tokens)
@@ -90,6 +93,8 @@ def estimate_many(
     concurrency: ArrayLike | None = None,
     request_rate_per_s: ArrayLike | None = None,
     prefix_cache_hit_rate: ArrayLike = 0.0,
+    draft_tokens: ArrayLike = 0.0,
+    acceptance_rate: ArrayLike = 0.0,
 ) -> Estimates:
     """Return the estimates of many loads in one call.
 
@@ -105,6 +110,8 @@ def estimate_many(
         Requests in flight over all replicas per row; ``inf`` is as many as run at once, NaN means a rate.
     request_rate_per_s
         Requests per second offered to the whole deployment, for rows without a concurrency.
+    draft_tokens, acceptance_rate
+        Speculative decoding: tokens proposed per step and the chance that one is right.
     """
     rows = np.asarray(index, dtype=np.intp)
     table, fitted = stack([one.work for one in served]), stack_constants([one.constants for one in served])
@@ -112,7 +119,8 @@ def estimate_many(
         np.broadcast_to(np.asarray(values, dtype=np.float64), rows.shape)
         for values in (
             input_tokens, output_tokens, math.nan if concurrency is None else concurrency,
-            math.nan if request_rate_per_s is None else request_rate_per_s, prefix_cache_hit_rate,
+            math.nan if request_rate_per_s is None else request_rate_per_s,
+            prefix_cache_hit_rate, draft_tokens, acceptance_rate,
         )
     ]  # fmt: skip
     known = np.array([float(one.evidence.nearness == "known") for one in served])
@@ -123,16 +131,16 @@ def estimate_many(
         asked = Load(*(values[window] for values in load))
         found = steady_state(table.take(chosen), fitted.take(chosen), asked)
         parts.append(_columns(found, known[chosen]))
-    return Estimates(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    return Estimates(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Estimates)))
 
 
-def _columns(found: Steady, known: Column) -> tuple[NDArray[np.generic], ...]:
+def _columns(found: Steady, known: Column) -> Estimates:
     share = found.prefill_share
     places = place(known, share)
     ttft, tpot, throughput = (bounds(metric, places) for metric in ("ttft", "tpot", "throughput"))
-    return (
+    return Estimates(
         found.ttft_s, found.tpot_s, found.output_tokens_per_s, found.requests_per_s, found.running,
-        share, found.saturated.astype(np.bool_),
+        share, found.saturated,
         found.ttft_s * ttft.low, found.ttft_s * ttft.high,
         found.tpot_s * tpot.low, found.tpot_s * tpot.high,
         found.output_tokens_per_s * throughput.low, found.output_tokens_per_s * throughput.high,
@@ -153,12 +161,12 @@ def estimate(deployment: Deployment, workload: Workload) -> Estimate:
             np.array([value], dtype=np.float64)
             for value in (
                 workload.input_tokens, workload.output_tokens, _concurrency(workload),
-                workload.request_rate_per_s or math.nan, workload.prefix_cache_hit_rate,
+                workload.request_rate_per_s or math.nan, workload.prefix_cache_hit_rate, *_drafts(workload),
             )
         )
     )  # fmt: skip
     found = steady_state(served.work, served.constants, load)
-    columns = Estimates(*_columns(found, np.array([float(served.evidence.nearness == "known")])))
+    columns = _columns(found, np.array([float(served.evidence.nearness == "known")]))
     return Estimate(
         ttft_s=_interval(columns.ttft_low_s, columns.ttft_s, columns.ttft_high_s),
         tpot_s=_interval(columns.tpot_low_s, columns.tpot_s, columns.tpot_high_s),
@@ -195,6 +203,11 @@ def _basis(served: Served) -> str:
         f"bytes, operations and messages, calibrated on {used.runs:,} published runs (fitted"
         f" {used.fitted_on}), {near}{said}{fits}"
     )
+
+
+def _drafts(workload: Workload) -> tuple[float, float]:
+    drafts = workload.speculative
+    return (float(drafts.draft_tokens), drafts.acceptance_rate) if drafts else (0.0, 0.0)
 
 
 def _concurrency(workload: Workload) -> float:

@@ -27,32 +27,42 @@ class Time:
     overhead_s: Column
 
 
+def scaled(time: Time, factor: Column) -> Time:
+    """Return ``time`` with each part times ``factor``."""
+    return Time(*(getattr(time, name) * factor for name in Time.__dataclass_fields__))
+
+
 def touched_experts(work: Work, tokens: Column) -> Column:
     """Return the share of the experts that at least one of ``tokens`` tokens chooses, choices being even."""
     share = np.minimum(work.experts_per_token / work.experts, 1.0)
     return -np.expm1(tokens * work.expert_batches * np.log1p(-np.minimum(share, 1 - 1e-12)))
 
 
-def decode_step(work: Work, constants: Constants, sequences: Column, context: Column) -> Time:
-    """Return the time in which each of ``sequences`` sequences per replica gets one token.
+def decode_step(
+    work: Work, constants: Constants, sequences: Column, context: Column, tokens_each: Column | float = 1.0
+) -> Time:
+    """Return the time of a step that computes ``tokens_each`` tokens of each of ``sequences`` sequences.
+
+    One token each is plain decoding; more are the drafts that a step of speculative decoding checks at once.
 
     Pipeline stages hold a share of the sequences each, so that a token passes all layers at the batch of one
     stage.
     """
     batch = np.maximum(1.0, sequences / work.pp)
+    tokens = batch * tokens_each
     bandwidth = work.bandwidth
     dense_s = (work.dense_bytes + work.head_bytes) / (constants.bandwidth_dense * bandwidth)
-    dense_flops_s = batch * (
+    dense_flops_s = tokens * (
         work.dense_flops / (constants.arithmetic_dense * work.dense_peak)
         + (work.head_flops + work.state_flops) / (constants.arithmetic_dense * work.attention_peak)
     )
-    experts_s = work.expert_bytes * touched_experts(work, batch) / (constants.bandwidth_experts * bandwidth)
-    experts_flops_s = batch * work.expert_flops / (constants.arithmetic_experts * work.expert_peak)
+    experts_s = work.expert_bytes * touched_experts(work, tokens) / (constants.bandwidth_experts * bandwidth)
+    experts_flops_s = tokens * work.expert_flops / (constants.arithmetic_experts * work.expert_peak)
     in_window = np.minimum(context, work.window_tokens)
     cache = work.cache_bytes * context + work.window_bytes * in_window + 2 * work.state_bytes
     cache_s = batch * cache / (constants.bandwidth_cache * bandwidth)
     attention = work.attention_flops * context + work.window_flops * in_window
-    attention_s = batch * attention / (constants.prompt_attention * work.attention_peak)
+    attention_s = tokens * attention / (constants.prompt_attention * work.attention_peak)
     memory_s = (
         np.where(dense_s >= dense_flops_s, dense_s, 0.0)
         + np.where(experts_s >= experts_flops_s, experts_s, 0.0)
@@ -63,7 +73,7 @@ def decode_step(work: Work, constants: Constants, sequences: Column, context: Co
         + np.maximum(experts_s, experts_flops_s)
         + np.maximum(cache_s, attention_s)
     )
-    communication_s = _communication(work, constants, batch, 1.0)
+    communication_s = _communication(work, constants, tokens, 1.0)
     overhead_s = (
         constants.layer_s * work.layers
         + constants.expert_layer_s * work.expert_layers
@@ -76,7 +86,9 @@ def decode_step(work: Work, constants: Constants, sequences: Column, context: Co
 def prompt(work: Work, constants: Constants, tokens: Column, cached: Column) -> Time:
     """Return the GPU time of one prompt of ``tokens`` new tokens after ``cached`` reused ones."""
     dense_s = tokens * work.dense_flops / (constants.prompt_dense * work.dense_peak)
-    experts_s = tokens * work.expert_flops / (constants.prompt_experts * work.expert_peak)
+    rows = work.batch_tokens * work.expert_batches * work.experts_per_token / work.experts
+    few_rows = 1 + constants.expert_rows / rows
+    experts_s = tokens * work.expert_flops * few_rows / (constants.prompt_experts * work.expert_peak)
     full = tokens * (cached + tokens / 2)
     in_window = tokens * np.minimum(cached + tokens / 2, work.window_tokens)
     pairs = work.prompt_attention_flops * full + work.window_flops * in_window
