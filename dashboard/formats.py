@@ -57,7 +57,7 @@ def significant(value: float, digits: int = 3) -> str:
     return _signed(text.rstrip("0").rstrip(".") if "." in text else text)
 
 
-def count(value: float) -> str:
+def count(value: float | Decimal) -> str:
     """Return a whole number with thousands separators.
 
     >>> count(174336)
