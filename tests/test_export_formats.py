@@ -7,29 +7,27 @@ from pathlib import Path
 import pytest
 
 from inferplan.datasets.errors import InferplanError
-from inferplan.datasets.exports import NeedsAnswerError, ReadOptions, formats, import_file, inspect
+from inferplan.datasets.exports import NeedsAnswerError, ReadOptions, import_file, inspect
 from inferplan.datasets.warehouse import MEMORY, Warehouse
 
 MIB = 1024**2
 UTC = ReadOptions(time_zone="UTC")
 
 
-def values(warehouse: Warehouse, metric: str, entity: str) -> list[float]:
-    rows = warehouse.rows(
-        "SELECT value FROM usage_samples JOIN usage_series USING (series_id) "
+def samples(warehouse: Warehouse, metric: str, entity: str) -> list[tuple[datetime, float]]:
+    return warehouse.rows(
+        "SELECT measured_at, value FROM usage_samples JOIN usage_series USING (series_id) "
         "WHERE metric = ? AND entity = ? ORDER BY measured_at",
         [metric, entity],
     )
-    return [row[0] for row in rows]
+
+
+def values(warehouse: Warehouse, metric: str, entity: str) -> list[float]:
+    return [value for _, value in samples(warehouse, metric, entity)]
 
 
 def times(warehouse: Warehouse, metric: str, entity: str) -> list[datetime]:
-    rows = warehouse.rows(
-        "SELECT measured_at FROM usage_samples JOIN usage_series USING (series_id) "
-        "WHERE metric = ? AND entity = ? ORDER BY measured_at",
-        [metric, entity],
-    )
-    return [row[0] for row in rows]
+    return [at for at, _ in samples(warehouse, metric, entity)]
 
 
 @pytest.fixture
@@ -300,9 +298,3 @@ def test_a_request_log_is_added_up_by_minute(tmp_path: Path, warehouse: Warehous
 def test_a_format_is_found_by_content_whatever_its_name(tmp_path: Path) -> None:
     content = matrix(({"__name__": "DCGM_FI_PROF_SM_ACTIVE", **GPU}, [(1714564800, "0.5")]))
     assert inspect(write(tmp_path, "photo.png", content)).format == "prometheus-json"
-
-
-def test_every_format_says_what_it_is() -> None:
-    assert len({found.name for found in formats()}) == len(formats()) >= 14
-    assert formats()[-1].kind == "table"
-    assert {found.kind for found in formats()} == {"usage", "bill", "allocation", "advice", "table"}

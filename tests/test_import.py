@@ -15,6 +15,7 @@ from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.exports import (
     ReadOptions,
     UnreadableError,
+    formats,
     import_file,
     inspect,
     list_imports,
@@ -273,3 +274,8 @@ def test_both_ways_of_reading_a_table_give_the_same(tmp_path: Path, warehouse: W
         assert getattr(fast, field) == getattr(slow, field), field
     assert sorted(fast.problems) == sorted(slow.problems)
     assert len(fast.problems) == fast.rows_refused == 8
+
+
+def test_every_format_says_what_it_is() -> None:
+    assert len({found.name for found in formats()}) == len(formats()) >= 14
+    assert {found.kind for found in formats()} == {"usage", "bill", "allocation", "advice", "table"}

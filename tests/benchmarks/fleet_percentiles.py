@@ -65,7 +65,10 @@ def main() -> None:
             found = work()
             timings[label] = time.perf_counter() - begin
             peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            print(f"{label}: {len(found):,} rows in {timings[label]:.2f} s, peak memory {peak_mib:,.0f} MiB")
+            print(
+                f"{label}: {len(found):,} rows in {timings[label]:.2f} s, peak memory {peak_mib:,.0f} MiB",
+                flush=True,
+            )
         print(f"percentiles / bare query: {timings['percentiles'] / timings['bare query']:.2f}")
 
 

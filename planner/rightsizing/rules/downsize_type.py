@@ -63,10 +63,11 @@ def _try(
     bandwidth = now.memory_bandwidth_bytes_per_s / new.memory_bandwidth_bytes_per_s
     slower = max(bandwidth, _flops_per_s(now) / _flops_per_s(new))
     dram_limit, sm_limit = profile.dram_target / bandwidth, profile.sm_target / slower
-    if measured.dram.at(percentile) * factor > dram_limit:
-        return f"its bandwidth would be {measured.dram.at(percentile) * bandwidth:.0%} used"
-    if measured.activity.at(percentile) * factor > sm_limit:
-        return f"its SMs would be {measured.activity.at(percentile) * slower:.0%} busy"
+    then = (measured.dram.at(percentile) * bandwidth, measured.activity.at(percentile) * slower)
+    if then[0] * factor > profile.dram_target:
+        return f"its bandwidth would be {then[0]:.0%} used"
+    if then[1] * factor > profile.sm_target:
+        return f"its SMs would be {then[1]:.0%} busy"
     risk = risk_of(
         (measured.dram.share_above(0.8 / bandwidth), measured.activity.share_above(1 / slower)),
         unit,
@@ -80,9 +81,8 @@ def _try(
         title=f"Move it to {len(unit.gpus)} x {new.name} ({offer.instance_type})",
         detail=(
             f"The peaks, times {factor:.2f} for what was not seen yet, stay below the targets on {new.name}: "
-            f"bandwidth {measured.dram.at(percentile) * bandwidth:.0%} of {profile.dram_target:.0%}, SMs "
-            f"{measured.activity.at(percentile) * slower:.0%} of {profile.sm_target:.0%}. Latency per token "
-            "grows as bandwidth falls: try it with a share of the traffic first."
+            f"bandwidth {then[0]:.0%} of {profile.dram_target:.0%}, SMs {then[1]:.0%} of "
+            f"{profile.sm_target:.0%}. Tokens slow down as bandwidth falls: try a share of the traffic first."
         ),
         evidence=(
             measured.dram.evidence(percentile, dram_limit),

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from inferplan.datasets.schema import GIB, Gpu
 from inferplan.planner.confidence import Confidence
-from inferplan.planner.rightsizing.evidence import Unit
+from inferplan.planner.rightsizing.evidence import Statistic, Unit
 from inferplan.planner.rightsizing.finding import Action, Savings
 from inferplan.planner.rightsizing.judging import Context, Judgement, growth, risk_of, why_protected
 from inferplan.planner.rightsizing.market import monthly
@@ -24,6 +24,13 @@ class _Slice:
     sm_share: float
     memory_share: float
     memory_bytes: float
+
+
+@dataclass(frozen=True)
+class _Measured:
+    activity: Statistic
+    dram: Statistic
+    peak_bytes: float
 
 
 def judge(unit: Unit, context: Context) -> Judgement | str:
@@ -45,38 +52,44 @@ def judge(unit: Unit, context: Context) -> Judgement | str:
         return "a week with 80 % of the samples is needed"
     if protected := why_protected(unit, context.profile):
         return protected
+    measured = _Measured(activity, dram, peak)
+    found = (_try(unit, part, measured, context) for part in _slices(unit.gpu, total))
+    return next((one for one in found if one), "no slice smaller than the GPU holds the measured peaks")
+
+
+def _try(unit: Unit, part: _Slice, measured: _Measured, context: Context) -> Judgement | None:
+    """Return the judgement for one kind of slice, ``None`` where it is too small."""
     profile, factor = context.profile, growth(unit)
-    percentile = profile.activity_percentile
-    for part in _slices(unit.gpu, total):
-        limits = (profile.slice_target * part.sm_share, profile.slice_target * part.memory_share)
-        fits = (
-            peak * profile.memory_factor <= part.memory_bytes
-            and activity.at(percentile) * factor <= limits[0]
-            and dram.at(percentile) * factor <= limits[1]
-        )
-        shares = (activity.share_above(part.sm_share), dram.share_above(part.memory_share))
-        risk = risk_of(shares, unit, weak=activity.metric != "sm_active_ratio")
-        if fits and risk is not None:
-            memory = unit.get("fb_used_bytes", "fb_used_ratio")
-            return Judgement(
-                action=action,
-                title=f"Move it to a {part.name} slice",
-                detail=(
-                    f"The largest memory use, {peak / GIB:.1f} GiB times {profile.memory_factor:g}, fits the "
-                    f"slice; activity stays below {profile.slice_target:.0%} of its share. An engine that "
-                    "takes a share of the memory in advance must be told the slice's size."
-                ),
-                evidence=(
-                    activity.evidence(percentile, limits[0]),
-                    dram.evidence(percentile, limits[1]),
-                    *((memory.evidence("max", part.memory_bytes),) if memory else ()),
-                ),
-                risk=risk,
-                effort="slice",
-                savings=_savings(unit, part, context),
-                no_savings_reason=_no_savings(unit, context),
-            )
-    return "no slice smaller than the GPU holds the measured peaks"
+    percentile, activity, dram = profile.activity_percentile, measured.activity, measured.dram
+    limits = (profile.slice_target * part.sm_share, profile.slice_target * part.memory_share)
+    fits = (
+        measured.peak_bytes * profile.memory_factor <= part.memory_bytes
+        and activity.at(percentile) * factor <= limits[0]
+        and dram.at(percentile) * factor <= limits[1]
+    )
+    shares = (activity.share_above(part.sm_share), dram.share_above(part.memory_share))
+    risk = risk_of(shares, unit, weak=activity.metric != "sm_active_ratio")
+    if not fits or risk is None:
+        return None
+    memory = unit.get("fb_used_bytes", "fb_used_ratio")
+    return Judgement(
+        action=action,
+        title=f"Move it to a {part.name} slice",
+        detail=(
+            f"The largest memory use, {measured.peak_bytes / GIB:.1f} GiB times {profile.memory_factor:g}, "
+            f"fits the slice; activity stays below {profile.slice_target:.0%} of its share. An engine that "
+            "takes a share of the memory in advance must be told the slice's size."
+        ),
+        evidence=(
+            activity.evidence(percentile, limits[0]),
+            dram.evidence(percentile, limits[1]),
+            *((memory.evidence("max", part.memory_bytes),) if memory else ()),
+        ),
+        risk=risk,
+        effort="slice",
+        savings=_savings(unit, part, context),
+        no_savings_reason=_no_savings(unit, context),
+    )
 
 
 def _slices(gpu: Gpu, total_bytes: float) -> list[_Slice]:

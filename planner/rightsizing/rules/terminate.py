@@ -42,20 +42,19 @@ def judge(unit: Unit, context: Context) -> Judgement | str:
     return Judgement(
         action="suspected_idle" if suspicion else action,
         title="Idle although its memory is full" if _is_full(unit) else "Idle",
-        detail=(
-            f"No work in {activity.days:.0f} days. "
-            + (
-                f"Not to be stopped on this alone: {suspicion}."
-                if suspicion
-                else "Stop it or scale it to zero."
-            )
-        ),
+        detail=f"No work in {activity.days:.0f} days. {_what_to_do(suspicion)}",
         evidence=evidence,
         risk=None if suspicion else 0,
         effort="replica count",
         savings=None if suspicion or isinstance(rate, str) else freed(rate, len(unit.gpus)),
         no_savings_reason=suspicion or (rate if isinstance(rate, str) else None),
     )
+
+
+def _what_to_do(suspicion: str | None) -> str:
+    if suspicion:
+        return f"Not to be stopped on this alone: {suspicion}."
+    return "Stop it or scale it to zero."
 
 
 def _at_floor(unit: Unit, p95_w: float, p50_w: float) -> bool:
