@@ -21,6 +21,7 @@ from inferplan.planner.case import Case
 SCHEMA_VERSION = 1
 DIGEST = "digest"
 MAX_DOCUMENT_CHARACTERS = 4 * 1024**2
+MAX_NAME_CHARACTERS = 120
 
 UPGRADES: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 """For each older schema version, the function that turns its document into the next version's."""
@@ -40,8 +41,16 @@ def _without_margins(text: str) -> str:
     return " ".join(text.split())
 
 
+def _plan_name(text: str) -> str:
+    name = _without_margins(text)
+    if not 1 <= len(name) <= MAX_NAME_CHARACTERS:
+        msg = f"a plan's name has 1 to {MAX_NAME_CHARACTERS} characters, this one has {len(name)}"
+        raise ValueError(msg)
+    return name
+
+
 Moment = Annotated[datetime, AfterValidator(_naive_utc)]
-Name = Annotated[str, AfterValidator(_without_margins), Field(min_length=1, max_length=120)]
+Name = Annotated[str, AfterValidator(_plan_name)]
 
 
 class Plan(Row):
