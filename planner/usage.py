@@ -6,6 +6,7 @@ over the members at the same time instead. A bucket in which a member has a gap 
 with zero.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 By = Literal["gpu", "node", "replica", "model", "team"]
 GROUPINGS: tuple[By, ...] = ("gpu", "node", "replica", "model", "team")
 BUCKET_S = 300
+PIECE_SAMPLES = 25_000_000
+"""Samples whose quantiles are held at once: a quarter of a gigabyte."""
 _PER_SECOND = "_per_s"
 _PEAKS = [
     name
@@ -108,13 +111,13 @@ def _one_by_one(warehouse: "Warehouse", parameters: Mapping[str, object]) -> pd.
     with warehouse.transaction() as cursor:
         cursor.execute(CHOSEN, parameters)
         cursor.execute(FACTS)
-        kinds = cursor.execute(KINDS).fetchall()[0]
-        asked = [
-            sql for sql, is_there in zip((SINGLE, OVERLAPPING, WEIGHTED), kinds, strict=True) if is_there
-        ]
-        parts = [cursor.execute(sql).df() for sql in asked or [SINGLE]]
+        samples, repeats, irregular = cursor.execute(KINDS).fetchall()[0]
+        pieces = math.ceil(samples / PIECE_SAMPLES) or 1
+        parts = [cursor.execute(SINGLE, {"pieces": pieces, "piece": piece}).df() for piece in range(pieces)]
+        asked = ((OVERLAPPING, repeats), (WEIGHTED, irregular))
+        parts += [cursor.execute(sql).df() for sql, is_there in asked if is_there]
         _forget(cursor)
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
 
 
 def _added_up(warehouse: "Warehouse", parameters: Mapping[str, object]) -> pd.DataFrame:

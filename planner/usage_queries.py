@@ -12,7 +12,7 @@ WITH processes AS (  -- model and team of a serving process, carried to its GPUs
 mapped AS (SELECT unnest($members::VARCHAR[]) AS entity, unnest($groups::VARCHAR[]) AS mapped),
 placed AS (
     SELECT s.series_id, s.metric, s.variant, s.entity, s.entity_kind, s.host, s.replica, s.gpu_name,
-        s.gpu_index, s.first_at, s.last_at, s.step_s, s.irregular,
+        s.gpu_index, s.samples, s.first_at, s.last_at, s.step_s, s.irregular,
         coalesce(s.model, p.model) AS model, coalesce(s.team, p.team) AS team,
         CASE $grouping
             WHEN 'gpu' THEN CASE WHEN s.entity_kind IN ('gpu', 'mig') THEN s.entity END
@@ -43,16 +43,16 @@ SELECT g, any_value(grp) AS grp, any_value(metric) AS metric, min(first_at) AS f
 FROM chosen GROUP BY g
 """
 KINDS = """
-SELECT coalesce(bool_or(NOT repeats AND NOT irregular), false),
+SELECT (SELECT coalesce(sum(samples), 0) FROM chosen),
     coalesce(bool_or(repeats AND NOT irregular), false), coalesce(bool_or(irregular), false)
 FROM facts
 """
 
-# One entity at a time: every sample counts once.
+# One entity at a time: every sample counts once. In pieces, because a quantile holds all of its values.
 SINGLE = """
 WITH wanted AS MATERIALIZED (
     SELECT c.series_id, c.g FROM chosen AS c JOIN facts AS f USING (g)
-    WHERE NOT f.repeats AND NOT f.irregular
+    WHERE NOT f.repeats AND NOT f.irregular AND c.g % $pieces = $piece
 ),
 found AS (
     SELECT w.g, count(*) AS n, avg(s.value) AS mean,

@@ -187,3 +187,15 @@ def test_a_weekend_must_lie_inside_whole() -> None:
     assert not holds_weekend(MONDAY, MONDAY + timedelta(days=6))
     saturday_noon = datetime(2026, 10, 10, 12)
     assert not holds_weekend(saturday_noon, saturday_noon + timedelta(days=5))
+
+
+def test_a_fleet_taken_in_pieces_gives_the_same(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = np.random.default_rng(4).random((12, 50))
+    put(warehouse, *(("sm_active_ratio", gpu(n), np.arange(50) * 300, values[n]) for n in range(12)))
+    whole = usage.percentiles(warehouse)
+    monkeypatch.setattr(usage, "PIECE_SAMPLES", 130)
+    pieces = usage.percentiles(warehouse)
+    assert len(pieces) == 12
+    assert whole.equals(pieces)
