@@ -35,6 +35,7 @@ PAGES = (
     PageEntry("overview", "Overview", ":material/dashboard:"),
     PageEntry("fit", "Fit", ":material/memory:"),
     PageEntry("tokens_per_dollar", "Tokens per dollar", ":material/payments:"),
+    PageEntry("economics", "Economics", ":material/query_stats:"),
     PageEntry("rightsizing", "Rightsizing", ":material/tune:"),
     PageEntry("prices", "Prices", ":material/sell:"),
     PageEntry("plans", "Plans", ":material/bookmarks:"),

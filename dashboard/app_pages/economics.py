@@ -1,0 +1,78 @@
+"""Economics: what a useful token costs, own GPUs or an API, and how much to commit to."""
+
+import streamlit as st
+
+from inferplan.dashboard import (
+    cached,
+    commitment_views,
+    economics_inputs,
+    formats,
+    inputs,
+    model_inputs,
+    plan_views,
+    self_host_views,
+    unit_cost_views,
+)
+from inferplan.dashboard.connection import warehouse
+from inferplan.dashboard.state import case, pinned_prices
+from inferplan.datasets.errors import InferplanError
+from inferplan.planner.economics import cached_input_weight
+from inferplan.planner.planned import cheapest_machine, planned
+from inferplan.planner.unit_economics import unit_economics
+
+st.title("Economics")
+inputs.show_problem()
+current = case()
+try:
+    store = warehouse()
+    offers = cached.offers(store)
+    with st.sidebar:
+        model_inputs.model_picker()
+        plan_views.show_price_choice()
+        inputs.workload()
+        use = economics_inputs.use_inputs()
+        negotiated = economics_inputs.contract_inputs()
+        power = economics_inputs.power_inputs()
+    by_id = {offer.offer_id: offer for offer in (*offers, *pinned_prices())}
+    offer = by_id.get(current.offer or "")
+    assumed = offer is None and current.usd_per_gpu_hour is None
+    if assumed:
+        deployment = current.deployment()
+        offer = cheapest_machine(offers, deployment.gpu.name, deployment.gpu_count)
+    plan = planned(current, offer)
+    found = unit_economics(
+        plan.estimate,
+        plan.workload,
+        plan.usd_per_hour,
+        use,
+        terms=negotiated,
+        cached_weight=cached_input_weight(plan.deployment, plan.workload),
+    )
+except InferplanError as error:
+    st.error(formats.plain(str(error)), icon=":material/error:")
+    st.stop()
+
+st.markdown(model_inputs.summary(current))
+st.caption(
+    formats.plain(
+        ("No price is chosen, so the cheapest machine on demand is taken: " if assumed else "Price: ")
+        + plan.price_basis
+        + f". Speed: {plan.estimate.basis}."
+    )
+)
+unit_costs, self_host, commitments = st.tabs(
+    ["Unit costs", "Self-host or API", "Commitments"], key=f"{economics_inputs.KEY}tab", on_change="rerun"
+)
+if unit_costs.open:
+    with unit_costs:
+        unit_cost_views.show_unit_costs(plan, found, use, power)
+if self_host.open:
+    with self_host:
+        demand = economics_inputs.demand_inputs(store, plan.requests_per_replica_hour)
+        if demand is not None:
+            self_host_views.show_self_host(current, plan, demand)
+if commitments.open:
+    with commitments:
+        demand = economics_inputs.demand_inputs(store, plan.requests_per_replica_hour)
+        if demand is not None:
+            commitment_views.show_commitments(plan, demand, offers, negotiated)

@@ -1,0 +1,84 @@
+"""A case with its price: the deployment, its planned load, and what one replica of it serves and costs."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from inferplan.datasets.errors import InferplanError
+from inferplan.datasets.schema import Offer
+from inferplan.planner.case import Case
+from inferplan.planner.deployment import Deployment
+from inferplan.planner.economics import SECONDS_PER_HOUR, deployment_usd_per_hour
+from inferplan.planner.memory import fit
+from inferplan.planner.performance import Estimate, estimate
+from inferplan.planner.workload import Workload
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What economics are computed from."""
+
+    deployment: Deployment
+    workload: Workload
+    estimate: Estimate
+    offer: Offer | None
+    """``None`` for a price per GPU-hour that was given with the case."""
+    usd_per_hour: Decimal
+    """Of the whole deployment, at list."""
+    replica_usd_per_hour: Decimal
+    """Of one data-parallel replica, with its part of a machine that several share."""
+    price_basis: str
+    """The price with its date and source."""
+
+    @property
+    def requests_per_replica_hour(self) -> Decimal:
+        """What one replica serves at the planned load."""
+        per_s = self.estimate.output_tokens_per_s.expected / self.workload.output_tokens
+        return Decimal(repr(per_s)) * SECONDS_PER_HOUR / self.deployment.dp
+
+
+def planned(case: Case, offer: Offer | None) -> Planned:
+    """Return ``case`` with its estimate and with the price of ``offer``, or its own price per GPU-hour.
+
+    Raises
+    ------
+    InferplanError
+        If it does not fit, describes no load, or has no price.
+    """
+    deployment, workload = case.deployment(), case.workload()
+    found = fit(deployment)
+    if not found.fits:
+        raise InferplanError(found.reason)
+    replica_gpus = deployment.gpu_count // deployment.dp
+    if offer is not None:
+        usd = deployment_usd_per_hour(offer, deployment.gpu.name, deployment.gpu_count)
+        replica_usd = deployment_usd_per_hour(offer, deployment.gpu.name, replica_gpus)
+        covers = "" if offer.price_covers == "machine" else f", {offer.price_covers.replace('_', ' ')}"
+        basis = (
+            f"{offer.offer_id}: {offer.usd_per_hour:f} USD per hour for {offer.gpu_count:g} GPUs{covers}, "
+            f"seen {offer.observed_on} in {offer.source}"
+        )
+    elif case.usd_per_gpu_hour is not None:
+        per_gpu = Decimal(repr(case.usd_per_gpu_hour))
+        usd, replica_usd = per_gpu * deployment.gpu_count, per_gpu * replica_gpus
+        basis = f"{per_gpu} USD per GPU-hour, given with the case"
+    else:
+        msg = f"no price: choose an offer of {deployment.gpu.name} or give a price per GPU-hour"
+        raise InferplanError(msg)
+    return Planned(deployment, workload, estimate(deployment, workload), offer, usd, replica_usd, basis)
+
+
+def cheapest_machine(offers: Iterable[Offer], gpu: str, gpu_count: int) -> Offer | None:
+    """Return the on-demand machine on which ``gpu_count`` GPUs cost least, ``None`` without one."""
+    able = [
+        offer
+        for offer in offers
+        if offer.gpu == gpu
+        and offer.purchase_option == "on_demand"
+        and offer.price_covers == "machine"
+        and offer.usd_per_hour is not None
+        and offer.gpu_count >= gpu_count
+    ]
+    return min(
+        able, key=lambda offer: (deployment_usd_per_hour(offer, gpu, gpu_count), offer.offer_id), default=None
+    )
