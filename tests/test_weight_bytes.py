@@ -253,6 +253,49 @@ def test_asking_for_16_bit_of_an_fp8_checkpoint_gives_16_bit() -> None:
     assert weights(architecture, "fp8").format == "fp8-block"
 
 
+def _elements_on_the_hub(architecture: Architecture, dtype: str) -> int:
+    """Elements of an NVFP4 checkpoint as the Hub counts them: packed bytes, scales, two scalars a matrix."""
+    stored = storage(architecture, dtype)
+    total = 0
+    for tensor in architecture.tensors:
+        values = tensor.out_features * tensor.in_features
+        packed = values // 2 + values // 16 + 2
+        total += tensor.count * (packed if stored.format_of(tensor).name.startswith("nvfp4") else values)
+    return total
+
+
+def test_nvfp4_of_latent_attention_keeps_what_nvidia_keeps() -> None:
+    """The Hub's count of nvidia/DeepSeek-V3.1-NVFP4, whose MTP block brings its own embedding and head."""
+    architecture = model("deepseek-ai/DeepSeek-V3")
+    copies = 2 * 129_280 * 7168
+    assert _elements_on_the_hub(architecture, "nvfp4") + copies == pytest.approx(393_632_819_968, rel=5e-7)
+    assert _elements_on_the_hub(architecture, "nvfp4-all") + copies < 0.99 * 393_632_819_968
+
+
+def test_nvfp4_of_plain_attention_reaches_every_linear_layer() -> None:
+    """The Hub's count of nvidia/Qwen3-235B-A22B-NVFP4."""
+    architecture = model("Qwen/Qwen3-235B-A22B")
+    assert _elements_on_the_hub(architecture, "nvfp4") == pytest.approx(132_806_618_624, rel=1e-6)
+
+
+def test_nvfp4_of_mamba_hybrids_keeps_attention_and_the_layer_before_it() -> None:
+    """vLLM printed 18.21 GiB for the build of NVIDIA (start-up log MT040)."""
+    architecture = model("nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16")
+    assert weights(architecture, "nvfp4").per_gpu_bytes / GIB == pytest.approx(18.21, rel=0.015)
+
+
+def test_an_ending_says_what_a_format_reaches() -> None:
+    architecture = model("Qwen/Qwen3-235B-A22B")
+    sizes = [
+        weights(architecture, f"int4-g32{end}").per_gpu_bytes for end in ("", "-all", "-mlp", "-experts")
+    ]
+    assert sizes[0] == sizes[1] < sizes[2] == sizes[3]
+    attention = 94 * (2 * 64 + 2 * 4) * 128 * 4096  # layers x (q, o and k, v heads) x head size x hidden
+    assert sizes[2] - sizes[1] == attention * (16 - 4.5) / 8
+    gpt_oss = weights(model("openai/gpt-oss-20b"), "fp8-mlp", engine="llama.cpp")
+    assert gpt_oss.format == "fp8-mlp"
+
+
 FORMATS = [None, "bf16", "fp8", "awq-int4", "nvfp4", "gguf-q4_k_m"]
 
 

@@ -1,7 +1,7 @@
 """Number formats of stored weights: bits per element and what scales and zero points add."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from inferplan.datasets.errors import InferplanError, UnknownNameError
@@ -10,6 +10,12 @@ from inferplan.planner.architecture import Role
 LINEARS: Final[frozenset[Role]] = frozenset({"attention", "mlp", "expert", "shared_expert", "recurrent"})
 """Roles that a format reaches unless told otherwise: embedding, head, norms and routers stay in 16 bit."""
 EXPERTS: Final[frozenset[Role]] = frozenset({"expert"})
+REACH: Final[dict[str, frozenset[Role]]] = {
+    "all": LINEARS,
+    "mlp": frozenset({"mlp", "expert", "shared_expert"}),
+    "experts": EXPERTS,
+}
+"""What an ending of a format's name says that it reaches; the rest stays in 16 bit."""
 
 
 class QuantizationError(InferplanError):
@@ -101,6 +107,7 @@ _ALIASES: Final[dict[str, str]] = {
     "bitsandbytes": "bnb-4bit", "fp4": "nvfp4", "autoround-int4": "gptq-int4", "fp8-block128": "fp8-block",
     "bitsandbytes-4bit": "bnb-4bit", "bitsandbytes-8bit": "bnb-8bit",
 }  # fmt: skip
+_REACHING = re.compile(rf"(?P<name>.+)-(?P<reach>{'|'.join(REACH)})")
 _GROUPED = re.compile(r"(?P<name>.+?)-g(?P<size>\d{1,5})")
 
 
@@ -111,7 +118,7 @@ def canonical(name: str) -> str:
 
 
 def format_named(name: str) -> Format:
-    """Return the format called ``name``; ``-g32`` at its end sets the group size.
+    """Return the format called ``name``; ``-g32`` sets the group size, ``-mlp`` at its end what it reaches.
 
     Raises
     ------
@@ -122,7 +129,12 @@ def format_named(name: str) -> Format:
     --------
     >>> format_named("GPTQ-int4-g32").group_inputs
     32
+    >>> sorted(format_named("nvfp4-mlp").roles)
+    ['expert', 'mlp', 'shared_expert']
     """
+    if reaching := _REACHING.fullmatch(canonical(name)):
+        found = format_named(reaching["name"])
+        return replace(found, name=f"{found.name}-{reaching['reach']}", roles=REACH[reaching["reach"]])
     grouped = _GROUPED.fullmatch(canonical(name))
     found = FORMATS.get(canonical(grouped["name"] if grouped else name))
     if found is None:

@@ -7,6 +7,7 @@ from inferplan.planner.architecture import Architecture, Tensor
 from inferplan.planner.quantization import gguf
 from inferplan.planner.quantization.checkpoint import Checkpoint, read_checkpoint
 from inferplan.planner.quantization.formats import FORMATS, Format, canonical, format_named
+from inferplan.planner.quantization.usual_builds import kept_tensors
 
 _NOT_LINEAR = (
     "conv1d",
@@ -67,6 +68,7 @@ class Storage:
             tensor.part in ("vision", "audio")
             or self.default is None
             or tensor.role not in self.default.roles
+            or tensor.name in kept_tensors(self.architecture, self.default.name)
         ):
             return plain
         return self.default
