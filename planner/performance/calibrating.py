@@ -16,8 +16,11 @@ from inferplan.planner.performance.measurements import Run
 from inferplan.planner.performance.work import stack
 
 METRICS = ("tpot", "ttft", "throughput")
-METRIC_WEIGHTS = (1.0, 0.1, 1.0)
+STEADY_WEIGHTS, FIRST_TOKEN_WEIGHTS = (1.0, 0.0, 1.0), (0.0, 1.0, 0.0)
 """First tokens wait in queues that are not described by a run's figures: they may not bend the rest."""
+FIRST_TOKEN_CONSTANTS = ("first_token_s", "wave")
+HELD = 1e-6
+"""Freedom of a constant that the second fit leaves alone."""
 SOURCE_WEIGHTS: Mapping[str, float] = {
     "ixexp": 0.3,  # called experimental by its own README
     "splitwise": 0.5,  # an engine of 2023
@@ -101,9 +104,16 @@ def prior(names: Sequence[str]) -> tuple[Matrix, Matrix]:
 
 
 def fitted(measured: Measured, names: Sequence[str]) -> Matrix:
-    """Return the coefficients that explain ``measured``."""
+    """Return the coefficients that explain ``measured``: steady state first, then first tokens alone."""
     start, spread = prior(names)
-    return fit_coefficients(measured, start, spread, metric_weights=METRIC_WEIGHTS)
+    steady = fit_coefficients(measured, start, spread, metric_weights=STEADY_WEIGHTS)
+    free = np.isin(NAMES, FIRST_TOKEN_CONSTANTS)[:, None]
+    return fit_coefficients(
+        measured,
+        np.where(free, start, steady),
+        np.where(free, spread, HELD),
+        metric_weights=FIRST_TOKEN_WEIGHTS,
+    )
 
 
 def left_out(data: Table, groups: Sequence[str], folds: int | None = None) -> Matrix:
