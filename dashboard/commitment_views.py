@@ -118,10 +118,13 @@ def _sentence(found: CommitmentChoice) -> str:
     saved = found.per_month(best.saved_usd)
     fallen = found.per_month(best.saved_usd_if_demand_falls)
     then = f"it still saves {formats.usd(fallen)}" if fallen >= 0 else f"it loses {formats.usd(-fallen)}"
+    regret = found.per_month(best.regret_usd_if_demand_falls)
+    then += f", {formats.usd(regret)} less well than the commitment that would be right then" if regret else (
+        " and is still the right commitment"
+    )  # fmt: skip
     text = (
         f"**Commit to {formats.plural(float(best.machines), 'machine')}: {option_title(best.term.name)}.** "
-        f"That saves {formats.usd(saved)} of {uncommitted} a month. If demand falls by 30 %, {then}, "
-        f"which is {formats.usd(found.per_month(best.regret_usd_if_demand_falls))} worse than the right commitment."
+        f"That saves {formats.usd(saved)} of {uncommitted} a month. If demand falls by 30 %, {then}."
     )
     return text.replace("$", "\\$")
 

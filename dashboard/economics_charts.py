@@ -5,7 +5,9 @@ from typing import Any
 
 import altair as alt
 
-BAR_PX = 190
+BAR_PX = 150
+LEGEND_ROW_PX = 19
+LEGEND_COLUMNS = 2
 LINES_PX = 380
 STEPS_PX = 280
 OWN = "own replicas"
@@ -23,17 +25,28 @@ def month_parts(rows: Sequence[Mapping[str, Any]], order: Sequence[str]) -> alt.
     order
         Labels in the order of the theme's colours.
     """
-    legend = alt.Legend(title=None, orient="bottom", columns=2, labelLimit=260)
+    legend = alt.Legend(
+        title=None, orient="bottom", columns=LEGEND_COLUMNS, labelLimit=260, offset=8,
+        values=[row["label"] for row in rows],
+    )  # fmt: skip
+    legend_rows = -(-len(rows) // LEGEND_COLUMNS)
     chart: alt.Chart = (
-        alt.Chart(alt.InlineData(values=[{**row, "at": at} for at, row in enumerate(rows)]))
-        .mark_bar(height=44)
+        alt.Chart(alt.InlineData(values=[{**row, "at": at, "all": ""} for at, row in enumerate(rows)]))
+        .mark_bar(height=alt.RelativeBandSize(1))
         .encode(
-            x=alt.X("usd:Q", title="USD per month", stack="zero", axis=alt.Axis(format="$,.0f", tickCount=5)),
+            x=alt.X(
+                "usd:Q",
+                title="USD per month",
+                stack="zero",
+                axis=alt.Axis(format="$,.0f", tickCount=5),
+                scale=alt.Scale(nice=False),
+            ),
+            y=alt.Y("all:N", axis=None),
             color=alt.Color("label:N", scale=alt.Scale(domain=list(order)), legend=legend),
             order="at:Q",
             tooltip=[alt.Tooltip("part:N", title="Part"), alt.Tooltip("usd:Q", title="USD", format="$,.2f")],
         )
-        .properties(height=BAR_PX)
+        .properties(height=BAR_PX + legend_rows * LEGEND_ROW_PX)
     )
     return chart
 
@@ -48,7 +61,7 @@ def cost_by_load(rows: Sequence[Mapping[str, Any]], ways: Sequence[str]) -> alt.
     ways
         Ways in the order of the theme's colours, own replicas first.
     """
-    legend = alt.Legend(title=None, orient="bottom", columns=2, labelLimit=200)
+    legend = alt.Legend(title=None, orient="bottom", columns=2, labelLimit=280)
     chart: alt.Chart = (
         alt.Chart(alt.InlineData(values=list(rows)))
         .mark_line(interpolate="linear", strokeWidth=2.5)

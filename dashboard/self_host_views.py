@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 
@@ -25,6 +26,7 @@ POINTS = 160
 USD_PER_MONTH = "USD per month"
 COLUMNS = {
     "host": Column("Host"),
+    "name": Column("Name at the host"),
     "only_api": Column("API alone", USD_PER_MONTH),
     "mix": Column("Cheapest mix", USD_PER_MONTH),
     "replicas": Column("Own replicas in it"),
@@ -38,7 +40,6 @@ COLUMNS = {
     "output": Column("Output", "USD per million tokens"),
     "observed_on": Column("Price seen on"),
     "source": Column("Price source"),
-    "name": Column("Name at the host"),
 }
 
 
@@ -116,16 +117,15 @@ def _sentence(best: HostedChoice, demand: Demand) -> str:
 def _show_lines(found: tuple[HostedChoice, ...], plan: Planned, demand: Demand) -> None:
     top = max(demand.peak, plan.requests_per_replica_hour)
     hosts = sorted(found, key=lambda one: one.usd_per_request)[: economics_charts.MOST_HOSTS]
-    rows = []
-    for step in range(POINTS + 1):
-        load = top * step / POINTS
-        own = own_usd_per_hour(load, plan.replica_usd_per_hour, plan.requests_per_replica_hour)
-        rows.append({"requests": float(load), "usd": float(own), "way": economics_charts.OWN})
-        if step in (0, POINTS):
-            rows.extend(
-                {"requests": float(load), "usd": float(load * host.usd_per_request), "way": _way(host)}
-                for host in hosts
-            )
+    rows = [
+        {"requests": float(load), "usd": float(usd), "way": economics_charts.OWN}
+        for load, usd in _own_steps(top, plan)
+    ]
+    rows.extend(
+        {"requests": float(load), "usd": float(load * host.usd_per_request), "way": _way(host)}
+        for host in hosts
+        for load in (Decimal(0), top)
+    )
     ways = [economics_charts.OWN, *map(_way, hosts)]
     evens = [
         f"{one.price.provider} from {formats.count(float(one.break_even_requests_per_hour))} an hour"
@@ -142,6 +142,19 @@ def _show_lines(found: tuple[HostedChoice, ...], plan: Planned, demand: Demand) 
     )  # fmt: skip
     left_out = len(found) - len(hosts)
     st.caption(text + (f" {formats.plural(left_out, 'dearer host')} only in the table." if left_out else ""))
+
+
+def _own_steps(top: Decimal, plan: Planned) -> Iterator[tuple[Decimal, Decimal]]:
+    """Yield load and cost of own replicas: both ends of each step, or samples where there are many."""
+    capacity, usd = plan.requests_per_replica_hour, plan.replica_usd_per_hour
+    steps = int(top // capacity) + 1
+    if steps > POINTS:
+        for step in range(POINTS + 1):
+            yield top * step / POINTS, own_usd_per_hour(top * step / POINTS, usd, capacity)
+        return
+    for replica in range(steps):
+        yield replica * capacity, (replica + 1) * usd
+        yield min(top, (replica + 1) * capacity), (replica + 1) * usd
 
 
 def _way(choice: HostedChoice) -> str:

@@ -100,6 +100,12 @@ def basis(
 
 
 def _sentence(found: UnitEconomics, use: Use) -> str:
+    if use.useful_share == 1 and not use.fixed_usd_per_month:
+        floor = formats.usd(found.floor.usd_per_mtok_output.expected)
+        return (
+            f"**A million output tokens cost {floor}** while the planned load never pauses and every token "
+            "is useful. Say how busy it really is and what is served for nothing."
+        ).replace("$", "\\$")
     dearer = found.fully_loaded.usd_per_request.expected / found.floor.usd_per_request.expected
     costs = formats.usd(found.fully_loaded.usd_per_mtok_output.expected)
     text = (

@@ -6,6 +6,7 @@ from decimal import ROUND_CEILING, Decimal, InvalidOperation
 
 from inferplan.datasets.errors import InferplanError
 from inferplan.pricing.commitments import Number, checked_demand
+from inferplan.pricing.money import trimmed
 
 HOURS_PER_DAY = 24
 WORKDAYS, WEEKEND_DAYS = 5, 2
@@ -71,7 +72,7 @@ def weekly(
     per_hour = workday * WORKDAYS + [hour * weekend for hour in workday] * WEEKEND_DAYS
     return Demand(
         tuple(per_hour),
-        f"a stated week: {top:f} an hour on workdays from {first_hour}:00 to {last_hour}:00, "
+        f"a stated week: {trimmed(top):,f} an hour on workdays from {first_hour}:00 to {last_hour}:00, "
         f"{night * 100:.0f} % of it in other hours, weekends {weekend * 100:.0f} % of workdays",
     )
 

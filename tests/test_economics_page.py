@@ -87,7 +87,7 @@ def test_commitments_name_the_term_and_what_a_fall_of_demand_does() -> None:
     app = opened("Commitments")
     assert "If demand falls by 30 %" in said(app)
     frame = app.dataframe[0].value
-    assert {"Reserved, 1 year", "Reserved, 3 years"} & set(frame["term"])
+    assert set(frame["term"]) == {"Reserved, 6 months"}  # the only one known of this GPU
     assert (frame["regret"] >= 0).all()
     before = frame.set_index("term")["total"]
     app.number_input(key=f"{KEY}discount").set_value(10.0).run()

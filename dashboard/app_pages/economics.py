@@ -14,15 +14,16 @@ from inferplan.dashboard import (
     unit_cost_views,
 )
 from inferplan.dashboard.connection import warehouse
-from inferplan.dashboard.state import case, pinned_prices
+from inferplan.dashboard.state import case, now, pinned_prices
 from inferplan.datasets.errors import InferplanError
 from inferplan.planner.economics import cached_input_weight
 from inferplan.planner.planned import cheapest_machine, planned
 from inferplan.planner.unit_economics import unit_economics
+from inferplan.pricing.offers import is_stale
 
 st.title("Economics")
 inputs.show_problem()
-current = case()
+current, today = case(), now().date()
 try:
     store = warehouse()
     offers = cached.offers(store)
@@ -38,7 +39,9 @@ try:
     assumed = offer is None and current.usd_per_gpu_hour is None
     if assumed:
         deployment = current.deployment()
-        offer = cheapest_machine(offers, deployment.gpu.name, deployment.gpu_count)
+        wanted = deployment.gpu.name, deployment.gpu_count
+        fresh = [known for known in offers if not is_stale(known, today)]
+        offer = cheapest_machine(fresh, *wanted) or cheapest_machine(offers, *wanted)
     plan = planned(current, offer)
     found = unit_economics(
         plan.estimate,
@@ -57,6 +60,7 @@ st.caption(
     formats.plain(
         ("No price is chosen, so the cheapest machine on demand is taken: " if assumed else "Price: ")
         + plan.price_basis
+        + (", older than such prices usually hold" if offer and is_stale(offer, today) else "")
         + f". Speed: {plan.estimate.basis}."
     )
 )
