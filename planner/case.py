@@ -1,5 +1,6 @@
 """One question about one deployment, in the words of the JSON contract: what a plan stores."""
 
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
@@ -136,7 +137,7 @@ class Case(Row):
     def architecture(self) -> Architecture:
         """Return the model's architecture, from the catalog or from the inline config."""
         if self.model is not None:
-            return parse(catalog.model_config(self.model), name=self.model)
+            return _catalog_architecture(catalog.model_id(self.model))
         return parse(self.config or {}, name=str((self.config or {}).get("_name_or_path", "")))
 
     def deployment(self) -> Deployment:
@@ -176,7 +177,7 @@ class Case(Row):
             lora = Lora(self.lora_rank, **{name: value for name, value in given.items() if value is not None})
         draft = None
         if self.draft_model is not None:
-            draft = parse(catalog.model_config(self.draft_model), name=self.draft_model)
+            draft = _catalog_architecture(catalog.model_id(self.draft_model))
         drafted = self.speculative.draft_tokens if self.speculative else self.draft_tokens
         return MemoryOptions(
             prefix_caching=self.enable_prefix_caching,
@@ -210,3 +211,8 @@ class Case(Row):
             prefix_cache_hit_rate=self.prefix_cache_hit_rate,
             speculative=self.speculative,
         )
+
+
+@lru_cache(maxsize=64)
+def _catalog_architecture(model: str) -> Architecture:
+    return parse(catalog.model_config(model), name=model)

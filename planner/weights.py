@@ -213,6 +213,7 @@ def _cut(features: int, units: int, ways: int) -> int:
     return -(-features // ways)
 
 
+@lru_cache(maxsize=4096)
 def illegal_tp(architecture: Architecture, tp: int) -> str | None:
     """Return why ``tp`` does not divide the model's heads, or ``None`` when it does.
 

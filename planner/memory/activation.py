@@ -16,6 +16,7 @@ of a recurrent mixer. A vision tower encodes one batch of patches::
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from inferplan.planner.architecture import Architecture, Tensor
 from inferplan.planner.memory.settings import Settings
@@ -75,6 +76,7 @@ def activation(
     )
 
 
+@lru_cache(maxsize=4096)
 def widest_block(architecture: Architecture, tp: int) -> float:
     """Return the elements per token that the largest block of any layer holds beside the residual stream."""
     by_layer: dict[tuple[int | None, str], list[Tensor]] = defaultdict(list)

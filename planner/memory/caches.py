@@ -1,5 +1,6 @@
 """What each layer keeps on one GPU, as this engine version stores it."""
 
+import operator
 from collections import Counter
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -78,24 +79,24 @@ def _windows_capped(architecture: Architecture, settings: Settings, options: Mem
 
 
 def as_stored(architecture: Architecture, settings: Settings, options: MemoryOptions) -> Architecture:
-    """Return the model with its caches as this engine version keeps them.
+    """Return the model with its caches as this engine version keeps them, itself where nothing changes.
 
     Old engines expand or pad latents; drafted tokens widen what a convolution keeps; a model's own MTP layers
     cache like its last layer with full attention.
     """
     taps = _conv_taps(architecture)
-    layers = [
-        replace(
-            layer,
-            mixers=tuple(_stored(mixer, settings, options.draft_tokens, taps) for mixer in layer.mixers),
-        )
-        for layer in architecture.layers
-    ]
+    layers = [_stored_layer(layer, settings, options.draft_tokens, taps) for layer in architecture.layers]
     if options.mtp:
         layers += _mtp_layers(architecture, layers)
-    if all(layer is stored for layer, stored in zip(architecture.layers, layers, strict=False)):
+    if not options.mtp and all(map(operator.is_, architecture.layers, layers)):
         return architecture
     return replace(architecture, layers=tuple(layers))
+
+
+def _stored_layer(layer: Layer, settings: Settings, draft_tokens: int, taps: int) -> Layer:
+    mixers = tuple(_stored(mixer, settings, draft_tokens, taps) for mixer in layer.mixers)
+    same = all(mixer is before for mixer, before in zip(mixers, layer.mixers, strict=True))
+    return layer if same else replace(layer, mixers=mixers)
 
 
 def _stored(mixer: Mixer, settings: Settings, draft_tokens: int, taps: int) -> Mixer:
@@ -106,6 +107,8 @@ def _stored(mixer: Mixer, settings: Settings, draft_tokens: int, taps: int) -> M
     if isinstance(mixer, LatentAttention):
         width = mixer.kv_lora_rank + mixer.rope_head_dim
         padded = -(-width // profile.mla_entry_multiple) * profile.mla_entry_multiple
+        if padded == width:
+            return mixer
         return replace(mixer, kv_lora_rank=mixer.kv_lora_rank + padded - width)
     if isinstance(mixer, RecurrentState) and draft_tokens and taps:
         drafted = mixer.conv_elements // taps * (taps + draft_tokens)

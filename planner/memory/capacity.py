@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 
 from inferplan.planner.memory.caches import Cache
 from inferplan.planner.memory.pool import PageLayout, page_layout
@@ -80,7 +81,7 @@ class Pool:
         slots = int(max(0, free_bytes) * ratio / (1 + ratio)) // state
         return slots * state
 
-    @property
+    @cached_property
     def layout(self) -> PageLayout:
         """Return the pages of everything that shares the pool."""
         shared = Counter(
