@@ -1,5 +1,6 @@
 """The comparison ranks every offer, and its costs are those of ``unit_cost`` at the same load."""
 
+from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 
@@ -37,8 +38,9 @@ QUOTE = an_offer("quote", "H200 SXM", 8, None)
 
 
 @pytest.fixture
-def warehouse() -> Warehouse:
-    return Warehouse.open(":memory:")
+def warehouse() -> Iterator[Warehouse]:
+    with Warehouse.open(":memory:") as opened:
+        yield opened
 
 
 def test_each_offer_is_ranked_or_refused_with_a_reason(warehouse: Warehouse) -> None:
