@@ -6,7 +6,9 @@ from datetime import datetime
 from decimal import Decimal
 
 from inferplan.dashboard.reports import Column, Report, Table
+from inferplan.datasets.errors import InferplanError
 from inferplan.planner.plan import Plan
+from inferplan.planner.plan_change import explain_plans
 from inferplan.planner.plan_results import (
     FigureDifference,
     PlanComparison,
@@ -92,6 +94,7 @@ def comparison_report(first: Plan, second: Plan, comparison: PlanComparison, *, 
                 (Column("Input"), *names),
                 tuple((row.name, row.first, row.second) for row in comparison.inputs),
             ),
+            _change(first, second, comparison),
         ),
         facts=(
             *((f"A, {name}", value) for name, value in _facts(first, comparison.first)),
@@ -99,6 +102,17 @@ def comparison_report(first: Plan, second: Plan, comparison: PlanComparison, *, 
         ),
         made_at=made_at,
     )
+
+
+def _change(first: Plan, second: Plan, comparison: PlanComparison) -> Table:
+    """Return why the monthly cost changes, or one row that says why that is not known."""
+    columns = (Column("Step"), Column("Amount", "USD per month of 730 hours"), Column("Why not known"))
+    try:
+        found = explain_plans(first, second, (comparison.first, comparison.second))
+    except InferplanError as error:
+        return Table("Why the cost changes", columns, (("all", None, str(error)),))
+    rows = (("A", found.before_usd), *found.steps, ("B", found.after_usd))
+    return Table("Why the cost changes", columns, tuple((*row, "") for row in rows))
 
 
 def _facts(plan: Plan, results: PlanResults) -> tuple[tuple[str, str], ...]:

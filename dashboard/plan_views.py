@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 import pandas as pd
 import streamlit as st
 
-from inferplan.dashboard import formats, plan_actions, state
+from inferplan.dashboard import formats, plan_actions, plan_change_views, state
 from inferplan.dashboard.downloads import download_menu
 from inferplan.dashboard.plan_report import comparison_report, plan_report
 from inferplan.dashboard.price_tables import option_title
@@ -221,6 +221,7 @@ def show_comparison(first: Plan, second: Plan, comparison: PlanComparison) -> No
         f"Recomputed now. Price of A: {formats.plain(comparison.first.price_basis)}. "
         f"Price of B: {formats.plain(comparison.second.price_basis)}."
     )
+    plan_change_views.show_change(first, second, (comparison.first, comparison.second))
     st.subheader("Inputs that differ")
     if comparison.inputs:
         inputs = [(row.name, row.first, row.second) for row in comparison.inputs]

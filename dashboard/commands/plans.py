@@ -12,6 +12,8 @@ from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner import plan_store
 from inferplan.planner.plan import Plan, plan_file, read_plan
+from inferplan.planner.plan_change import explain_plans
+from inferplan.planner.plan_results import evaluate
 
 
 @click.group()
@@ -75,6 +77,26 @@ def show(plan_id: str, as_json: bool) -> None:
             ("digest", plan.digest),
         ]
     )
+
+
+@command.command()
+@click.argument("first_id", metavar="PLAN_A")
+@click.argument("second_id", metavar="PLAN_B")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+def why(first_id: str, second_id: str, as_json: bool) -> None:
+    """Explain why PLAN_B costs more or less a month than PLAN_A."""
+    with Warehouse.open() as warehouse:
+        first, second = (plan_store.load(warehouse, plan_id) for plan_id in (first_id, second_id))
+    results = evaluate(first), evaluate(second)
+    found = explain_plans(first, second, results)
+    rows = [(f"A: {first.name}", found.before_usd), *found.steps, (f"B: {second.name}", found.after_usd)]
+    bases = {f"price of {name}": one.price_basis for name, one in zip("AB", results, strict=True)}
+    if as_json:
+        steps = [{"step": label, "usd_per_month": str(usd)} for label, usd in rows]
+        click.echo(json.dumps({"steps": steps, **bases}))
+        return
+    print_table([{"step": label, "USD per month": f"{usd:,.2f}"} for label, usd in rows])
+    print_facts(list(bases.items()))
 
 
 @command.command()
