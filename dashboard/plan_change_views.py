@@ -41,8 +41,9 @@ def show_change(first: Plan, second: Plan, results: tuple[PlanResults, PlanResul
     st.caption(
         formats.plain(
             "Each driver is set from A to B in this order, so joint effects fall to the later one. Tokens "
-            "are input and output together at the planned load over 730 hours. Another model counts as volume "
-            f"first, then as mix. Price of A: {results[0].price_basis}. Price of B: {results[1].price_basis}."
+            "are input and output together at the planned load over 730 hours. Another model counts as "
+            f"volume first, then as mix. Price of A: {results[0].price_basis}. Price of B: "
+            f"{results[1].price_basis}."
         )
     )
 
