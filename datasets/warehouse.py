@@ -59,6 +59,8 @@ class Warehouse:
         """Wrap an open ``connection``; use ``Warehouse.open``."""
         self.path = path
         """File of the database, ``None`` in memory."""
+        self.is_new = False
+        """Whether this process made the database."""
         self._connection = connection
         self._users = 1
         self._closed = False
@@ -194,6 +196,7 @@ class Warehouse:
             "(version INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at TIMESTAMP NOT NULL)"
         )
         applied = {int(version) for (version,) in self.rows("SELECT version FROM schema_migrations")}
+        self.is_new = not applied
         ours = migrations()
         unknown = applied - {migration.version for migration in ours}
         if unknown:

@@ -4,14 +4,24 @@ from importlib.resources import as_file, files
 
 import click
 
+from inferplan.datasets import samples
+from inferplan.datasets.warehouse import Warehouse
+
 
 @click.command(
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
 )
 @click.pass_context
 def command(context: click.Context) -> None:
-    """Start the dashboard; every option of `streamlit run` is passed on."""
+    """Start the dashboard; every option of `streamlit run` is passed on.
+
+    The process owns the warehouse from here to its end, so that what is wrong with it is said before a page
+    is opened. A new one comes with the sample fleet.
+    """
     from streamlit.web import cli as streamlit_cli
 
-    with as_file(files("inferplan.dashboard") / "app.py") as script:
-        streamlit_cli.main(["run", str(script), *context.args], prog_name="inferplan dashboard")
+    script = files("inferplan.dashboard") / "app.py"
+    with Warehouse.open() as warehouse, as_file(script) as path:
+        if warehouse.is_new:
+            samples.load(warehouse)
+        streamlit_cli.main(["run", str(path), *context.args], prog_name="inferplan dashboard")

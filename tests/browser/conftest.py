@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -24,10 +24,13 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from inferplan.datasets.warehouse import Warehouse
+
 FOLDER = Path(__file__).parent
 START_LIMIT_S = 60
 WIDE = {"width": 1360, "height": 900}
 PHONE = {"width": 390, "height": 844}
+OWN_DASHBOARD = [sys.executable, "-m", "inferplan.dashboard", "dashboard"]
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM_FLAGS = (
     "--no-sandbox",
@@ -66,8 +69,9 @@ def running_server(command: list[str], database: Path) -> Iterator[str]:
 
 
 def running_dashboard(database: Path) -> AbstractContextManager[str]:
-    """Start our own dashboard on ``database``; see `running_server`."""
-    return running_server([sys.executable, "-m", "inferplan.dashboard", "dashboard"], database)
+    """Start our own dashboard on ``database``, not as a first start that brings the sample fleet."""
+    Warehouse.open(database).close()
+    return running_server(OWN_DASHBOARD, database)
 
 
 def _wait_until_healthy(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -189,6 +193,12 @@ def chromium() -> Iterator[Browser]:
 def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with running_dashboard(tmp_path_factory.mktemp("dashboard") / "warehouse.duckdb") as address:
         yield address
+
+
+@pytest.fixture
+def first_start() -> Callable[[Path], AbstractContextManager[str]]:
+    """Start the dashboard on a database as a user does, whether there is one yet or not."""
+    return lambda database: running_server(OWN_DASHBOARD, database)
 
 
 @pytest.fixture(scope="module")
