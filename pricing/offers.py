@@ -1,5 +1,6 @@
 """Prices as they stand now and as they were: read from the warehouse, filled from the snapshot at first."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -84,3 +85,40 @@ def changes_since(warehouse: Warehouse, pinned: tuple[Offer, ...]) -> tuple[Pinn
     """Return what became of each of the ``pinned`` offers."""
     now = {offer.offer_id: offer for offer in current_offers(warehouse)}
     return tuple(PinnedChange(offer, now.get(offer.offer_id)) for offer in pinned)
+
+
+@dataclass(frozen=True, slots=True)
+class KindAge:
+    """How old the prices of one kind are."""
+
+    kind: str
+    """Purchase option; marketplaces, which move faster, are a kind of their own."""
+    usual_life: timedelta
+    offers: int
+    stale: int
+    oldest: date
+    newest: date
+
+
+def ages(offers: Iterable[Offer], today: date) -> tuple[KindAge, ...]:
+    """Return the age of the priced ``offers`` by kind, the kinds that hold shortest first."""
+    groups: dict[tuple[timedelta, str], list[Offer]] = {}
+    for offer in offers:
+        if offer.usd_per_hour is not None:
+            groups.setdefault((usual_life(offer), _kind(offer)), []).append(offer)
+    return tuple(
+        KindAge(
+            kind=kind,
+            usual_life=life,
+            offers=len(group),
+            stale=sum(is_stale(offer, today) for offer in group),
+            oldest=min(offer.observed_on for offer in group),
+            newest=max(offer.observed_on for offer in group),
+        )
+        for (life, kind), group in sorted(groups.items())
+    )
+
+
+def _kind(offer: Offer) -> str:
+    is_market = offer.purchase_option == "on_demand" and offer.provider in _MARKETPLACES
+    return "marketplace" if is_market else offer.purchase_option

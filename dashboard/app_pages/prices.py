@@ -2,7 +2,15 @@
 
 import streamlit as st
 
-from inferplan.dashboard import formats, inputs, price_sources, price_tables, price_views
+from inferplan.dashboard import (
+    cached,
+    formats,
+    inputs,
+    price_changes,
+    price_sources,
+    price_tables,
+    price_views,
+)
 from inferplan.dashboard.connection import warehouse
 from inferplan.dashboard.state import PREFIX, case, change, now
 from inferplan.datasets.errors import InferplanError
@@ -21,8 +29,10 @@ except InferplanError as error:
     st.error(formats.plain(str(error)), icon=":material/error:")
     st.stop()
 
-machines, hosted, energy, sources = st.tabs(
-    ["GPU machines", "Hosted APIs", "Energy", "Sources"], key=f"{PREFIX}prices.tab", on_change="rerun"
+machines, hosted, energy, changes, sources = st.tabs(
+    ["GPU machines", "Hosted APIs", "Energy", "Changes", "Sources"],
+    key=f"{PREFIX}prices.tab",
+    on_change="rerun",
 )
 if hosted.open:
     with hosted:
@@ -30,6 +40,9 @@ if hosted.open:
 if energy.open:
     with energy:
         price_views.show_energy(price_tables.energy())
+if changes.open:
+    with changes:
+        price_changes.show_changes(store, cached.offers(store), now().date())
 if sources.open:
     with sources:
         price_sources.show_sources(store)
