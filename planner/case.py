@@ -13,7 +13,14 @@ from inferplan.planner.deployment import Deployment, EngineName
 from inferplan.planner.memory_options import Lora, MemoryOptions
 from inferplan.planner.workload import Slo, Speculative, Workload
 
-Count = Annotated[int, Field(ge=1)]
+MOST = 1_000_000_000
+"""Of tokens, sequences, USD: far beyond any deployment, and within what floats count exactly."""
+MOST_GPUS = 4096
+LONGEST_NAME = 500
+Name = Annotated[str, Field(max_length=LONGEST_NAME)]
+Count = Annotated[int, Field(ge=1, le=MOST)]
+Gpus = Annotated[int, Field(ge=1, le=MOST_GPUS)]
+Amount = Annotated[float, Field(gt=0, le=MOST)]
 LoraTarget = Literal[
     "attention", "mlp", "expert", "shared_expert", "router", "recurrent", "embedding", "lm_head"
 ]
@@ -30,22 +37,22 @@ class Case(Row):
     """Inputs of ``fit`` and ``estimate``; field names are the contract's (docs/cli.md)."""
 
     id: str | int | None = None
-    model: str | None = None
+    model: Name | None = None
     """Catalog id; or give ``config``."""
     config: dict[str, Any] | None = None
     """A Hugging Face config object."""
-    gpu: str
+    gpu: Name
     """Catalog name."""
-    gpu_memory_gib: Annotated[float, Field(gt=0)] | None = None
+    gpu_memory_gib: Amount | None = None
     """Total as the driver reports it, where it differs from the catalog's."""
     engine: EngineName = "vllm"
-    engine_version: str | None = None
-    tp: Count = 1
-    pp: Count = 1
-    dp: Count = 1
-    ep: Count = 1
-    weights_dtype: str | None = None
-    kv_dtype: str = "auto"
+    engine_version: Name | None = None
+    tp: Gpus = 1
+    pp: Gpus = 1
+    dp: Gpus = 1
+    ep: Gpus = 1
+    weights_dtype: Name | None = None
+    kv_dtype: Name = "auto"
     gpu_memory_utilization: Annotated[float, Field(gt=0, le=1)] | None = None
     max_model_len: Count | None = None
     max_num_batched_tokens: Count | None = None
@@ -53,13 +60,13 @@ class Case(Row):
     enforce_eager: bool = False
     enable_prefix_caching: bool | None = None
     """``None``: as that engine version does."""
-    shared_prefix_tokens: Annotated[int, Field(ge=0)] = 0
+    shared_prefix_tokens: Annotated[int, Field(ge=0, le=MOST)] = 0
     """Tokens that all requests begin with; prefix caching keeps them once."""
     block_size: Count | None = None
     """Tokens of a page of the KV cache."""
     disable_hybrid_kv_cache_manager: bool = False
-    decode_context_parallel_size: Count = 1
-    nodes: Count = 1
+    decode_context_parallel_size: Gpus = 1
+    nodes: Gpus = 1
     """Machines that one replica spans."""
     language_model_only: bool = False
     """Vision and audio towers are not loaded."""
@@ -68,9 +75,9 @@ class Case(Row):
     """Adapters on the GPU at once; 1 where ``lora_rank`` is given."""
     lora_targets: tuple[LoraTarget, ...] | None = None
     """Kinds of matrices that adapters change; attention and mlp by default."""
-    draft_model: str | None = None
+    draft_model: Name | None = None
     """Catalog id of a model that drafts tokens."""
-    draft_weights_dtype: str | None = None
+    draft_weights_dtype: Name | None = None
     draft_tokens: Annotated[int, Field(ge=1, le=64)] | None = None
     """Tokens drafted per step; those of ``speculative`` where it is given."""
     mtp: bool = False
@@ -78,13 +85,13 @@ class Case(Row):
     input_tokens: Count | None = None
     output_tokens: Count | None = None
     concurrency: Count | Literal["max"] | None = None
-    request_rate: Annotated[float, Field(gt=0)] | None = None
+    request_rate: Amount | None = None
     """Requests per second offered to the whole deployment."""
     prefix_cache_hit_rate: Annotated[float, Field(ge=0, le=1)] = 0.0
     speculative: Speculative | None = None
     slo: Slo = Slo()
-    offer: str | None = None
-    usd_per_gpu_hour: Annotated[float, Field(gt=0)] | None = None
+    offer: Name | None = None
+    usd_per_gpu_hour: Amount | None = None
 
     @model_validator(mode="before")
     @classmethod

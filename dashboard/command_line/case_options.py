@@ -82,16 +82,25 @@ def answer_cases(
     for line in lines:
         if not line.strip():
             continue
-        given: object = None
-        try:
-            given = json.loads(line)
-            result = answer(Case.read(given))
-        except InferplanError as error:
-            result = {"error": str(error)}
-        except (ValueError, RecursionError) as error:
-            result = {"error": f"not a JSON object: {error}"}
+        given, result = _answer_line(line, answer)
         case_id = given.get("id") if isinstance(given, dict) else None
+        if not isinstance(case_id, str | int):
+            case_id = None
         out(json.dumps({"id": case_id, **result}, allow_nan=False))
+
+
+def _answer_line(line: str, answer: Callable[[Case], dict[str, Any]]) -> tuple[object, dict[str, Any]]:
+    """Return what the line holds, and its answer or why there is none."""
+    try:
+        given: object = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        return None, {"error": f"not a JSON object: {error}"}
+    try:
+        return given, answer(Case.read(given))
+    except InferplanError as error:
+        return given, {"error": str(error)}
+    except (ArithmeticError, RecursionError) as error:
+        return given, {"error": f"the case's numbers are too large to compute with: {error}"}
 
 
 def read_lines(source: str) -> Iterator[str]:

@@ -132,7 +132,8 @@ def format_named(name: str) -> Format:
     >>> sorted(format_named("nvfp4-mlp").roles)
     ['expert', 'mlp', 'shared_expert']
     """
-    if reaching := _REACHING.fullmatch(canonical(name)):
+    reaching = _REACHING.fullmatch(canonical(name))
+    if reaching and not _REACHING.fullmatch(reaching["name"]):
         found = format_named(reaching["name"])
         return replace(found, name=f"{found.name}-{reaching['reach']}", roles=REACH[reaching["reach"]])
     grouped = _GROUPED.fullmatch(canonical(name))
