@@ -42,7 +42,7 @@ TOUR = (
         "tokens_per_dollar",
         "Ask for 50 ms per token: which offers keep it, and what do a million tokens cost?",
     ),
-    ("rightsizing", "Load the sample fleet and read which GPUs are idle, oversized or too small, and why."),
+    ("rightsizing", "Read which GPUs of the sample fleet are idle, oversized or too small, and why."),
     ("prices", "Look where each price comes from and how old it is; add your own rates as a sheet."),
     ("plans", "Save what you found as a plan, compare it with another, and send the link to finance."),
 )
@@ -137,4 +137,4 @@ try:
             help="An invented small fleet, marked as sample data everywhere and removed with one press.",
         )
 except InferplanError as error:
-    st.warning(formats.plain(str(error)), icon=":material/database_off:")
+    st.warning(formats.sentence(error), icon=":material/database_off:")
