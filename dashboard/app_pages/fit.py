@@ -32,7 +32,7 @@ inputs.show_problem()
 try:
     found = cached.memory_fit(current)
 except InferplanError as error:
-    st.error(formats.plain(str(error)), icon=":material/error:")
+    st.error(formats.sentence(error), icon=":material/error:")
     st.stop()
 
 memory = found.memory
@@ -69,7 +69,7 @@ st.altair_chart(
     + formats.listing([f"{name} {formats.gib(size)}" for name, size in memory.parts().items() if size]),
 )
 st.caption(
-    f"{current.gpu}: {formats.gib(memory.total_bytes)} as the driver reports it. "
+    f"{current.gpu}: {formats.gib(memory.total_bytes)} that the engine sees. "
     f"{formats.plain(memory.engine_profile)}."
 )
 for note in memory.notes:
@@ -85,6 +85,8 @@ if found.fits and not holds_all:
     )
 if not found.fits:
     fit_answers.show_changes(current)
+
+fit_answers.show_illegal_sizes(current)
 
 names = ["Every GPU", "Arithmetic", "Launch", "Compare with a log", "Training"]
 gpus, arithmetic, launch, log, training = st.tabs(names, key=f"{PREFIX}fit.tab", on_change="rerun")

@@ -55,7 +55,7 @@ def _facts(case: Case, found: Fit) -> list[tuple[str, str]]:
         ("answer", ("fits: " if found.fits else "does not fit: ") + found.reason),
         ("deployment", f"{case.model or 'config'} on {gpus} x {case.gpu}, {memory.engine_profile}"),
         ("parameters", f"{found.parameters:,} ({found.active_parameters:,} active per token)"),
-        ("memory per GPU", f"{total_gib:.2f} GiB as the driver reports it"),
+        ("memory per GPU", f"{total_gib:.2f} GiB that the engine sees"),
         *((f"  {name}", f"{size / GIB:.2f} GiB") for name, size in memory.parts().items() if size),
         ("KV cache", f"{found.kv_bytes_per_token_per_gpu:,} bytes per token and GPU"),
         ("pool holds", f"{found.kv_pool_tokens:,} tokens as the engine prints it"),
