@@ -180,8 +180,7 @@ class Case(Row):
         """Return what decides memory beside sizes and limits, with the draft model looked up."""
         lora = None
         if self.lora_rank is not None:
-            given = {"slots": self.max_loras, "roles": self.lora_targets}
-            lora = Lora(self.lora_rank, **{name: value for name, value in given.items() if value is not None})
+            lora = Lora(self.lora_rank, self.max_loras or 1, self.lora_targets or Lora.roles)
         draft = None
         if self.draft_model is not None:
             draft = _catalog_architecture(catalog.model_id(self.draft_model))

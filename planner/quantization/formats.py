@@ -134,8 +134,8 @@ def format_named(name: str) -> Format:
     """
     reaching = _REACHING.fullmatch(canonical(name))
     if reaching and not _REACHING.fullmatch(reaching["name"]):
-        found = format_named(reaching["name"])
-        return replace(found, name=f"{found.name}-{reaching['reach']}", roles=REACH[reaching["reach"]])
+        base, reach = format_named(reaching["name"]), reaching["reach"]
+        return replace(base, name=f"{base.name}-{reach}", roles=REACH[reach])
     grouped = _GROUPED.fullmatch(canonical(name))
     found = FORMATS.get(canonical(grouped["name"] if grouped else name))
     if found is None:
