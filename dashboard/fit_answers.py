@@ -13,7 +13,7 @@ from inferplan.dashboard.price_tables import option_title
 from inferplan.dashboard.state import PREFIX, change
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.schema import GIB, Offer
-from inferplan.planner.answers import Change, GpuFit, changes_to_fit
+from inferplan.planner.answers import Change, GpuFit, changes_to_fit, tensor_parallel_sizes
 from inferplan.planner.case import Case
 from inferplan.planner.deployment import Deployment
 from inferplan.planner.memory import Fit
@@ -51,6 +51,18 @@ def show_room(current: Case, found: Fit) -> None:
             _shape(room.fewest) if room.fewest else "more than 64",
             help="Tensor parallelism within a machine of 8, then pipeline stages; one replica",
         )
+
+
+def show_illegal_sizes(current: Case) -> None:
+    """Say which tensor-parallel sizes within a machine the model cannot have, and why."""
+    sizes = tensor_parallel_sizes(cached.deployment(current).architecture)
+    by_reason: dict[str, list[str]] = {}
+    for size in sizes:
+        if size.reason is not None:
+            by_reason.setdefault(size.reason.rsplit(" among ", 1)[0], []).append(str(size.tp))
+    if by_reason:
+        found = "; ".join(f"{formats.listing(tps)} ({reason})" for reason, tps in by_reason.items())
+        st.caption(formats.plain(f"Tensor-parallel sizes that this model cannot have: {found}."))
 
 
 def show_changes(current: Case) -> None:

@@ -11,7 +11,7 @@ from inferplan.dashboard.state import PREFIX, change
 from inferplan.datasets.errors import InferplanError
 from inferplan.planner.case import Case
 from inferplan.planner.engine_log import EngineLog, differences, read_log
-from inferplan.planner.launch import kubernetes_yaml, launch_line, launch_notes
+from inferplan.planner.launch import kserve_yaml, kubernetes_yaml, launch_line, launch_notes
 from inferplan.planner.memory import Fit
 from inferplan.planner.training import (
     OPTIMIZER_BYTES,
@@ -59,6 +59,7 @@ def show_launch(current: Case, found: Fit) -> None:
     try:
         command = launch_line(deployment, max_model_len=found.max_model_len)
         manifest = kubernetes_yaml(deployment, max_model_len=found.max_model_len)
+        service = kserve_yaml(deployment, max_model_len=found.max_model_len)
     except InferplanError as error:
         st.info(formats.plain(str(error)), icon=":material/info:")
         return
@@ -69,6 +70,8 @@ def show_launch(current: Case, found: Fit) -> None:
     st.code(command, language="bash", wrap_lines=True)
     with st.expander("Kubernetes manifest"):
         st.code(manifest, language="yaml")
+    with st.expander("KServe InferenceService"):
+        st.code(service, language="yaml")
 
 
 def show_log(found: Fit) -> None:

@@ -80,3 +80,19 @@ def test_the_launch_tab_and_every_gpu_know_them() -> None:
     assert "--no-enable-prefix-caching" in command
     on_h100 = next(found for found in cached.every_gpu(case) if found.gpu.name == "H100 SXM")
     assert on_h100.fit.memory.adapter_bytes == 4 * 43_646_976 * 2
+
+
+def test_sizes_that_cannot_be_are_named_with_their_reason() -> None:
+    app = opened()
+    said = next(found.value for found in app.caption if "cannot have" in found.value)
+    # 32 attention heads: 3, 5, 6 and 7 do not divide them
+    assert all(size in said for size in "3567")
+    assert "32 attention heads do not divide" in said
+
+
+def test_the_launch_tab_shows_both_manifests() -> None:
+    app = opened()
+    app.session_state["inferplan.fit.tab"] = "Launch"
+    manifests = [found.value for found in shown(app.run()).code]
+    assert any('kind: "Deployment"' in text for text in manifests)
+    assert any('kind: "InferenceService"' in text for text in manifests)
