@@ -191,12 +191,13 @@ def table() -> list[list[str]]:
 
 
 def summary() -> list[str]:
-    """Return the error quantiles over all rows that are not marked weak."""
+    """Return the error quantiles over the rows that are not marked weak; of pools over all rows, too."""
     known = [row for row in rows() if not row.weak]
     kinds = (
         ("weights", [row.weights_error for row in known]),
         ("KV bytes per token", [row.token_error for row in known]),
         ("KV pool", [row.pool_error for row in known]),
+        ("KV pool, weak rows too", [row.pool_error for row in rows()]),
     )
     words = []
     for name, errors in kinds:
