@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -134,7 +135,7 @@ def _show_terms(found: CommitmentChoice, facts: tuple[tuple[str, str], ...]) -> 
         return
     offers = {offer.purchase_option: offer for offer in found.sold.committed}
     frame = pd.DataFrame([_row(found, best, offers[best.term.name]) for best in found.recommended])
-    config: dict[str, object] = {}
+    config: dict[str, Any] = {}
     for name, column in COLUMNS.items():
         if column.unit == USD_PER_MONTH:
             config[name] = st.column_config.NumberColumn(
@@ -199,7 +200,7 @@ def _facts(
             f"{negotiated.discount_percent:f} % discount, {negotiated.support_percent:f} % support; "
             "tax and traffic are not included",
         ),
-        ("One machine serves", f"{each:.0f} requests per hour at the planned load"),
+        ("One machine serves", f"{each:.0f} requests per hour at full load"),
         ("Speed", plan.estimate.basis),
         ("Demand", demand.basis),
         ("Month", "730 hours like those of the demand, in the same mixture"),

@@ -135,7 +135,7 @@ def waterfall(rows: Sequence[Mapping[str, Any]]) -> alt.Chart:
             x=alt.X("start:Q", title="USD per month", axis=alt.Axis(format="$,.0f", tickCount=5)),
             x2="end:Q",
             y=alt.Y("label:N", title=None, sort=labels, axis=alt.Axis(labelLimit=220)),
-            color=alt.Color("kind:N", scale=alt.Scale(domain=["total", "cheaper", "dearer"]), legend=legend),
+            color=alt.Color("kind:N", scale=alt.Scale(domain=["total", "dearer", "cheaper"]), legend=legend),
             tooltip=[alt.Tooltip("label:N", title="Step"), alt.Tooltip("usd:Q", title="USD", format="$,.2f")],
         )
         .properties(height=len(labels) * 38 + 90)

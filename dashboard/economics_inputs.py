@@ -142,7 +142,7 @@ def _own_numbers() -> Demand | None:
 
 def _stated_week(requests_per_replica_hour: Decimal) -> Demand:
     columns = st.columns(4)
-    example = float(f"{float(requests_per_replica_hour) * EXAMPLE_REPLICAS:.2g}")
+    example = _rounded_down(float(requests_per_replica_hour) * EXAMPLE_REPLICAS)
     peak = _number("In busy hours", "peak", None, step=1000.0, placeholder=f"example: {example:,.0f}",
                    at=columns[0], help="Requests per hour on workdays; the example keeps "
                    f"{EXAMPLE_REPLICAS} replicas busy")  # fmt: skip
@@ -155,6 +155,17 @@ def _stated_week(requests_per_replica_hour: Decimal) -> Demand:
         first, last = (first, last + 1) if last < 24 else (first - 1, last)
     return weekly(peak or Decimal(str(example)), night_share=night, weekend_share=weekend,
                   first_hour=first, last_hour=last)  # fmt: skip
+
+
+def _rounded_down(value: float) -> float:
+    """Return ``value`` with its first two digits, so that the example needs no replica more.
+
+    >>> _rounded_down(58721.0), _rounded_down(9.99)
+    (58000.0, 9.9)
+    """
+    power = Decimal(repr(value)).adjusted() - 1
+    step = Decimal(1).scaleb(power)
+    return float(Decimal(repr(value)) // step * step)
 
 
 def _number(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -76,7 +77,7 @@ def show_self_host(current: Case, plan: Planned, demand: Demand) -> None:
     facts = (
         ("Own price", plan.price_basis),
         ("One own replica", f"{plan.replica_usd_per_hour:f} USD per hour"),
-        ("One replica serves", f"{plan.requests_per_replica_hour:.0f} requests per hour at the planned load"),
+        ("One replica serves", f"{plan.requests_per_replica_hour:.0f} requests per hour at full load"),
         ("Speed", plan.estimate.basis),
         ("Demand", demand.basis),
         ("Month", "730 hours like those of the demand, in the same mixture"),
@@ -205,7 +206,7 @@ def _row(choice: HostedChoice, monthly: Decimal) -> dict[str, object]:
 
 
 def _show_table(frame: pd.DataFrame) -> None:
-    config: dict[str, object] = {}
+    config: dict[str, Any] = {}
     for name, column in COLUMNS.items():
         if column.unit == USD_PER_MONTH:
             config[name] = st.column_config.NumberColumn(f"{column.name}, USD/month", format="dollar")

@@ -78,7 +78,9 @@ def unit_rows(found: UnitEconomics) -> Iterator[tuple[str, str, UsdInterval | No
     if visible != useful.usd_per_mtok_output:
         factor = visible.expected / useful.usd_per_mtok_output.expected
         yield "Visible output, with its reasoning", mtok, times(floor.usd_per_mtok_output, factor), visible
-    yield "1,000 requests", "USD", *(times(cost.usd_per_request, Decimal(1000)) for cost in (floor, useful))
+    thousand = Decimal(1000)
+    requests = times(floor.usd_per_request, thousand), times(useful.usd_per_request, thousand)
+    yield "1,000 requests", "USD", requests[0], requests[1]
 
 
 def basis(
@@ -90,7 +92,7 @@ def basis(
         ("Deployment at list", f"{plan.usd_per_hour:f} USD per hour"),
         ("Deployment under the contract", f"{found.usd_per_hour:f} USD per hour"),
         ("Speed", plan.estimate.basis),
-        ("Busy share of the planned load", str(use.busy_share)),
+        ("Busy share of full load", f"{use.busy_share:.4f}"),
         *((f"Share {PART_TITLES[name]}", str(getattr(use, name))) for name in PARTS[1:-1]),
         ("Reasoning tokens per visible token", str(use.reasoning_per_output)),
         ("Other costs", f"{use.fixed_usd_per_month} USD per month"),
@@ -103,7 +105,7 @@ def _sentence(found: UnitEconomics, use: Use) -> str:
     if use.useful_share == 1 and not use.fixed_usd_per_month:
         floor = formats.usd(found.floor.usd_per_mtok_output.expected)
         return (
-            f"**A million output tokens cost {floor}** while the planned load never pauses and every token "
+            f"**A million output tokens cost {floor}** at full load while every token "
             "is useful. Say how busy it really is and what is served for nothing."
         ).replace("$", "\\$")
     dearer = found.fully_loaded.usd_per_request.expected / found.floor.usd_per_request.expected

@@ -11,7 +11,10 @@ from inferplan.planner.deployment import Deployment
 from inferplan.planner.economics import SECONDS_PER_HOUR, deployment_usd_per_hour
 from inferplan.planner.memory import fit
 from inferplan.planner.performance import Estimate, estimate
-from inferplan.planner.workload import Workload
+from inferplan.planner.workload import Slo, Workload
+
+MOST_DOUBLINGS = 11
+"""Loads tried for a replica: 1, 2, 4 ... 1,024 requests in flight, then as many as fit."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,9 @@ class Planned:
     deployment: Deployment
     workload: Workload
     estimate: Estimate
+    """At full load: the case's concurrency, else the most that keeps its latency target."""
+    planned_share: Decimal
+    """Load that the case asks for as a share of full load (0-1]; below 1 only for a request rate."""
     offer: Offer | None
     """``None`` for a price per GPU-hour that was given with the case."""
     usd_per_hour: Decimal
@@ -32,7 +38,7 @@ class Planned:
 
     @property
     def requests_per_replica_hour(self) -> Decimal:
-        """What one replica serves at the planned load."""
+        """What one replica serves at full load."""
         per_s = self.estimate.output_tokens_per_s.expected / self.workload.output_tokens
         return Decimal(repr(per_s)) * SECONDS_PER_HOUR / self.deployment.dp
 
@@ -65,7 +71,33 @@ def planned(case: Case, offer: Offer | None) -> Planned:
     else:
         msg = f"no price: choose an offer of {deployment.gpu.name} or give a price per GPU-hour"
         raise InferplanError(msg)
-    return Planned(deployment, workload, estimate(deployment, workload), offer, usd, replica_usd, basis)
+    full, share = _full_load(deployment, workload, case.slo)
+    return Planned(deployment, workload, full, share, offer, usd, replica_usd, basis)
+
+
+def _full_load(deployment: Deployment, workload: Workload, slo: Slo) -> tuple[Estimate, Decimal]:
+    """Return the estimate at full load, and the planned load as a share of it."""
+    if workload.request_rate_per_s is None:
+        return estimate(deployment, workload), Decimal(1)
+    loads: list[int | str] = [2**power * deployment.dp for power in range(MOST_DOUBLINGS)]
+    best: Estimate | None = None
+    for load in [*loads, "max"]:
+        asked = workload.model_copy(update={"concurrency": load, "request_rate_per_s": None})
+        found = estimate(deployment, asked)
+        better = best is None or found.output_tokens_per_s.expected > best.output_tokens_per_s.expected
+        if better and (best is None or _keeps(found, workload, slo)):
+            best = found
+    if best is None:
+        return estimate(deployment, workload), Decimal(1)
+    per_s = Decimal(repr(best.output_tokens_per_s.expected)) / workload.output_tokens
+    return best, min(Decimal(1), Decimal(repr(workload.request_rate_per_s)) / per_s)
+
+
+def _keeps(found: Estimate, workload: Workload, slo: Slo) -> bool:
+    ttft_s, tpot_s = found.ttft_s.expected, found.tpot_s.expected
+    whole_s = ttft_s + (workload.output_tokens - 1) * tpot_s
+    targets = ((ttft_s, slo.ttft_s), (tpot_s, slo.tpot_s), (whole_s, slo.e2e_s))
+    return all(target is None or reached <= target for reached, target in targets)
 
 
 def cheapest_machine(offers: Iterable[Offer], gpu: str, gpu_count: int) -> Offer | None:

@@ -1,6 +1,6 @@
 """What a useful token costs at the load that there really is, and where the rest of the money goes.
 
-A deployment is paid for all hours. At its planned load it could serve so many tokens; ``busy_share`` says how
+A deployment is paid for all hours. At full load it could serve so many tokens; ``busy_share`` says how
 much of that is served, and the losses say how much of what is served was for nothing. So the useful share of
 the paid capacity is busy x (1 - retried - cancelled - failed - too late), and everything paid, divided by the
 useful tokens, is what a useful token costs.
@@ -27,7 +27,7 @@ class Use:
     """How a deployment is used; the losses are shares of the served tokens and do not overlap."""
 
     busy_share: Decimal = Decimal(1)
-    """Served tokens as a share of what the planned load would serve (0-1], over all paid hours."""
+    """Served tokens as a share of what full load would serve (0-1], over all paid hours."""
     retried: Decimal = Decimal(0)
     """Sent again by a client, so that the first answer was for nothing."""
     cancelled: Decimal = Decimal(0)
@@ -62,7 +62,7 @@ class Use:
 
     @property
     def useful_share(self) -> Decimal:
-        """Useful tokens as a share of what the planned load would serve: the economic utilization."""
+        """Useful tokens as a share of what full load would serve: the economic utilization."""
         return self.busy_share * self.useful_of_served
 
     @property
@@ -84,7 +84,7 @@ class UnitEconomics:
     usd_per_hour: Decimal
     """After negotiated discounts and support."""
     floor: UnitCost
-    """At the planned load with every token useful: also what the next replica's tokens cost."""
+    """At full load with every token useful: also what the next replica's tokens cost."""
     fully_loaded: UnitCost
     """What a useful token costs, everything paid included."""
     month_usd: Decimal
@@ -114,12 +114,12 @@ def unit_economics(
     terms: NegotiatedTerms = _NO_TERMS,
     cached_weight: float | None = None,
 ) -> UnitEconomics:
-    """Return what tokens of a deployment cost at its planned load and as it is really used.
+    """Return what tokens of a deployment cost at full load and as it is really used.
 
     Parameters
     ----------
     estimate
-        Of the whole deployment at the planned load.
+        Of the whole deployment at full load.
     list_usd_per_hour
         Of the whole deployment.
     cached_weight

@@ -1,5 +1,7 @@
 """Economics: what a useful token costs, own GPUs or an API, and how much to commit to."""
 
+from dataclasses import replace
+
 import streamlit as st
 
 from inferplan.dashboard import (
@@ -43,6 +45,7 @@ try:
         fresh = [known for known in offers if not is_stale(known, today)]
         offer = cheapest_machine(fresh, *wanted) or cheapest_machine(offers, *wanted)
     plan = planned(current, offer)
+    use = replace(use, busy_share=use.busy_share * plan.planned_share)
     found = unit_economics(
         plan.estimate,
         plan.workload,
@@ -55,6 +58,7 @@ except InferplanError as error:
     st.error(formats.plain(str(error)), icon=":material/error:")
     st.stop()
 
+part = plan.planned_share < 1
 st.markdown(model_inputs.summary(current))
 st.caption(
     formats.plain(
@@ -62,6 +66,11 @@ st.caption(
         + plan.price_basis
         + (", older than such prices usually hold" if offer and is_stale(offer, today) else "")
         + f". Speed: {plan.estimate.basis}."
+        + (
+            f" The planned rate is {formats.percent(float(plan.planned_share), 1)} of full load."
+            if part
+            else ""
+        )
     )
 )
 unit_costs, self_host, commitments = st.tabs(

@@ -1,6 +1,7 @@
 """`inferplan economics`: what does a useful token cost, and is a hosted API cheaper?"""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -23,7 +24,7 @@ from inferplan.pricing.conditions import NegotiatedTerms
 from inferplan.pricing.offers import current_offers, is_stale
 
 
-class Amount(click.ParamType):
+class Amount(click.ParamType[Decimal]):
     """An exact decimal number."""
 
     name = "number"
@@ -77,6 +78,7 @@ def command(
     use = Use(**{name: given.pop(name) for name in names})
     case = case_from_options(given)
     plan = planned(case, _offer(case))
+    use = replace(use, busy_share=use.busy_share * plan.planned_share)
     found = unit_economics(
         plan.estimate,
         plan.workload,

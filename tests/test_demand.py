@@ -1,0 +1,155 @@
+"""Demand by the hour, what a replica serves of it, and the mixes and commitments that follow."""
+
+import contextlib
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inferplan.datasets import catalog, samples
+from inferplan.datasets.errors import InferplanError
+from inferplan.datasets.uploads.landing import import_file
+from inferplan.datasets.warehouse import Warehouse
+from inferplan.planner.case import Case
+from inferplan.planner.commitment_choice import choose
+from inferplan.planner.demand import Demand, read_demand, weekly
+from inferplan.planner.hosted_api import choices
+from inferplan.planner.performance import estimate
+from inferplan.planner.planned import cheapest_machine, planned
+from inferplan.planner.usage_demand import served_demands
+from inferplan.pricing.conditions import NegotiatedTerms
+from inferplan.pricing.machine_terms import SpotUse, flexible_usd_per_hour, machine_terms
+
+P5 = "aws/p5.48xlarge/us-east-1/on_demand/H100 SXM"
+
+
+def a_case(**fields: object) -> Case:
+    given_fields: dict[str, object] = {
+        "model": "meta-llama/Llama-3.3-70B-Instruct", "gpu": "H100 SXM", "tp": 4, "weights_dtype": "fp8",
+        "input_tokens": 2000, "output_tokens": 400, "max_model_len": 32768, "usd_per_gpu_hour": 3.0,
+    }  # fmt: skip
+    return Case.read(given_fields | fields)
+
+
+def test_a_week_has_sixty_busy_hours_at_the_peak() -> None:
+    week = weekly(1000, night_share=0.1, weekend_share=0.5)
+    assert week.per_hour.count(Decimal(1000)) == 5 * 12
+    assert week.per_hour.count(Decimal(100)) == 5 * 12
+    assert week.per_hour.count(Decimal(500)) == week.per_hour.count(Decimal(50)) == 2 * 12
+
+
+@pytest.mark.parametrize(
+    ("text", "per_hour"),
+    [
+        ("5\n6.5\n", ["5", "6.5"]),
+        ("time;requests\n2026-01-01 00:00;7\n2026-01-01 01:00;8\n", ["7", "8"]),
+        ("\ufeffrequests\n1e3\n\n0\n", ["1000", "0"]),
+        ('h,"n"\n0,"12"\n', ["12"]),
+    ],
+)
+def test_numbers_are_read_from_the_last_column(text: str, per_hour: list[str]) -> None:
+    assert read_demand(text).per_hour == tuple(map(Decimal, per_hour))
+
+
+@pytest.mark.parametrize(
+    "text", ["requests\n", "1\nNaN\n", "1\ninf\n", "1\n-2\n", "0\n", "1\n2 000\n", "1\n" * 9000]
+)
+def test_what_is_no_demand_is_refused(text: str) -> None:
+    with pytest.raises(InferplanError):
+        read_demand(text)
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_a_demand_or_an_error_in_words(text: str) -> None:
+    with contextlib.suppress(InferplanError):
+        assert all(hour >= 0 for hour in read_demand(text).per_hour)
+
+
+def test_the_demand_of_uploaded_usage_is_every_whole_hour(tmp_path: Path) -> None:
+    # A counter that grows by 10 each minute: 600 requests an hour; the cut hours at both ends are left out.
+    lines = ["time,model_name,pod,vllm:request_success_total"]
+    lines += [
+        f"2026-11-02T{minute // 60:02d}:{minute % 60:02d}:00Z,m,p,{minute * 10}" for minute in range(30, 300)
+    ]
+    place = tmp_path / "requests.csv"
+    place.write_text("\n".join(lines))
+    with Warehouse.open(":memory:") as warehouse:
+        import_file(warehouse, place)
+        [found] = served_demands(warehouse)
+    assert found.demand.per_hour == (Decimal(600),) * 3
+    assert "3 hours from 2026-11-02" in found.demand.basis
+
+
+def test_the_sample_fleet_s_demand_is_called_sample_data() -> None:
+    with Warehouse.open(":memory:") as warehouse:
+        samples.load(warehouse)
+        found = served_demands(warehouse)
+    assert all(one.demand.basis.startswith("sample data: ") and one.is_sample for one in found)
+    assert found
+
+
+def test_a_rate_is_a_part_of_full_load_and_a_target_lowers_what_that_is() -> None:
+    plan = planned(a_case(request_rate=0.5), None)
+    assert 0 < plan.planned_share < 1
+    assert plan.requests_per_replica_hour * plan.planned_share == pytest.approx(Decimal(1800))
+    most = estimate(plan.deployment, a_case(concurrency=1024).workload()).output_tokens_per_s.expected
+    assert plan.estimate.output_tokens_per_s.expected >= most
+    fast = planned(a_case(request_rate=0.5, slo={"tpot_s": 0.02}), None)
+    assert fast.estimate.tpot_s.expected <= 0.02
+    assert fast.requests_per_replica_hour < plan.requests_per_replica_hour
+
+
+def test_replicas_share_a_machine_and_its_price() -> None:
+    offer = catalog.offer(P5)
+    one, two = (planned(a_case(concurrency=16 * dp, dp=dp), offer) for dp in (1, 2))
+    assert (one.usd_per_hour, two.usd_per_hour) == (Decimal("27.52"), Decimal("55.04"))
+    assert one.replica_usd_per_hour == two.replica_usd_per_hour == Decimal("27.52")
+    assert two.requests_per_replica_hour == pytest.approx(one.requests_per_replica_hour, rel=Decimal("0.01"))
+
+
+def test_the_cheapest_machine_is_big_enough_and_whole() -> None:
+    for count in (1, 4, 8):
+        found = cheapest_machine(catalog.offers(), "H100 SXM", count)
+        assert found is not None
+        assert found.gpu_count >= count
+        assert (found.purchase_option, found.price_covers) == ("on_demand", "machine")
+    assert cheapest_machine(catalog.offers(), "H100 SXM", 1000) is None
+
+
+def test_a_host_cheaper_than_a_full_replica_has_no_break_even() -> None:
+    prices = catalog.hosted_prices("meta-llama/Llama-3.3-70B-Instruct")
+    load = a_case(concurrency=16).workload()
+    demand = weekly(50_000, night_share=0.2, weekend_share=0.4)
+    found = choices(prices, load, demand, Decimal(10), Decimal(5000))
+    assert [one.hybrid.total_usd for one in found] == sorted(one.hybrid.total_usd for one in found)
+    for one in found:
+        cheaper = one.usd_per_request < Decimal(10) / 5000
+        assert (one.break_even_requests_per_hour is None) == cheaper
+        assert (one.hybrid.replicas == 0) == cheaper
+        brute = min(
+            sum((n * 10 + max(Decimal(0), hour - n * 5000) * one.usd_per_request for hour in demand.per_hour),
+                Decimal(0))
+            for n in range(11)
+        )  # fmt: skip
+        assert one.hybrid.total_usd == brute
+
+
+def test_spot_serves_only_up_to_its_cap_and_pays_for_its_interruptions() -> None:
+    [sold] = [one for one in machine_terms(catalog.offers()) if one.on_demand.offer_id == P5]
+    assert sold.spot is not None
+    assert sold.spot.usd_per_hour is not None
+    on_demand, spot = Decimal("55.04"), sold.spot.usd_per_hour
+    half = SpotUse(Decimal("0.5"), Decimal("0.1"), Decimal(2))
+    by_hand = (on_demand + spot / Decimal("0.8")) / 2
+    assert flexible_usd_per_hour(sold, NegotiatedTerms(), half) == by_hand
+    lost = SpotUse(Decimal("0.5"), Decimal("0.5"), Decimal(2))
+    with pytest.raises(InferplanError, match="nothing useful"):
+        flexible_usd_per_hour(sold, NegotiatedTerms(), lost)
+    steady = Demand((Decimal(4),) * 100, "four machines")
+    [plain] = choose(steady, 1, sold).recommended
+    assert plain.machines == 4
+    assert choose(steady, 1, sold).per_month(plain.bill.total_usd) == pytest.approx(
+        4 * plain.term.usd_per_hour * 730, abs=Decimal("0.01")
+    )
