@@ -38,6 +38,8 @@ COLUMNS = {
     "usd_per_hour": Column("Committed", "USD per machine-hour"),
     "observed_on": Column("Price seen on"),
     "source": Column("Price source"),
+    "on_demand": Column("On demand"),
+    "demand": Column("Demand"),
 }
 HELP = {
     "coverage": "Share of the demand that the commitment serves",
@@ -134,7 +136,9 @@ def _show_terms(found: CommitmentChoice, facts: tuple[tuple[str, str], ...]) -> 
     if not found.recommended:
         return
     offers = {offer.purchase_option: offer for offer in found.sold.committed}
-    frame = pd.DataFrame([_row(found, best, offers[best.term.name]) for best in found.recommended])
+    rows = [_row(found, best, offers[best.term.name]) for best in found.recommended]
+    said = dict(facts)
+    frame = pd.DataFrame(rows).assign(on_demand=said["On demand"], demand=said["Demand"])
     config: dict[str, Any] = {}
     for name, column in COLUMNS.items():
         if column.unit == USD_PER_MONTH:

@@ -23,6 +23,7 @@ ICONS = {
 }
 SHRINKS = ":material/savings:"
 IN_FULL = 20
+MOST_PRICES = 4
 RISKS = ("None", "Very low", "Low", "Medium", "High")
 
 
@@ -40,7 +41,10 @@ def show_summary(findings: Sequence[Finding], gpus: int) -> None:
     if saving:
         ends = f"Low {formats.usd(low, 0)}, expected {formats.usd(expected, 0)}, high {formats.usd(high, 0)}"
         meaning = "Low is where freed GPUs stay on machines that go on running."
-        st.caption(formats.plain(f"{ends} per month of 730 hours before tax. {meaning}"))
+        bases = sorted({worth.basis for worth in saving})
+        more = [f"{len(bases) - MOST_PRICES} more, in the table"] if len(bases) > MOST_PRICES else []
+        prices = formats.listing([*bases[:MOST_PRICES], *more])
+        st.caption(formats.plain(f"{ends} per month of 730 hours before tax. {meaning} Prices: {prices}."))
 
 
 def show_findings(warehouse: Warehouse, findings: Sequence[Finding]) -> None:

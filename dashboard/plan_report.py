@@ -13,6 +13,7 @@ from inferplan.planner.plan_results import (
     FigureDifference,
     PlanComparison,
     PlanResults,
+    Unit,
     figures,
     inputs,
 )
@@ -23,7 +24,7 @@ RESULT_COLUMNS = (
     Column("Expected"),
     Column("Low"),
     Column("High"),
-    Column("Why not known"),
+    Column("Basis, or why it is not known"),
 )
 PRICE_COLUMNS = (
     Column("Provider"),
@@ -48,7 +49,7 @@ def plan_report(plan: Plan, results: PlanResults, *, made_at: datetime) -> Repor
             _rounded(figure.value),
             _rounded(figure.low),
             _rounded(figure.high),
-            figure.reason if figure.value is None else "",
+            figure.reason if figure.value is None else _basis(figure.unit, results),
         )
         for figure in figures(results)
     )
@@ -86,8 +87,19 @@ def comparison_report(first: Plan, second: Plan, comparison: PlanComparison, *, 
         tables=(
             Table(
                 "Results",
-                (Column("Result"), Column("Unit"), *names, Column("B minus A"), Column("Change", "%")),
-                tuple(map(_compared, comparison.figures)),
+                (
+                    Column("Result"),
+                    Column("Unit"),
+                    *names,
+                    Column("B minus A"),
+                    Column("Change", "%"),
+                    Column("Basis of A"),
+                    Column("Basis of B"),
+                ),
+                tuple(
+                    (*_compared(row), _basis(row.unit, comparison.first), _basis(row.unit, comparison.second))
+                    for row in comparison.figures
+                ),
             ),
             Table(
                 "Inputs that differ",
@@ -128,6 +140,14 @@ def _facts(plan: Plan, results: PlanResults) -> tuple[tuple[str, str], ...]:
         ("Plan id", plan.id),
         ("SHA-256 of the plan", plan.digest),
     )
+
+
+def _basis(unit: Unit, results: PlanResults) -> str:
+    """Return what a figure rests on: money on its price and, per token, on the estimate."""
+    if "USD" in unit:
+        per_token = unit in {"USD/Mtok", "tokens/USD"}
+        return f"{results.price_basis}; {results.estimate_reason}" if per_token else results.price_basis
+    return results.estimate_reason if unit in {"s", "tokens/s", "requests/s"} else results.fit_reason
 
 
 def _compared(row: FigureDifference) -> tuple[object, ...]:

@@ -41,6 +41,8 @@ COLUMNS = {
     "output": Column("Output", "USD per million tokens"),
     "observed_on": Column("Price seen on"),
     "source": Column("Price source"),
+    "own_basis": Column("Price of own"),
+    "demand": Column("Demand"),
 }
 
 
@@ -72,7 +74,9 @@ def show_self_host(current: Case, plan: Planned, demand: Demand) -> None:
     st.subheader("Hours from busy to quiet")
     _show_base(best, plan, demand)
     st.subheader("Hosts, the cheapest mix first")
-    frame = pd.DataFrame([_row(choice, monthly) for choice in found])
+    frame = pd.DataFrame([_row(choice, monthly) for choice in found]).assign(
+        own_basis=plan.price_basis, demand=demand.basis
+    )
     _show_table(frame)
     facts = (
         ("Own price", plan.price_basis),

@@ -190,13 +190,17 @@ def _report(
     made_at: datetime,
 ) -> Report:
     ends = ("low", "expected", "high")
+    rests_on = [said for name, said in facts if name in {"Price", "Speed"}]
     costs = Table(
         "Unit costs",
         (
             Column("What"), Column("Unit"), *(Column(f"Full load, {end}") for end in ends),
-            *(Column(f"As used, {end}") for end in ends),
+            *(Column(f"As used, {end}") for end in ends), Column("Price"), Column("Speed"),
         ),
-        tuple((name, unit, *(full or _NOT_KNOWN), *(used or _NOT_KNOWN)) for name, unit, full, used in rows),
+        tuple(
+            (name, unit, *(full or _NOT_KNOWN), *(used or _NOT_KNOWN), *rests_on)
+            for name, unit, full, used in rows
+        ),
     )  # fmt: skip
     parts = Table(
         "Month",
