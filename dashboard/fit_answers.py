@@ -89,8 +89,7 @@ def show_changes(current: Case) -> None:
 
 def _fields(way: Change) -> dict[str, Any]:
     fields = {name: getattr(way.deployment, name) for name in FROM_DEPLOYMENT}
-    moved = {"gpu": way.deployment.gpu.name, "gpu_memory_gib": None, "offer": None}
-    return fields | (moved if way.kind == "gpu" else {})
+    return fields | ({"gpu": way.deployment.gpu.name} if way.kind == "gpu" else {})
 
 
 def show_gpus(current: Case) -> None:
@@ -99,7 +98,7 @@ def show_gpus(current: Case) -> None:
     try:
         cheapest = cheapest_on_demand(cached.offers(warehouse()))
     except InferplanError as error:
-        st.caption(f"Prices are missing: {formats.plain(str(error))}")
+        st.caption(f"Prices are missing. {formats.sentence(error)}")
     rows = [_row(found, cheapest.get(found.gpu.name)) for found in cached.every_gpu(current)]
     rows.sort(key=lambda row: (row["Fits"] != FITS, row["USD/hour"] is None, row["USD/hour"] or 0.0))
     st.dataframe(

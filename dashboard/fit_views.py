@@ -83,7 +83,7 @@ def show_log(found: Fit) -> None:
     try:
         log = read_log(text)
     except InferplanError as error:
-        st.error(formats.plain(str(error)), icon=":material/error:")
+        st.error(formats.sentence(error), icon=":material/error:")
         return
     st.markdown(f"**{formats.plain(' '.join(filter(None, (log.engine, log.version, log.model))))}**")
     lines = ["|Per GPU|Log|Predicted|Difference|Why|", "|:--|--:|--:|--:|:--|"]
@@ -145,7 +145,7 @@ def show_training(current: Case, total_bytes: int) -> None:
             )
         )
     except InferplanError as error:
-        st.error(formats.plain(str(error)), icon=":material/error:")
+        st.error(formats.sentence(error), icon=":material/error:")
         return
     _show_training_memory(needed, current.gpu, total_bytes)
 

@@ -180,5 +180,18 @@ def plain(text: str) -> str:
     return "".join(f"\\{letter}" if letter in "\\`*_{}[]<>#$|~:" else letter for letter in text)
 
 
+def sentence(text: object) -> str:
+    """Return a message, such as an error's, as a plain sentence; a name it begins with keeps its letters.
+
+    >>> sentence("this link is incomplete"), sentence("eu.csv is empty.")
+    ('This link is incomplete.', 'eu.csv is empty.')
+    """
+    words = str(text).strip()
+    first = words.partition(" ")[0]
+    if first.isalpha() and first.islower():
+        words = words[0].upper() + words[1:]
+    return plain(words if words.endswith((".", "!", "?", ":")) else f"{words}.")
+
+
 def _signed(text: str) -> str:
     return text.replace("-", MINUS, 1) if text.startswith("-") else text

@@ -19,9 +19,10 @@ MILLISECONDS = 1000
 
 
 def show_problem() -> None:
-    """Tell why the last change was refused, where the user is looking."""
+    """Tell why the last change, or the address, was refused, where the user is looking."""
+    case()  # reads the address of a session that begins
     if found := problem():
-        st.error(formats.plain(found), icon=":material/error:")
+        st.error(formats.sentence(found), icon=":material/error:")
 
 
 def gpu_picker() -> None:
@@ -35,7 +36,7 @@ def gpu_picker() -> None:
         list(labels),
         format_func=lambda name: labels[name],
         help="Memory as the driver reports it, which is less than the marketed number.",
-        **bound("gpu", shown, write=_use_gpu),
+        **bound("gpu", shown),
     )
 
 
@@ -213,11 +214,6 @@ def latency_target() -> None:
                 write=partial(_set_target, field),
             ),
         )
-
-
-def _use_gpu(name: str) -> None:
-    """Take another GPU; a price and a memory size belong to the one before."""
-    change(gpu=name, gpu_memory_gib=None, offer=None)
 
 
 def _set_target(field: str, milliseconds: float | None) -> None:

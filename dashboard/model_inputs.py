@@ -84,9 +84,10 @@ def read_config(name: str, content: bytes) -> dict[str, Any]:
         msg = f"{name} is larger than {CONFIG_LIMIT_MB} MB, which no config.json is."
         raise InferplanError(msg)
     try:
-        config = json.loads(content.decode("utf-8-sig"))
+        config = json.loads(content)
     except (ValueError, RecursionError) as error:
-        msg = f"{name} is not a JSON file ({error}). Upload the config.json that lies beside the weights."
+        what = f"a JSON file ({error})" if isinstance(error, json.JSONDecodeError) else "a JSON file"
+        msg = f"{name} is not {what}. Upload the config.json that lies beside the weights."
         raise InferplanError(msg) from None
     if not isinstance(config, dict):
         msg = f"{name} holds a {type(config).__name__}; a config.json holds an object."

@@ -10,6 +10,7 @@ import streamlit as st
 
 from inferplan.dashboard import state
 from inferplan.dashboard.connection import warehouse
+from inferplan.dashboard.once import once
 from inferplan.datasets import catalog
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.schema import Offer
@@ -103,7 +104,7 @@ def save(*, as_copy: bool = False) -> None:
         return
     plan_id = None if as_copy else state.opened_plan()
     try:
-        saved = _save_as(plan_id)
+        saved = _save_as(plan_id, as_copy=as_copy)
     except InferplanError as error:
         _say("error", str(error))
         return
@@ -152,7 +153,8 @@ def save_file(plan: Plan) -> None:
         if known and known[0].digest == plan.digest and not known[0].deleted:
             _say("success", f'"{plan.name}" is saved already, as revision {known[0].revision}.')
             return
-        saved = plan_store.save(warehouse(), plan, based_on=known[0].revision if known else 0)
+        store, revision = warehouse(), known[0].revision if known else 0
+        saved = once(("save", plan.digest), lambda: plan_store.save(store, plan, based_on=revision))
     except InferplanError as error:
         _say("error", str(error))
         return
@@ -162,7 +164,10 @@ def save_file(plan: Plan) -> None:
 def duplicate(plan_id: str) -> None:
     """Copy a saved plan under a name of its own."""
     try:
-        copy = plan_store.duplicate(warehouse(), plan_id, author=_field(AUTHOR), at=state.now())
+        store, author, at = warehouse(), _field(AUTHOR), state.now()
+        copy = once(
+            ("duplicate", plan_id), lambda: plan_store.duplicate(store, plan_id, author=author, at=at)
+        )
     except InferplanError as error:
         _say("error", str(error))
         return
@@ -229,11 +234,12 @@ def _same(plan: Plan, before: Plan) -> bool:
     return canonical_json(Plan.model_validate(plan.model_dump() | apart)) == canonical_json(before)
 
 
-def _save_as(plan_id: str | None) -> PlanEntry | None:
+def _save_as(plan_id: str | None, *, as_copy: bool) -> PlanEntry | None:
     current, store = current_plan(), warehouse()
+    content = (current.name, current.notes, current.case.model_dump_json())
     if plan_id is None:
         fresh = Plan.model_validate(current.model_dump() | {"id": plan_store.new_id()})
-        return plan_store.save(store, fresh)
+        return once(("save", as_copy, content), lambda: plan_store.save(store, fresh))
     known = plan_store.entry(store, plan_id)
     seen = _seen().get(plan_id, known.revision)
     before = _stored(known)
@@ -241,7 +247,7 @@ def _save_as(plan_id: str | None) -> PlanEntry | None:
     if seen == known.revision and not known.deleted and _same(plan, before):
         _say("success", f'"{before.name}" is saved already, as revision {known.revision}.')
         return None
-    return plan_store.save(store, plan, based_on=seen)
+    return once(("save", plan_id, content), lambda: plan_store.save(store, plan, based_on=seen))
 
 
 def _pinned(case: Case) -> tuple[Offer, ...]:

@@ -110,7 +110,7 @@ def _show_pinned(warehouse: Warehouse) -> None:
     try:
         rows = pinned_rows(warehouse)
     except InferplanError as error:
-        st.error(formats.plain(str(error)), icon=":material/error:")
+        st.error(formats.sentence(error), icon=":material/error:")
         return
     if not rows:
         st.caption(

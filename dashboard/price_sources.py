@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Callable, Hashable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pandas as pd
 import streamlit as st
 
 from inferplan.dashboard import formats
+from inferplan.dashboard.once import once
 from inferplan.dashboard.state import PREFIX
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.warehouse import Warehouse
@@ -110,7 +113,7 @@ def _show_sheet_upload(warehouse: Warehouse) -> None:
 def _show_outcome() -> None:
     """Show what the last refresh or import of this session brought, or why it failed."""
     if failure := st.session_state.get(FAILURE):
-        st.error(formats.plain(failure), icon=":material/error:")
+        st.error(formats.sentence(failure), icon=":material/error:")
     report = st.session_state.get(REPORT)
     if not report:
         return
@@ -143,7 +146,7 @@ def _counts(report: dict[str, Any]) -> str:
 
 
 def _refresh(warehouse: Warehouse, name: str, region: str | None) -> None:
-    _remember(lambda: refreshing.refresh(warehouse, name, region))
+    _remember(("refresh", name, region), lambda: refreshing.refresh(warehouse, name, region))
 
 
 def _import_sheet(warehouse: Warehouse, name: str, content: bytes) -> None:
@@ -153,12 +156,12 @@ def _import_sheet(warehouse: Warehouse, name: str, content: bytes) -> None:
             place.write_bytes(content)
             return refreshing.import_sheet(warehouse, place)
 
-    _remember(run)
+    _remember(("sheet", name, sha256(content).digest()), run)
 
 
-def _remember(run: Any) -> None:
+def _remember(action: Hashable, run: Callable[[], refreshing.RefreshReport]) -> None:
     st.session_state[REPORT], st.session_state[FAILURE] = None, None
     try:
-        st.session_state[REPORT] = run().as_json()
+        st.session_state[REPORT] = once(action, run).as_json()
     except InferplanError as error:
         st.session_state[FAILURE] = str(error)

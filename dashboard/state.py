@@ -74,7 +74,12 @@ def use(new: Case, *, opened: str | None = None, prices: tuple[Offer, ...] | Non
 
 
 def change(**fields: object) -> None:
-    """Change fields of the current case; a refused value leaves it as it was and `problem` says why."""
+    """Change fields of the current case; a refused value leaves it as it was and `problem` says why.
+
+    Another GPU leaves behind the price and the memory size of the one before, unless they are given too.
+    """
+    if fields.get("gpu", case().gpu) != case().gpu:
+        fields = {"offer": None, "gpu_memory_gib": None} | fields
     data = case().model_dump(mode="json", exclude_none=True, exclude_defaults=True)
     try:
         changed = Case.read({**data, **fields})

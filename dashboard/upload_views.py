@@ -13,6 +13,7 @@ import pandas as pd
 import streamlit as st
 
 from inferplan.dashboard import formats
+from inferplan.dashboard.once import once
 from inferplan.dashboard.state import PREFIX
 from inferplan.dashboard.usage_tables import metric_title
 from inferplan.datasets import samples
@@ -117,7 +118,7 @@ def _show_inspection(upload: Any) -> ReadOptions | None:
         try:
             options, report = _read_with_answers(upload)
         except InferplanError as error:
-            st.error(f"**{formats.plain(upload.name)}** {formats.plain(str(error))}", icon=":material/error:")
+            _refuse(upload.name, error)
             return None
         st.markdown(f"**{formats.plain(upload.name)}** · {formats.plain(report.title)}")
         if report.questions:
@@ -125,6 +126,17 @@ def _show_inspection(upload: Any) -> ReadOptions | None:
             return None
         _show_report(report)
         return options if report.can_import else None
+
+
+def _refuse(name: str, error: InferplanError) -> None:
+    st.error(
+        f"**{formats.plain(name)}** {formats.plain(_without_name(name, error))}", icon=":material/error:"
+    )
+
+
+def _without_name(name: str, error: InferplanError) -> str:
+    """Return what an error says of a file whose name stands before it already."""
+    return str(error).removeprefix(name).removeprefix(":").strip()
 
 
 def _show_report(report: ParseReport) -> None:
@@ -219,18 +231,22 @@ def _with_file(upload: Any, work: Callable[[Path], T]) -> T:
 
 
 def _import(warehouse: Warehouse, ready: Sequence[tuple[Any, ReadOptions]]) -> None:
-    for upload, options in ready:
-        try:
-            done = _with_file(upload, partial(_land, warehouse, options))
-        except InferplanError as error:
-            _say("error", f"{upload.name}: {error}")
-            continue
-        if done.already_imported:
-            _say("success", f"{upload.name} was imported before: nothing changed.")
-        else:
-            _say("success", f"Imported {upload.name}: {done.parsed.values_kept:,} values.")
+    action = ("import", *((upload.file_id, options.model_dump_json()) for upload, options in ready))
+    outcomes = once(action, lambda: [_outcome(warehouse, upload, options) for upload, options in ready])
+    st.session_state[MESSAGES] = outcomes
     st.session_state[ROUND] += 1
     st.session_state.pop(INSPECTED, None)
+
+
+def _outcome(warehouse: Warehouse, upload: Any, options: ReadOptions) -> tuple[str, str]:
+    """Import one file; return what to tell of it."""
+    try:
+        done = _with_file(upload, partial(_land, warehouse, options))
+    except InferplanError as error:
+        return "error", f"{upload.name}: {_without_name(upload.name, error)}"
+    if done.already_imported:
+        return "success", f"{upload.name} was imported before: nothing changed."
+    return "success", f"Imported {upload.name}: {done.parsed.values_kept:,} values."
 
 
 def _land(warehouse: Warehouse, options: ReadOptions, path: Path) -> ImportReport:

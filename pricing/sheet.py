@@ -172,8 +172,14 @@ def _quote(
         for found in error.errors():
             field = str(found["loc"][0]) if found["loc"] else ""
             place = places.get(field, f"row {row[0].row}" + (f" {field}" if field else ""))
-            problems.append(f"{place}: {found['msg'].removeprefix('Value error, ')}")
+            problems.append(f"{place}: {_refused(field, found['msg'])}")
     return None
+
+
+def _refused(field: str, said: str) -> str:
+    """Return why a value was refused, with its column where the validator names none."""
+    wanted = said.removeprefix("Input should be ")
+    return said.removeprefix("Value error, ") if wanted == said else f"{field} should be {wanted}"
 
 
 def _value(field: str, cell: Cell, problems: list[str]) -> object:

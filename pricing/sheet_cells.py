@@ -38,10 +38,10 @@ class SheetError(InferplanError):
     def __init__(self, name: str, problems: list[str]) -> None:
         """Compose one message from the sheet's file ``name`` and its ``problems``."""
         self.problems = tuple(problems)
-        shown = "; ".join(problems[:_SHOWN_PROBLEMS])
+        shown = "; ".join(problem.rstrip(".") for problem in problems[:_SHOWN_PROBLEMS])
         more = len(problems) - _SHOWN_PROBLEMS
         rest = f"; and {more} more" if more > 0 else ""
-        super().__init__(f"{name} was not imported, nothing of it counts: {shown}{rest}.")
+        super().__init__(f"{name} was not imported, not one row of it: {shown}{rest}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,8 @@ def read_cells(path: Path) -> list[list[Cell]]:
     if head == b"\xd0\xcf\x11\xe0":
         problem = "it is an old or password-protected workbook; save it as .xlsx without a password"
         raise SheetError(path.name, [problem])
+    if path.suffix.lower() == ".xlsx" and head and not head.startswith(b"PK"):
+        raise SheetError(path.name, ["it is no Excel workbook, whatever its name says"])
     if size > MAX_BYTES and not head.startswith(b"PK"):
         raise SheetError(path.name, [f"it has {size / 1024**2:.0f} MiB, and {_limit()}"])
     rows = list(_numbered(path.name, _xlsx(path) if head.startswith(b"PK") else _csv(path)))

@@ -201,3 +201,14 @@ def test_somebody_elses_revision_is_announced_before_saving(own_warehouse: Path)
         save(warehouse, "p1", "Second", based_on=1)
     app.run()
     assert '"Second" was saved by ada' in app.warning[0].value
+
+
+def test_another_gpu_leaves_the_price_of_the_one_before(own_warehouse: Path) -> None:
+    app = opened("plans")
+    app.selectbox(key="inferplan.input.offer").select_index(1).run()
+    chosen = app.session_state[state.CASE]
+    assert chosen.offer is not None
+    fit = AppTest.from_file(str(page_path("fit")), default_timeout=60)
+    fit.session_state[state.CASE] = chosen
+    fit.run().selectbox(key="inferplan.input.gpu").set_value("L40S").run()
+    assert (fit.session_state[state.CASE].gpu, fit.session_state[state.CASE].offer) == ("L40S", None)

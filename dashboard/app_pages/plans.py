@@ -22,12 +22,12 @@ try:
     current = plan_actions.current_plan()
     newer = plan_actions.overtaken()
 except InferplanError as error:
-    st.error(formats.plain(str(error)), icon=":material/error:")
+    st.error(formats.sentence(error), icon=":material/error:")
     st.stop()
 
 inputs.show_problem()
 if (told := plan_actions.message()) is not None:
-    (st.success if told.kind == "success" else st.error)(formats.plain(told.text))
+    (st.success if told.kind == "success" else st.error)(formats.sentence(told.text))
 if (gone := plan_actions.just_deleted()) is not None:
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(f"Deleted **{formats.plain(gone.name)}**.")
@@ -46,7 +46,7 @@ st.markdown(model_inputs.summary(case()))
 plan_views.show_price_choice()
 plan_views.show_results(current, results)
 if newer is not None and opened is not None:
-    st.warning(formats.plain(str(plan_store.PlanConflictError(newer))), icon=":material/group:")
+    st.warning(formats.sentence(plan_store.PlanConflictError(newer)), icon=":material/group:")
     st.button(
         "Save as the next revision all the same",
         key=f"{KEY}overtake",
@@ -103,7 +103,7 @@ if compare.open:
                     for chosen in (first_id, second_id)
                 )
             except InferplanError as error:
-                st.error(formats.plain(str(error)), icon=":material/error:")
+                st.error(formats.sentence(error), icon=":material/error:")
             else:
                 plan_views.show_comparison(first, second, compare_plans(first, second))
 if upload.open:
@@ -115,7 +115,7 @@ if upload.open:
             try:
                 found = read_plan(uploaded.getvalue())
             except InferplanError as error:
-                st.error(formats.plain(str(error)), icon=":material/error:")
+                st.error(formats.sentence(error), icon=":material/error:")
             else:
                 st.markdown(f"**{formats.plain(found.name)}** · {model_inputs.summary(found.case)}")
                 with st.container(horizontal=True):

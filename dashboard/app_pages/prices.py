@@ -26,7 +26,7 @@ try:
     store = warehouse()
     known = price_tables.offers(store, now().date())
 except InferplanError as error:
-    st.error(formats.plain(str(error)), icon=":material/error:")
+    st.error(formats.sentence(error), icon=":material/error:")
     st.stop()
 
 machines, hosted, energy, changes, sources = st.tabs(

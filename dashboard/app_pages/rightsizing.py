@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from inferplan.dashboard import finding_views, formats, upload_views, usage_tables, usage_views
+from inferplan.dashboard import finding_views, formats, inputs, upload_views, usage_tables, usage_views
 from inferplan.dashboard.connection import warehouse
 from inferplan.dashboard.downloads import download_menu
 from inferplan.dashboard.profile_inputs import profile_picker
@@ -15,12 +15,13 @@ KEY = f"{PREFIX}rightsizing."
 
 st.title("Rightsizing")
 case()  # keeps the current plan's address, for a refresh here
+inputs.show_problem()
 upload_views.show_messages()
 try:
     store = warehouse()
     imports = list_imports(store)
 except InferplanError as error:
-    st.error(formats.plain(str(error)), icon=":material/error:")
+    st.error(formats.sentence(error), icon=":material/error:")
     st.stop()
 
 if not imports:
@@ -57,7 +58,7 @@ if findings_tab.open:
         try:
             found = usage_tables.findings(store, profile, ids)
         except InferplanError as error:
-            st.error(formats.plain(str(error)), icon=":material/error:")
+            st.error(formats.sentence(error), icon=":material/error:")
             st.stop()
         if not found:
             st.info(

@@ -22,7 +22,7 @@ try:
     store = warehouse()
     offers = cached.offers(store)
 except InferplanError as error:
-    st.error(formats.plain(str(error)), icon=":material/error:")
+    st.error(formats.sentence(error), icon=":material/error:")
     st.stop()
 
 with st.sidebar:
@@ -42,7 +42,7 @@ st.markdown(model_inputs.workload_summary(current))
 try:
     found = cached.comparison(store, current, search, pinned)
 except InferplanError as error:
-    st.error(formats.plain(str(error)), icon=":material/error:")
+    st.error(formats.sentence(error), icon=":material/error:")
     st.stop()
 
 if found.ranked.empty:
