@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from inferplan.dashboard import formats
+from inferplan.dashboard.navigation import page_path
 from inferplan.dashboard.state import PREFIX
 from inferplan.datasets import catalog
 from inferplan.planner.case import Case
@@ -81,6 +82,10 @@ def show_hosted(current: Case, best: pd.Series) -> None:
         alt="What hosts charge for the same model, and from which load on own GPUs are cheaper",
     )
     st.caption("List prices without discounts. A host's speed, precision and rate limits are its own.")
+    if (economics := page_path("economics")) is not None:
+        st.page_link(
+            economics, label="Own GPUs, an API or both, over your demand", icon=":material/query_stats:"
+        )
 
 
 def _optional(value: Decimal | None) -> float | None:

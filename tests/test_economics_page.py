@@ -9,6 +9,8 @@ from streamlit.testing.v1 import AppTest
 
 from inferplan.dashboard import state
 from inferplan.dashboard.navigation import page_path
+from inferplan.datasets import samples
+from inferplan.datasets.warehouse import Warehouse
 
 APP = Path(state.__file__).with_name("app.py")
 KEY = "inferplan.economics."
@@ -93,3 +95,26 @@ def test_commitments_name_the_term_and_what_a_fall_of_demand_does() -> None:
     app.number_input(key=f"{KEY}discount").set_value(10.0).run()
     after = shown(app).dataframe[0].value.set_index("term")["total"]
     assert (after / before).round(4).eq(0.9).all()
+
+
+def test_uploaded_usage_is_a_demand_and_says_that_it_is_sample_data(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("INFERPLAN_DB", str(tmp_path / "w.duckdb"))
+    with Warehouse.open() as warehouse:
+        samples.load(warehouse)
+    app = opened("Self-host or API")
+    app.segmented_control(key=f"{KEY}demand_way").set_value("Uploaded usage").run()
+    assert "sample data: requests finished of" in said(shown(app)).replace("\\", "")
+    assert dollars(metric(app, "Cheapest mix, per month")) > 0
+
+
+def test_a_model_without_hosts_and_a_case_that_does_not_fit_say_so() -> None:
+    app = opened("Self-host or API")
+    app.selectbox(key=state.widget_key("model")).select("HuggingFaceTB/SmolLM3-3B").run()
+    assert "No host's price of HuggingFaceTB/SmolLM3-3B is known" in shown(app).info[0].value
+    app.switch_page(str(page_path("fit"))).run()
+    app.selectbox(key=state.widget_key("model")).select("deepseek-ai/DeepSeek-V3").run()
+    app.switch_page(str(page_path("economics"))).run()
+    assert not app.exception
+    assert len(app.error) == 1
