@@ -78,15 +78,7 @@ def show_self_host(current: Case, plan: Planned, demand: Demand) -> None:
         own_basis=plan.price_basis, demand=demand.basis
     )
     _show_table(frame)
-    facts = (
-        ("Own price", plan.price_basis),
-        ("One own replica", f"{plan.replica_usd_per_hour:f} USD per hour"),
-        ("One replica serves", f"{plan.requests_per_replica_hour:.0f} requests per hour at full load"),
-        ("Speed", plan.estimate.basis),
-        ("Demand", demand.basis),
-        ("Month", "730 hours like those of the demand, in the same mixture"),
-        ("Not included", "tax, traffic, discounts of hosts; a replica costs its part of a shared machine"),
-    )
+    facts = _facts(plan, demand)
     st.caption(
         formats.plain(
             f"Own replicas: {plan.price_basis}. Demand: {demand.basis}. List prices without discounts; a "
@@ -96,6 +88,18 @@ def show_self_host(current: Case, plan: Planned, demand: Demand) -> None:
     made_at = now()
     download_menu("self-host", f"self-host-or-api-{made_at:%Y-%m-%d}",
                   lambda: _report(frame, facts, made_at))  # fmt: skip
+
+
+def _facts(plan: Planned, demand: Demand) -> tuple[tuple[str, str], ...]:
+    return (
+        ("Own price", plan.price_basis),
+        ("One own replica", f"{plan.replica_usd_per_hour:f} USD per hour"),
+        ("One replica serves", f"{plan.requests_per_replica_hour:.0f} requests per hour at full load"),
+        ("Speed", plan.estimate.basis),
+        ("Demand", demand.basis),
+        ("Month", "730 hours like those of the demand, in the same mixture"),
+        ("Not included", "tax, traffic, discounts of hosts; a replica costs its part of a shared machine"),
+    )
 
 
 def _sentence(best: HostedChoice, demand: Demand) -> str:

@@ -57,10 +57,7 @@ def month_of_energy(
         If the GPU's rated power is not known and none was given, or powers contradict each other.
     """
     load_w, load_basis = _load(gpu, given)
-    if given.idle_w is not None and not 0 <= given.idle_w <= load_w:
-        msg = f"power when idle must be 0 to that at load, {load_w:f} W per GPU (found {given.idle_w:f})"
-        raise InferplanError(msg)
-    idle = Ends(Decimal(0), load_w) if given.idle_w is None else Ends(given.idle_w, given.idle_w)
+    idle, idle_basis = _idle(load_w, given)
     pue, pue_basis = _figure(given.pue, figures.pue(provider), "ratio", Ends(Decimal(1), Decimal(1)))
     tariff, tariff_basis = _figure(
         given.usd_per_kwh, figures.regional("electricity_price", region), "USD/kWh"
@@ -93,12 +90,7 @@ def month_of_energy(
         busy_hour_usd=_ends(least.usd, most.usd),
         basis=(
             ("Power at load", load_basis),
-            (
-                "Power when idle",
-                "not known: 0 W to that at load"
-                if given.idle_w is None
-                else _given(given.idle_w, "W per GPU"),
-            ),
+            ("Power when idle", idle_basis),
             ("PUE", pue_basis),
             ("Tariff", tariff_basis),
             ("Grid carbon", carbon_basis),
@@ -115,6 +107,15 @@ def _load(gpu: Gpu, given: PowerInputs) -> tuple[Decimal, str]:
     return Decimal(
         str(gpu.tdp_w)
     ), f"{gpu.tdp_w:g} W per GPU, its rated power, without CPU and fans ({gpu.source})"
+
+
+def _idle(load_w: Decimal, given: PowerInputs) -> tuple[Ends, str]:
+    if given.idle_w is None:
+        return Ends(Decimal(0), load_w), "not known: 0 W to that at load"
+    if not 0 <= given.idle_w <= load_w:
+        msg = f"power when idle must be 0 to that at load, {load_w:f} W per GPU (found {given.idle_w:f})"
+        raise InferplanError(msg)
+    return Ends(given.idle_w, given.idle_w), _given(given.idle_w, "W per GPU")
 
 
 def _figure(
