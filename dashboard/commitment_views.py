@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -11,6 +10,7 @@ import streamlit as st
 from inferplan.dashboard import economics_charts, formats
 from inferplan.dashboard.downloads import download_menu
 from inferplan.dashboard.economics_inputs import KEY, spot_inputs
+from inferplan.dashboard.economics_tables import USD_PER_MONTH, column_config
 from inferplan.dashboard.price_tables import option_title
 from inferplan.dashboard.reports import Column, Report, table_of_frame
 from inferplan.dashboard.self_host_views import duration_rows
@@ -24,7 +24,6 @@ from inferplan.pricing.commitments import Recommendation
 from inferplan.pricing.conditions import NegotiatedTerms
 from inferplan.pricing.machine_terms import MachineTerms, machine_terms
 
-USD_PER_MONTH = "USD per month"
 COLUMNS = {
     "term": Column("Term"),
     "machines": Column("Commit to", "machines"),
@@ -139,21 +138,8 @@ def _show_terms(found: CommitmentChoice, facts: tuple[tuple[str, str], ...]) -> 
     rows = [_row(found, best, offers[best.term.name]) for best in found.recommended]
     said = dict(facts)
     frame = pd.DataFrame(rows).assign(on_demand=said["On demand"], demand=said["Demand"])
-    config: dict[str, Any] = {}
-    for name, column in COLUMNS.items():
-        if column.unit == USD_PER_MONTH:
-            config[name] = st.column_config.NumberColumn(
-                f"{column.name}, USD/month", format="dollar", help=HELP.get(name)
-            )
-        elif column.unit:
-            number = formats.COLUMN_USD_FINE if column.unit.startswith("USD") else formats.COLUMN_COUNT
-            config[name] = st.column_config.NumberColumn(column.header, format=number, help=HELP.get(name))
-        elif name == "observed_on":
-            config[name] = st.column_config.DateColumn(column.name, format=formats.COLUMN_DATE)
-        else:
-            config[name] = st.column_config.Column(column.name)
     st.dataframe(
-        frame, column_order=list(COLUMNS), column_config=config, hide_index=True, placeholder="",
+        frame, column_order=list(COLUMNS), column_config=column_config(COLUMNS, HELP), hide_index=True, placeholder="",
         key=f"{KEY}terms", alt="The best commitment in each term",
     )  # fmt: skip
     made_at = now()

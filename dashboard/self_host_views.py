@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -13,6 +12,7 @@ import streamlit as st
 from inferplan.dashboard import economics_charts, formats
 from inferplan.dashboard.downloads import download_menu
 from inferplan.dashboard.economics_inputs import KEY
+from inferplan.dashboard.economics_tables import USD_PER_MONTH, column_config
 from inferplan.dashboard.reports import Column, Report, table_of_frame
 from inferplan.dashboard.state import now
 from inferplan.datasets import catalog
@@ -24,7 +24,6 @@ from inferplan.planner.planned import Planned
 from inferplan.planner.unit_economics import CENT
 
 POINTS = 160
-USD_PER_MONTH = "USD per month"
 COLUMNS = {
     "host": Column("Host"),
     "name": Column("Name at the host"),
@@ -214,23 +213,8 @@ def _row(choice: HostedChoice, monthly: Decimal) -> dict[str, object]:
 
 
 def _show_table(frame: pd.DataFrame) -> None:
-    config: dict[str, Any] = {}
-    for name, column in COLUMNS.items():
-        if column.unit == USD_PER_MONTH:
-            config[name] = st.column_config.NumberColumn(f"{column.name}, USD/month", format="dollar")
-        elif column.unit.startswith("USD"):
-            unit = "USD/Mtok" if "million" in column.unit else "USD"
-            config[name] = st.column_config.NumberColumn(
-                f"{column.name}, {unit}", format=formats.COLUMN_USD_FINE
-            )
-        elif column.unit:
-            config[name] = st.column_config.NumberColumn(column.header, format=formats.COLUMN_COUNT)
-        elif name == "observed_on":
-            config[name] = st.column_config.DateColumn(column.name, format=formats.COLUMN_DATE)
-        else:
-            config[name] = st.column_config.Column(column.name)
     st.dataframe(
-        frame, column_order=list(COLUMNS), column_config=config, hide_index=True, placeholder="never",
+        frame, column_order=list(COLUMNS), column_config=column_config(COLUMNS), hide_index=True, placeholder="",
         key=f"{KEY}hosts", alt="Hosts of the same model with the cheapest mix of each and own replicas",
     )  # fmt: skip
 
