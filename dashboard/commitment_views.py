@@ -139,8 +139,8 @@ def _show_terms(found: CommitmentChoice, facts: tuple[tuple[str, str], ...]) -> 
     said = dict(facts)
     frame = pd.DataFrame(rows).assign(on_demand=said["On demand"], demand=said["Demand"])
     st.dataframe(
-        frame, column_order=list(COLUMNS), column_config=column_config(COLUMNS, HELP), hide_index=True, placeholder="",
-        key=f"{KEY}terms", alt="The best commitment in each term",
+        frame, column_order=list(COLUMNS), column_config=column_config(COLUMNS, HELP), hide_index=True,
+        placeholder="", key=f"{KEY}terms", alt="The best commitment in each term",
     )  # fmt: skip
     made_at = now()
     download_menu(
