@@ -215,7 +215,8 @@ def _row(choice: HostedChoice, monthly: Decimal) -> dict[str, object]:
 def _show_table(frame: pd.DataFrame) -> None:
     st.dataframe(
         frame, column_order=list(COLUMNS), column_config=column_config(COLUMNS), hide_index=True,
-        placeholder="", key=f"{KEY}hosts", alt="Hosts of the same model with the cheapest mix of each and own replicas",
+        placeholder="", key=f"{KEY}hosts",
+        alt="Hosts of the same model with the cheapest mix of each and own replicas",
     )  # fmt: skip
 
 
