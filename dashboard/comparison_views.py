@@ -30,24 +30,26 @@ COLUMNS: Mapping[str, Column] = {
     "gpu": Column("GPU"),
     "size": Column("GPUs"),
     "usd_per_mtok_output": Column("Output", USD_PER_MTOK),
-    "usd_per_mtok_output_low": Column("Output, low", USD_PER_MTOK),
-    "usd_per_mtok_output_high": Column("Output, high", USD_PER_MTOK),
     "usd_per_mtok_input": Column("Input", USD_PER_MTOK),
-    "tokens_per_usd": Column("Tokens", "per USD"),
     "tpot_ms": Column("Each token", "ms"),
-    "ttft_ms": Column("First token", "ms"),
     "provider": Column("Provider"),
+    "price_date": Column("Price seen on"),
+    "source": Column("Price source"),
     "instance_type": Column("Instance"),
     "region": Column("Region"),
     "option": Column("Purchase option"),
-    "price_date": Column("Price seen on"),
-    "source": Column("Price source"),
+    "ttft_ms": Column("First token", "ms"),
+    "usd_per_mtok_output_low": Column("Output, low", USD_PER_MTOK),
+    "usd_per_mtok_output_high": Column("Output, high", USD_PER_MTOK),
+    "tokens_per_usd": Column("Tokens", "per USD"),
     "usd_per_hour": Column("All replicas", "USD per hour"),
     "interactivity_tokens_per_s": Column("Speed per user", "tokens/s"),
     "concurrency": Column("In flight per replica"),
     "certainty": Column("Latency target"),
     "covers": Column("Price covers"),
 }
+# a GPU is read whole, and a price's date and source stand beside it, on a screen of usual width
+WIDTHS_PX = {"gpu": 170, "provider": 100, "source": 140}
 HELP = {"size": "Replicas × GPUs of each", "certainty": "Surely: the slow end of the interval keeps it too"}
 
 
@@ -160,7 +162,7 @@ def _shown(name: str, column: Column) -> Any:
         return st.column_config.NumberColumn(column.header, format=formats.COLUMN_MS)
     if column.unit:
         return st.column_config.NumberColumn(column.header, format=formats.COLUMN_COUNT)
-    return st.column_config.Column(column.name, help=HELP.get(name))
+    return st.column_config.Column(column.name, help=HELP.get(name), width=WIDTHS_PX.get(name))
 
 
 def _facts(current: Case) -> tuple[tuple[str, str], ...]:

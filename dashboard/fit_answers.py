@@ -104,7 +104,7 @@ def show_gpus(current: Case) -> None:
     st.dataframe(
         rows,
         column_config={
-            "GPU": st.column_config.TextColumn(pinned=True),
+            "GPU": st.column_config.TextColumn(pinned=True, width=190),
             "Memory": st.column_config.NumberColumn("Memory (GiB)", format=formats.COLUMN_GIB),
             "KV cache": st.column_config.NumberColumn(
                 "KV cache (GiB)", format=formats.COLUMN_GIB, help="Per GPU; negative is how much is missing"
@@ -148,8 +148,6 @@ def _row(found: GpuFit, offer: Offer | None) -> dict[str, Any]:
     return {
         "GPU": found.gpu.name,
         "Fits": FITS if found.fit.fits else "no",
-        "Memory": found.gpu.memory_total_bytes / GIB,
-        "KV cache": found.fit.memory.kv_pool_bytes / GIB,
         "Sequences": found.fit.max_concurrency if found.fit.fits else None,
         "Fewest GPUs": fewest,
         "USD/GPU-hour": None if price is None else float(price),
@@ -157,6 +155,8 @@ def _row(found: GpuFit, offer: Offer | None) -> dict[str, Any]:
         "Provider": f"{offer.provider}, {option_title(offer.purchase_option).lower()}" if offer else None,
         "Price seen": offer.observed_on if offer else None,
         "Price source": offer.source if offer else None,
+        "Memory": found.gpu.memory_total_bytes / GIB,
+        "KV cache": found.fit.memory.kv_pool_bytes / GIB,
         "Why": "" if found.fit.fits else found.fit.reason,
     }
 

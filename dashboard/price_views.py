@@ -23,6 +23,7 @@ from inferplan.datasets.schema import Offer
 
 KEY = f"{PREFIX}prices."
 NARROW = {"gpu_count", "observed_on", "stale", "open_weights", "unit", "period", "as_of", "value"}
+SOURCE_PX = 160
 HISTORY_COLUMNS = {
     "observed_on": Column("Seen on"),
     "usd_per_gpu_hour": Column("Price of a GPU", "USD per GPU-hour"),
@@ -182,7 +183,9 @@ def _table(name: str, title: str, frame: pd.DataFrame, columns: Mapping[str, Col
 
 
 def _config(name: str, column: Column) -> Any:
-    width: Literal["small"] | None = "small" if name in NARROW else None
+    width: int | Literal["small"] | None = (
+        "small" if name in NARROW else SOURCE_PX if name == "source" else None
+    )
     if column.unit.startswith("USD"):
         label = f"{column.unit.replace('million tokens', 'Mtok')}"
         label = f"{column.name}, {label}" if "tokens" in column.unit else label
