@@ -4,6 +4,7 @@ import gzip
 import json
 import tracemalloc
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 
@@ -43,6 +44,20 @@ def write(folder: Path, name: str, content: str | bytes) -> Path:
     path = folder / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return path
+
+
+def test_two_people_import_and_undo_at_the_same_time(tmp_path: Path, warehouse: Warehouse) -> None:
+    times = "".join(
+        f"2024-05-01T{hour:02}:{minute:02}:00Z,HOST,0,0.5\n" for hour in range(24) for minute in range(60)
+    )
+    files = [write(tmp_path, f"{name}.csv", HEADER + times.replace("HOST", name)) for name in "abcdef"]
+    with ThreadPoolExecutor(len(files)) as people:
+        landed = list(people.map(lambda path: import_file(warehouse, path), files * 2))
+    assert len({one.import_id for one in landed}) == len(files)
+    assert (rows(warehouse)["usage_series"], rows(warehouse)["usage_samples"]) == (6, 6 * 1440)
+    with ThreadPoolExecutor(len(files)) as people:
+        list(people.map(lambda number: undo_import(warehouse, number), {one.import_id for one in landed}))
+    assert set(rows(warehouse).values()) == {0}
 
 
 def test_the_same_content_twice_changes_nothing_whatever_its_name(

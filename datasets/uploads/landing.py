@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -30,6 +31,8 @@ from inferplan.datasets.uploads.tablewriter import TableWriter
 
 if TYPE_CHECKING:
     from inferplan.datasets.warehouse import Warehouse
+
+_one_at_a_time = Lock()  # one process owns the file: its threads are all who can number series at once
 
 _INSERT_IMPORT = (
     "INSERT INTO imports (import_id, digest, file_name, format, is_sample, imported_at, first_at, last_at, "
@@ -101,7 +104,7 @@ def import_file(
     upload = look(Path(path), options.file_name)
     chosen = recognise(upload)
     gathered, tally = Gathered(), Tally()
-    with warehouse.transaction() as cursor:
+    with _one_at_a_time, warehouse.transaction() as cursor:
         before = cursor.execute("SELECT import_id FROM imports WHERE digest = ?", [upload.digest]).fetchall()
         if before:
             return ImportReport(int(before[0][0]), inspect(path, options), already_imported=True)
@@ -132,7 +135,7 @@ def land_series(
     The same ``digest`` a second time changes nothing.
     """
     gathered = Gathered()
-    with warehouse.transaction() as cursor:
+    with _one_at_a_time, warehouse.transaction() as cursor:
         before = cursor.execute("SELECT import_id FROM imports WHERE digest = ?", [digest]).fetchall()
         if before:
             return int(before[0][0])
@@ -186,7 +189,7 @@ _DELETES = (
 
 def undo_import(warehouse: "Warehouse", import_id: int) -> None:
     """Remove every row of an import; raises ``InferplanError`` if there is no such import."""
-    with warehouse.transaction() as cursor:
+    with _one_at_a_time, warehouse.transaction() as cursor:
         if not cursor.execute("SELECT 1 FROM imports WHERE import_id = ?", [import_id]).fetchall():
             msg = f"There is no import number {import_id}; it may have been undone already."
             raise InferplanError(msg)
