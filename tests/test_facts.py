@@ -190,5 +190,4 @@ def test_model_file_states_a_config_and_sources(model: str) -> None:
 
 def test_facts_name_no_machine_of_ours() -> None:
     for row in (*GPUS, *catalog.offer_observations(), *catalog.quantization_formats()):
-        assert "/work/" not in row.model_dump_json()
-        assert "/tmp/" not in row.model_dump_json()
+        assert not re.search(r'[" ]/(home|root|tmp|work|opt|var)/', row.model_dump_json())

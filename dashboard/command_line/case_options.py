@@ -10,10 +10,10 @@ from typing import Any, Literal
 import click
 
 from inferplan.datasets.errors import InferplanError
+from inferplan.planner import architecture
 from inferplan.planner.case import LOAD_FIELDS, Case
 
 NOT_OPTIONS = {"id", "config", "slo", "speculative"}
-LIMIT_CONFIG_BYTES = 16 * 1024**2
 
 
 def case_options(*, load: bool, gpu: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -59,20 +59,14 @@ def case_from_options(given: dict[str, Any]) -> Case:
 def read_config(path: Path) -> dict[str, Any]:
     """Return the JSON object in ``path``; raises ``InferplanError`` naming the file and what is wrong."""
     try:
-        if path.stat().st_size > LIMIT_CONFIG_BYTES:
-            msg = f"{path}: larger than {LIMIT_CONFIG_BYTES // 1024**2} MiB, which no config.json is"
-            raise InferplanError(msg)
-        config = json.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            return dict(architecture.read_config(file.read(architecture.LARGEST_CONFIG_BYTES + 1)))
     except OSError as error:
         msg = f"{path}: {error.strerror or error}"
         raise InferplanError(msg) from None
-    except (ValueError, RecursionError) as error:
-        msg = f"{path}: not a JSON file ({error}); give a model's config.json"
+    except InferplanError as error:
+        msg = f"{path}: {error}"
         raise InferplanError(msg) from None
-    if not isinstance(config, dict):
-        msg = f"{path}: holds a {type(config).__name__}, a config.json holds an object"
-        raise InferplanError(msg)
-    return config
 
 
 def answer_cases(

@@ -1,6 +1,6 @@
 """What a model is made of: layers by kind, as data, read from a Hugging Face config."""
 
-from inferplan.planner.architecture.fields import ConfigError, read_config
+from inferplan.planner.architecture.fields import LARGEST_CONFIG_BYTES, ConfigError, read_config
 from inferplan.planner.architecture.model import (
     Architecture,
     CompressedAttention,
@@ -18,6 +18,7 @@ from inferplan.planner.architecture.model import (
 from inferplan.planner.architecture.reading import parse
 
 __all__ = [
+    "LARGEST_CONFIG_BYTES",
     "Architecture",
     "CompressedAttention",
     "ConfigError",

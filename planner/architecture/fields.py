@@ -27,7 +27,7 @@ LIMITS = {
 """Largest values that are read as a model's: far above any that exists."""
 MAX_DEPTH = 40
 MAX_VALUES = 200_000
-MAX_BYTES = 4 * 1024**2
+LARGEST_CONFIG_BYTES = 4 * 1024**2
 
 
 class ConfigError(InferplanError):
@@ -58,7 +58,7 @@ def read_config(text: str | bytes) -> Mapping[str, object]:
     >>> read_config('{"model_type": "llama"}')
     {'model_type': 'llama'}
     """
-    if len(text) > MAX_BYTES:
+    if len(text) > LARGEST_CONFIG_BYTES:
         size = len(text) / 1024**2
         msg = (
             f"This file has {size:.1f} MiB; a config.json has a few KiB. "
@@ -94,10 +94,10 @@ def checked(config: object) -> Mapping[str, object]:
         if depth > MAX_DEPTH:
             msg = f"The config is nested deeper than {MAX_DEPTH} levels: it is not a model's config.json."
             raise ConfigError(msg)
-        if values > MAX_VALUES or characters > MAX_BYTES:
+        if values > MAX_VALUES or characters > LARGEST_CONFIG_BYTES:
             msg = (
-                f"The config holds more than {MAX_VALUES:,} values or {MAX_BYTES // 1024**2} MiB of text: "
-                "it is not a model's config.json."
+                f"The config holds more than {MAX_VALUES:,} values or "
+                f"{LARGEST_CONFIG_BYTES // 1024**2} MiB of text: it is not a model's config.json."
             )
             raise ConfigError(msg)
         if isinstance(value, Mapping):
