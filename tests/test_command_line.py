@@ -36,6 +36,7 @@ def test_fit_prints_every_field_of_the_contract() -> None:
     answer = json.loads(done.stdout)
     assert answer.keys() >= FIT_FIELDS
     assert answer["parameters"] == 8_030_261_248  # the Hub's count of meta-llama/Llama-3.1-8B-Instruct
+    assert answer["language_model_parameters"] == answer["parameters"]
     assert answer["kv_bytes_per_token_per_gpu"] == 131_072  # 2 x 32 layers x 8 heads x 128 x 2 bytes
     assert answer["fits"] is True
 

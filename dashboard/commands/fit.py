@@ -16,15 +16,20 @@ from inferplan.dashboard.command_line.printing import print_facts
 from inferplan.datasets.schema import GIB
 from inferplan.planner.case import Case
 from inferplan.planner.memory import Fit, fit
+from inferplan.planner.parameters import count
 
 
 def answer(case: Case) -> dict[str, Any]:
     """Return the contract's answer to ``fit`` for one case."""
-    found = fit(case.deployment())
+    deployment = case.deployment()
+    found, counted = fit(deployment), count(deployment.architecture)
     memory = found.memory
     overhead_bytes = memory.non_torch_bytes + memory.cuda_graph_bytes
     return {
         "parameters": found.parameters,
+        "language_model_parameters": counted.language_model,
+        "mtp_parameters": counted.mtp,
+        "tower_parameters": counted.vision + counted.audio,
         "active_parameters": found.active_parameters,
         "weights_gib_per_gpu": memory.weights_bytes / GIB,
         "activation_gib_per_gpu": memory.activation_bytes / GIB,
