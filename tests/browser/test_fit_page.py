@@ -23,7 +23,7 @@ def verdict(visit: Visit) -> str:
 def test_a_newcomer_sees_whether_llama_70b_fits_one_h200(visit: Visit) -> None:
     visit.open(FIT)
     assert verdict(visit).startswith("It fits:")
-    assert "67.7 GiB" in visit.text()
+    expect(visit.page.get_by_test_id("stMain")).to_contain_text("67.7 GiB")
     bar = visit.page.get_by_test_id("stVegaLiteChart").first
     expect(bar.locator("svg path[aria-roledescription='bar']")).to_have_count(6)
     expect(bar.locator("svg")).to_contain_text("KV cache")

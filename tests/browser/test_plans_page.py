@@ -165,5 +165,6 @@ def test_a_plan_file_comes_back_and_a_changed_one_is_refused(visit: Visit) -> No
     uploader.set_input_files({"name": "plan.json", "mimeType": "application/json", "buffer": content})
     expect(visit.page.get_by_text("changed after it was exported")).to_have_count(0)
     visit.settle()
+    expect(visit.page.get_by_role("button", name="Open", exact=True).last).to_be_visible()
     visit.page.get_by_test_id("stMain").get_by_role("button", name="Save", exact=True).last.click()
     expect(visit.page.get_by_text('"To keep in a file" is saved already, as revision 1.')).to_be_visible()
