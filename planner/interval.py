@@ -13,11 +13,3 @@ class Interval(NamedTuple):
     def scaled(self, factor: float) -> "Interval":
         """Return the interval with each end times ``factor`` (>= 0)."""
         return Interval(self.low * factor, self.expected * factor, self.high * factor)
-
-    def inverse(self) -> "Interval":
-        """Return 1 / x with the ends in order.
-
-        >>> Interval(1.0, 2.0, 4.0).inverse()
-        Interval(low=0.25, expected=0.5, high=1.0)
-        """
-        return Interval(1 / self.high, 1 / self.expected, 1 / self.low)
