@@ -32,6 +32,7 @@ WIDE = {"width": 1360, "height": 900}
 PHONE = {"width": 390, "height": 844}
 OWN_DASHBOARD = [sys.executable, "-m", "inferplan.dashboard", "dashboard"]
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+expect.set_options(timeout=20_000)
 CHROMIUM_FLAGS = (
     "--no-sandbox",
     "--disable-gpu",

@@ -23,9 +23,9 @@ def test_the_page_answers_in_all_three_tabs(visit: Visit) -> None:
 
 def test_a_download_carries_price_date_and_source(visit: Visit) -> None:
     page = visit.open("inferplan-economics").page
-    page.get_by_role("button", name="Download").first.click()
+    page.get_by_test_id("stPopoverButton").filter(has_text="Download").first.click()
     with page.expect_download() as waiting:
-        page.get_by_role("button", name="CSV").first.click()
+        page.get_by_test_id("stDownloadButton").get_by_role("button", name="CSV").first.click()
     text = waiting.value.path().read_text("utf-8-sig")
     header, first, *_ = text.splitlines()
     assert header.endswith("Price,Speed")

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 
 def press_twice(visit: Visit, label: str) -> None:
-    visit.page.get_by_test_id("stMain").get_by_role("button", name=label).first.dblclick()
+    main_area = visit.page.get_by_test_id("stMain")
+    main_area.locator("button:not([data-testid='stBaseButton-elementToolbar'])", has_text=label).first.dblclick()
     visit.page.wait_for_timeout(600)
     visit.settle()
 

@@ -27,7 +27,8 @@ def drop(visit: Visit, files: dict[str, bytes]) -> None:
 
 
 def press(visit: Visit, label: str) -> None:
-    visit.page.get_by_test_id("stMain").get_by_role("button", name=label).first.click()
+    main_area = visit.page.get_by_test_id("stMain")
+    main_area.locator("button:not([data-testid='stBaseButton-elementToolbar'])", has_text=label).first.click()
     visit.page.wait_for_timeout(300)
     visit.settle()
 
