@@ -10,8 +10,9 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from inferplan.dashboard import plan_actions, state
+from inferplan.dashboard import state
 from inferplan.dashboard.navigation import PAGES, page_path
+from inferplan.dashboard.plans import actions as plan_actions
 from inferplan.datasets import samples
 from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner import plan_store

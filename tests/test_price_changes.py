@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from inferplan.dashboard import state
 from inferplan.dashboard.navigation import page_path
-from inferplan.dashboard.price_changes import pinned_rows
+from inferplan.dashboard.prices.changes import pinned_rows
 from inferplan.datasets.schema import Offer
 from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner import plan_store

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from inferplan.dashboard import price_tables
-from inferplan.dashboard.price_charts import option_kind, price_distribution, price_history
-from inferplan.dashboard.price_sources import EXAMPLE_SHEET
+from inferplan.dashboard.prices import tables as price_tables
+from inferplan.dashboard.prices.charts import option_kind, price_distribution, price_history
+from inferplan.dashboard.prices.sources import EXAMPLE_SHEET
 from inferplan.dashboard.reports import table_of_frame
 from inferplan.datasets.warehouse import Warehouse
 from inferplan.pricing.offers import current_offers, is_stale

@@ -4,18 +4,11 @@ from dataclasses import replace
 
 import streamlit as st
 
-from inferplan.dashboard import (
-    cached,
-    commitment_views,
-    economics_inputs,
-    formats,
-    inputs,
-    model_inputs,
-    plan_views,
-    self_host_views,
-    unit_cost_views,
-)
+from inferplan.dashboard import cached, formats, inputs, model_inputs
 from inferplan.dashboard.connection import warehouse
+from inferplan.dashboard.economics import commitment_views, self_host_views, unit_cost_views
+from inferplan.dashboard.economics import inputs as economics_inputs
+from inferplan.dashboard.plans import views as plan_views
 from inferplan.dashboard.state import case, now, pinned_prices
 from inferplan.datasets.errors import InferplanError
 from inferplan.planner.economics import cached_input_weight

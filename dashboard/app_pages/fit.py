@@ -2,16 +2,9 @@
 
 import streamlit as st
 
-from inferplan.dashboard import (
-    cached,
-    charts,
-    fit_answers,
-    fit_views,
-    formats,
-    inputs,
-    memory_inputs,
-    model_inputs,
-)
+from inferplan.dashboard import cached, charts, formats, inputs, memory_inputs, model_inputs
+from inferplan.dashboard.fit import answers as fit_answers
+from inferplan.dashboard.fit import views as fit_views
 from inferplan.dashboard.state import PREFIX, case
 from inferplan.datasets.errors import InferplanError
 

@@ -2,8 +2,10 @@
 
 import streamlit as st
 
-from inferplan.dashboard import formats, inputs, model_inputs, plan_actions, plan_views
+from inferplan.dashboard import formats, inputs, model_inputs
 from inferplan.dashboard.connection import warehouse
+from inferplan.dashboard.plans import actions as plan_actions
+from inferplan.dashboard.plans import views as plan_views
 from inferplan.dashboard.state import case, opened_plan
 from inferplan.datasets.errors import InferplanError
 from inferplan.planner import plan_store

@@ -2,16 +2,12 @@
 
 import streamlit as st
 
-from inferplan.dashboard import (
-    cached,
-    formats,
-    inputs,
-    price_changes,
-    price_sources,
-    price_tables,
-    price_views,
-)
+from inferplan.dashboard import cached, formats, inputs
 from inferplan.dashboard.connection import warehouse
+from inferplan.dashboard.prices import changes as price_changes
+from inferplan.dashboard.prices import sources as price_sources
+from inferplan.dashboard.prices import tables as price_tables
+from inferplan.dashboard.prices import views as price_views
 from inferplan.dashboard.state import PREFIX, case, change, now
 from inferplan.datasets.errors import InferplanError
 from inferplan.pricing.offers import history

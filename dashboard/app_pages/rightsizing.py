@@ -2,10 +2,11 @@
 
 import streamlit as st
 
-from inferplan.dashboard import finding_views, formats, inputs, upload_views, usage_tables, usage_views
+from inferplan.dashboard import formats, inputs
 from inferplan.dashboard.connection import warehouse
 from inferplan.dashboard.downloads import download_menu
-from inferplan.dashboard.profile_inputs import profile_picker
+from inferplan.dashboard.rightsizing import finding_views, upload_views, usage_tables, usage_views
+from inferplan.dashboard.rightsizing.profile_inputs import profile_picker
 from inferplan.dashboard.state import PREFIX, case, now
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.exports import list_imports

@@ -2,17 +2,11 @@
 
 import streamlit as st
 
-from inferplan.dashboard import (
-    cached,
-    charts,
-    comparison_views,
-    evidence_views,
-    formats,
-    hosted_views,
-    inputs,
-    model_inputs,
-)
+from inferplan.dashboard import cached, charts, formats, inputs, model_inputs
+from inferplan.dashboard.comparing import views as comparison_views
 from inferplan.dashboard.connection import warehouse
+from inferplan.dashboard.economics import hosted_views
+from inferplan.dashboard.rightsizing import evidence_views
 from inferplan.dashboard.state import case, pinned_prices
 from inferplan.datasets.errors import InferplanError
 

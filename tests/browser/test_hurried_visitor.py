@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 
-from inferplan.dashboard.price_sources import EXAMPLE_SHEET
+from inferplan.dashboard.prices.sources import EXAMPLE_SHEET
 from inferplan.datasets import samples
 
 if TYPE_CHECKING:
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 def press_twice(visit: Visit, label: str) -> None:
     main_area = visit.page.get_by_test_id("stMain")
-    main_area.locator("button:not([data-testid='stBaseButton-elementToolbar'])", has_text=label).first.dblclick()
+    main_area.locator(
+        "button:not([data-testid='stBaseButton-elementToolbar'])", has_text=label
+    ).first.dblclick()
     visit.page.wait_for_timeout(600)
     visit.settle()
 

@@ -27,8 +27,7 @@ def drop(visit: Visit, files: dict[str, bytes]) -> None:
 
 
 def press(visit: Visit, label: str) -> None:
-    main_area = visit.page.get_by_test_id("stMain")
-    main_area.locator("button:not([data-testid='stBaseButton-elementToolbar'])", has_text=label).first.click()
+    visit.page.get_by_test_id("stMain").locator("button", has_text=label).first.click()
     visit.page.wait_for_timeout(300)
     visit.settle()
 

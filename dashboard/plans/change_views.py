@@ -7,7 +7,8 @@ from decimal import Decimal
 import pandas as pd
 import streamlit as st
 
-from inferplan.dashboard import economics_charts, formats
+from inferplan.dashboard import formats
+from inferplan.dashboard.economics import charts as economics_charts
 from inferplan.datasets.errors import InferplanError
 from inferplan.planner.plan import Plan
 from inferplan.planner.plan_change import explain_plans

@@ -8,9 +8,10 @@ from typing import Any, Literal
 import pandas as pd
 import streamlit as st
 
-from inferplan.dashboard import formats, price_charts
+from inferplan.dashboard import formats
 from inferplan.dashboard.downloads import download_menu
-from inferplan.dashboard.price_tables import (
+from inferplan.dashboard.prices import charts as price_charts
+from inferplan.dashboard.prices.tables import (
     API_COLUMNS,
     ENERGY_COLUMNS,
     ENERGY_TITLES,

@@ -9,10 +9,12 @@ from urllib.parse import quote, urlencode
 import pandas as pd
 import streamlit as st
 
-from inferplan.dashboard import formats, plan_actions, plan_change_views, state
+from inferplan.dashboard import formats, state
 from inferplan.dashboard.downloads import download_menu
-from inferplan.dashboard.plan_report import comparison_report, plan_report
-from inferplan.dashboard.price_tables import option_title
+from inferplan.dashboard.plans import actions as plan_actions
+from inferplan.dashboard.plans import change_views as plan_change_views
+from inferplan.dashboard.plans.report import comparison_report, plan_report
+from inferplan.dashboard.prices.tables import option_title
 from inferplan.datasets.schema import Offer
 from inferplan.planner.plan import Plan, plan_file
 from inferplan.planner.plan_link import share_value

@@ -8,9 +8,10 @@ from decimal import Decimal
 import pandas as pd
 import streamlit as st
 
-from inferplan.dashboard import formats, usage_charts
+from inferplan.dashboard import formats
+from inferplan.dashboard.rightsizing import usage_charts
+from inferplan.dashboard.rightsizing.usage_tables import TITLES, axis_of, metric_title, value_text
 from inferplan.dashboard.state import PREFIX
-from inferplan.dashboard.usage_tables import TITLES, axis_of, metric_title, value_text
 from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner import usage
 from inferplan.planner.rightsizing import Evidence, Finding

@@ -9,7 +9,7 @@ import streamlit as st
 
 from inferplan.dashboard import cached, formats
 from inferplan.dashboard.connection import warehouse
-from inferplan.dashboard.price_tables import option_title
+from inferplan.dashboard.prices.tables import option_title
 from inferplan.dashboard.state import PREFIX, change
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.schema import GIB, Offer

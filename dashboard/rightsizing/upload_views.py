@@ -14,8 +14,8 @@ import streamlit as st
 
 from inferplan.dashboard import formats
 from inferplan.dashboard.once import once
+from inferplan.dashboard.rightsizing.usage_tables import metric_title
 from inferplan.dashboard.state import PREFIX
-from inferplan.dashboard.usage_tables import metric_title
 from inferplan.datasets import samples
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.exports import (

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from inferplan.dashboard import formats, usage_charts, usage_tables
+from inferplan.dashboard import formats
 from inferplan.dashboard.downloads import download_menu
+from inferplan.dashboard.rightsizing import usage_charts, usage_tables
+from inferplan.dashboard.rightsizing.usage_tables import SHOWN_IN_CHART, axis_of, metric_title, value_text
 from inferplan.dashboard.state import PREFIX, now
-from inferplan.dashboard.usage_tables import SHOWN_IN_CHART, axis_of, metric_title, value_text
 
 KEY = f"{PREFIX}rightsizing."
 STATISTICS = ("p50", "p90", "p95", "p99", "max")

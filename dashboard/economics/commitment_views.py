@@ -7,13 +7,14 @@ from decimal import Decimal
 import pandas as pd
 import streamlit as st
 
-from inferplan.dashboard import economics_charts, formats
+from inferplan.dashboard import formats
 from inferplan.dashboard.downloads import download_menu
-from inferplan.dashboard.economics_inputs import KEY, spot_inputs
-from inferplan.dashboard.economics_tables import USD_PER_MONTH, column_config
-from inferplan.dashboard.price_tables import option_title
+from inferplan.dashboard.economics import charts as economics_charts
+from inferplan.dashboard.economics.inputs import KEY, spot_inputs
+from inferplan.dashboard.economics.self_host_views import duration_rows
+from inferplan.dashboard.economics.tables import USD_PER_MONTH, column_config
+from inferplan.dashboard.prices.tables import option_title
 from inferplan.dashboard.reports import Column, Report, table_of_frame
-from inferplan.dashboard.self_host_views import duration_rows
 from inferplan.dashboard.state import now
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.schema import Offer

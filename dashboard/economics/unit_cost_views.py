@@ -9,8 +9,9 @@ from decimal import Decimal
 import pandas as pd
 import streamlit as st
 
-from inferplan.dashboard import economics_charts, formats
+from inferplan.dashboard import formats
 from inferplan.dashboard.downloads import download_menu
+from inferplan.dashboard.economics import charts as economics_charts
 from inferplan.dashboard.reports import Column, Report, Table
 from inferplan.dashboard.state import now
 from inferplan.datasets.errors import InferplanError

@@ -9,10 +9,11 @@ from decimal import Decimal
 import pandas as pd
 import streamlit as st
 
-from inferplan.dashboard import economics_charts, formats
+from inferplan.dashboard import formats
 from inferplan.dashboard.downloads import download_menu
-from inferplan.dashboard.economics_inputs import KEY
-from inferplan.dashboard.economics_tables import USD_PER_MONTH, column_config
+from inferplan.dashboard.economics import charts as economics_charts
+from inferplan.dashboard.economics.inputs import KEY
+from inferplan.dashboard.economics.tables import USD_PER_MONTH, column_config
 from inferplan.dashboard.reports import Column, Report, table_of_frame
 from inferplan.dashboard.state import now
 from inferplan.datasets import catalog

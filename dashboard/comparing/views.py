@@ -10,7 +10,7 @@ import streamlit as st
 
 from inferplan.dashboard import formats
 from inferplan.dashboard.downloads import download_menu
-from inferplan.dashboard.price_tables import option_title
+from inferplan.dashboard.prices.tables import option_title
 from inferplan.dashboard.reports import Column, Report, table_of_frame
 from inferplan.dashboard.state import PREFIX, case, change, now
 from inferplan.datasets.schema import Offer
