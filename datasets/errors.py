@@ -19,3 +19,11 @@ class UnknownNameError(InferplanError):
         self.nearest = tuple(by_folded[match] for match in close)
         hint = f" Did you mean {', '.join(self.nearest)}?" if self.nearest else ""
         super().__init__(f"There is no {kind} named {name!r} in the catalog.{hint}")
+
+
+class SourceSkippedError(InferplanError):
+    """A source cannot be asked here and now, for a reason such as missing credentials."""
+
+
+class SourceAnswerError(InferplanError):
+    """A source answered with something unreadable; nothing was changed."""

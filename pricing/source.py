@@ -7,15 +7,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Protocol
 
-from inferplan.datasets.errors import InferplanError
-
-
-class SourceSkippedError(InferplanError):
-    """A source cannot be asked here and now, for a reason such as missing credentials."""
-
-
-class SourceAnswerError(InferplanError):
-    """A source answered with something that does not read as prices; nothing was changed."""
+from inferplan.datasets.errors import SourceAnswerError as SourceAnswerError
+from inferplan.datasets.errors import SourceSkippedError as SourceSkippedError
 
 
 @contextmanager

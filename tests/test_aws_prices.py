@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
+from inferplan.datasets.aws import token_bucket
 from inferplan.datasets.errors import UnknownNameError
 from inferplan.datasets.warehouse import Warehouse
-from inferplan.pricing.aws import token_bucket
 from inferplan.pricing.refresh import RefreshReport, refresh
 from inferplan.pricing.source import SourceAnswerError
 

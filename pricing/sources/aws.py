@@ -5,7 +5,7 @@ Needs the IAM action ``pricing:GetProducts``. The API lives in three regions onl
 
 from collections import Counter
 
-from inferplan.pricing.aws.credentials import missing_credentials
+from inferplan.datasets.aws.credentials import missing_credentials
 from inferplan.pricing.aws.instances import shapes
 from inferplan.pricing.aws.price_list import WANTED, quotes
 from inferplan.pricing.source import Fetched
@@ -21,7 +21,7 @@ PAGE_SIZE = 100
 
 def fetch(region: str | None = None) -> Fetched:
     """Return the on-demand and reserved prices of every instance with an accelerator in ``region``."""
-    from inferplan.pricing.aws.clients import client, explained, known_region, part
+    from inferplan.datasets.aws.clients import client, explained, known_region, part
 
     asked = known_region(region)
     filters = {**WANTED, "productFamily": "Compute Instance", "regionCode": asked}

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from inferplan.datasets import catalog
-from inferplan.pricing.aws.credentials import missing_credentials
+from inferplan.datasets.aws.credentials import missing_credentials
 from inferplan.pricing.aws.instances import base_quote, family, shapes
 from inferplan.pricing.money import trimmed
 from inferplan.pricing.source import Fetched, Quote, readable
@@ -26,7 +26,7 @@ _SHOWN = Decimal("0.0000000001")
 
 def fetch(region: str | None = None) -> Fetched:
     """Return the cheapest one-day block of each instance type that ``region`` offers in the next weeks."""
-    from inferplan.pricing.aws.clients import client, explained, known_region, part
+    from inferplan.datasets.aws.clients import client, explained, known_region, part
 
     asked = known_region(region)
     wanted = _sold_as_blocks()

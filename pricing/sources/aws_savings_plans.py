@@ -5,7 +5,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from inferplan.pricing.aws.credentials import missing_credentials
+from inferplan.datasets.aws.credentials import missing_credentials
 from inferplan.pricing.aws.instances import base_quote, families, gpu_of
 from inferplan.pricing.money import trimmed
 from inferplan.pricing.source import Fetched, Quote, readable
@@ -22,7 +22,7 @@ _SECONDS_PER_YEAR = 31_536_000
 
 def fetch(region: str | None = None) -> Fetched:
     """Return the Savings Plans rates of every instance with an accelerator in ``region``."""
-    from inferplan.pricing.aws.clients import client, explained, known_region
+    from inferplan.datasets.aws.clients import client, explained, known_region
 
     asked = known_region(region)
     with explained(ACTION):
@@ -34,7 +34,7 @@ def fetch(region: str | None = None) -> Fetched:
 
 def _rates(api: Any, region: str) -> Iterator[Mapping[str, Any]]:
     """Yield every rate; the API has pages but botocore no paginator for them."""
-    from inferplan.pricing.aws.clients import part
+    from inferplan.datasets.aws.clients import part
 
     wanted: dict[str, object] = {
         "savingsPlanTypes": ["Compute", "EC2Instance"],

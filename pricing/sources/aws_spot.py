@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from inferplan.pricing.aws.credentials import missing_credentials
+from inferplan.datasets.aws.credentials import missing_credentials
 from inferplan.pricing.aws.instances import base_quote, families, gpu_of, shapes
 from inferplan.pricing.money import trimmed
 from inferplan.pricing.source import Fetched, Quote, readable
@@ -27,7 +27,7 @@ PRODUCTS = ("Linux/UNIX", "Linux/UNIX (Amazon VPC)")
 
 def fetch(region: str | None = None) -> Fetched:
     """Return the spot price of every instance type in ``region``: the cheapest zone's, and all spreads."""
-    from inferplan.pricing.aws.clients import client, explained, known_region, part
+    from inferplan.datasets.aws.clients import client, explained, known_region, part
 
     asked = known_region(region)
     now = datetime.now(UTC)

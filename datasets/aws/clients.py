@@ -17,10 +17,9 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from inferplan.datasets.errors import UnknownNameError
-from inferplan.pricing.aws.credentials import NO_CREDENTIALS
-from inferplan.pricing.aws.token_bucket import shared_bucket
-from inferplan.pricing.source import SourceAnswerError, SourceSkippedError
+from inferplan.datasets.aws.credentials import NO_CREDENTIALS
+from inferplan.datasets.aws.token_bucket import shared_bucket
+from inferplan.datasets.errors import SourceAnswerError, SourceSkippedError, UnknownNameError
 
 DEFAULT_REGION = "us-east-1"
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
@@ -102,7 +101,7 @@ def _reason(error: ClientError, action: str) -> str:
     if code in _WRONG:
         return f"AWS does not accept the credentials ({code}). Check the access key"
     if code in _DENIED:
-        return f"the AWS credentials may not ask for prices. Allow the IAM action {action}"
+        return f"the AWS credentials do not allow this request. Allow the IAM action {action}"
     if code in _THROTTLED:
         return "AWS keeps throttling the requests of this account. Try again in a few minutes"
     return f"AWS answered {action} with {code}: {message}"

@@ -1,0 +1,1 @@
+"""Asking AWS: clients that wait their turn, and its errors in words that say what to do."""

@@ -1,0 +1,1 @@
+"""Asking monitoring for usage instead of uploading its export: the answers land as an uploaded file does."""
