@@ -21,17 +21,17 @@ class Pool:
     settings: Settings
     options: MemoryOptions
 
-    @property
+    @cached_property
     def growing_bytes_per_token(self) -> int:
         """Bytes that every further token of a sequence takes, however long it is."""
         return math.ceil(self._per_token("full"))
 
-    @property
+    @cached_property
     def window_bytes_per_token(self) -> Fraction:
         """Bytes of a token while it is inside of the windows."""
         return self._per_token("window")
 
-    @property
+    @cached_property
     def state_bytes_per_sequence(self) -> int:
         """Bytes that one sequence takes whatever its length: states and an encoder's output."""
         return sum(layers * cache.state_bytes for cache, layers in self.caches.items())
@@ -57,12 +57,12 @@ class Pool:
         )
         return sum(found, Fraction(0))
 
-    @property
+    @cached_property
     def recurrent_bytes(self) -> int:
         """Bytes of the states alone, without an encoder's output."""
         return sum(n * cache.state_bytes for cache, n in self.caches.items() if cache.kind == "state")
 
-    @property
+    @cached_property
     def states_apart(self) -> bool:
         """Return whether the engine keeps states out of the pool of pages."""
         profile = self.settings.profile
