@@ -75,6 +75,7 @@ def _line(line: int, record: Mapping[str, str]) -> BillLine:
         region=said(record, "product_region_code"),
         resource_id=said(record, "line_item_resource_id"),
         instance_type=said(record, "product_instance_type"),
+        service_category=said(record, "product_instance_family", "product_product_family"),
         quantity=money(record, "line_item_usage_amount"),
         quantity_unit=said(record, "pricing_unit"),
         billed_cost=billed,

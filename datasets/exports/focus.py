@@ -1,7 +1,8 @@
 """FOCUS 1.0 to 1.2: the FinOps cost and usage specification, as CSV.
 
 Purchase rows have no effective cost, the usage that they cover has; unused commitment stands in rows of its
-own without a resource (FinOps-Open-Cost-and-Usage-Spec/FOCUS_Spec, tags v1.0, v1.1, v1.2).
+own without a resource; so does a capacity reservation that nothing ran in, with the reservation as resource
+(FinOps-Open-Cost-and-Usage-Spec/FOCUS_Spec, tags v1.0, v1.1, v1.2).
 """
 
 from collections.abc import Mapping
@@ -36,14 +37,15 @@ def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
 def _line(line: int, record: Mapping[str, str]) -> BillLine:
     tags = mapping(said(record, "Tags"))
     details = mapping(said(record, "SkuPriceDetails"))
-    status = said(record, "CommitmentDiscountStatus")
+    status = (said(record, "CommitmentDiscountStatus") or "").casefold()
+    reserved = (said(record, "CapacityReservationStatus") or "").casefold()
     return BillLine(
         line=line,
         period_start=moment(said(record, "ChargePeriodStart"), "ChargePeriodStart"),
         period_end=moment(said(record, "ChargePeriodEnd"), "ChargePeriodEnd"),
         charge_category=said(record, "ChargeCategory") or "Usage",
         charge_class=said(record, "ChargeClass"),
-        commitment_status=status.casefold() if status else None,
+        commitment_status="unused" if reserved == "unused" else status or None,
         commitment_id=said(record, "CommitmentDiscountId"),
         description=said(record, "ChargeDescription"),
         service=said(record, "ServiceName"),
@@ -51,6 +53,8 @@ def _line(line: int, record: Mapping[str, str]) -> BillLine:
         resource_id=said(record, "ResourceId"),
         resource_name=said(record, "ResourceName"),
         instance_type=str(details["InstanceType"]) if "InstanceType" in details else None,
+        gpu_count=_number(details.get("GpuCount")),
+        service_category=said(record, "ServiceCategory"),
         quantity=money(record, "ConsumedQuantity"),
         quantity_unit=said(record, "ConsumedUnit"),
         billed_cost=_needed(record, "BilledCost"),
@@ -70,3 +74,7 @@ def _needed(record: Mapping[str, str], column: str) -> Decimal:
         msg = f"{column} is empty"
         raise ValueError(msg)
     return amount
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and value > 0 else None

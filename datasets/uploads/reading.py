@@ -120,6 +120,10 @@ class BillLine(Row):
     resource_id: str | None = None
     resource_name: str | None = None
     instance_type: str | None = None
+    gpu_count: float | None = None
+    """GPUs of the machine."""
+    service_category: str | None = None
+    """Kind of service, or family of the machine, as the provider calls it."""
     quantity: Decimal | None = None
     quantity_unit: str | None = None
     billed_cost: Decimal
