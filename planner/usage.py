@@ -35,6 +35,26 @@ _PEAKS = [
 """Metrics of which a bucket's maximum counts, not its mean: what is held must fit at every moment."""
 
 
+ACTIVITY = (
+    "sm_active_ratio", "sm_occupancy_ratio", "tensor_active_ratio", "dram_active_ratio",
+    "gr_engine_active_ratio", "gpu_util_ratio", "mem_copy_util_ratio",
+)  # fmt: skip
+"""Metrics of work, which loading a model is not."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """Which samples count."""
+
+    lookback_days: float | None = None
+    """Before the newest sample of the chosen imports; ``None``: all of them."""
+    warm_up_s: float = 0.0
+    """Left out of ``ACTIVITY`` at the start of a place that came up while others were already measured."""
+
+
+EVERYTHING = Window()
+
+
 def percentiles(
     warehouse: "Warehouse",
     by: By = "gpu",
@@ -69,10 +89,13 @@ def percentiles(
 
 
 def by_entity(
-    warehouse: "Warehouse", import_ids: Sequence[int] | None = None, metrics: Sequence[str] | None = None
+    warehouse: "Warehouse",
+    import_ids: Sequence[int] | None = None,
+    metrics: Sequence[str] | None = None,
+    window: Window = EVERYTHING,
 ) -> pd.DataFrame:
     """Return ``percentiles`` of each GPU, slice, process and node alone."""
-    return _finished(_one_by_one(warehouse, _parameters("entity", import_ids, metrics)))
+    return _finished(_one_by_one(warehouse, _parameters("entity", import_ids, metrics, window)))
 
 
 def of_groups(
@@ -80,17 +103,24 @@ def of_groups(
     groups: Mapping[str, str],
     import_ids: Sequence[int] | None = None,
     metrics: Sequence[str] | None = None,
+    window: Window = EVERYTHING,
 ) -> pd.DataFrame:
     """Return ``percentiles`` of sums taken at the same time over groups: entity -> group."""
-    parameters = _parameters("mapped", import_ids, metrics)
+    parameters = _parameters("mapped", import_ids, metrics, window)
     parameters |= {"members": list(groups), "groups": list(groups.values())}
     return _finished(_added_up(warehouse, parameters))
 
 
 def _parameters(
-    grouping: str, import_ids: Sequence[int] | None, metrics: Sequence[str] | None
+    grouping: str,
+    import_ids: Sequence[int] | None,
+    metrics: Sequence[str] | None,
+    window: Window = EVERYTHING,
 ) -> dict[str, object]:
     return {
+        "lookback_s": None if window.lookback_days is None else window.lookback_days * DAY_S,
+        "warm_up_s": window.warm_up_s,
+        "activity": list(ACTIVITY) if window.warm_up_s else [],
         "grouping": grouping,
         "imports": list(import_ids) if import_ids is not None else None,
         "metrics": list(metrics) if metrics is not None else None,

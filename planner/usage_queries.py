@@ -5,7 +5,12 @@ Groups and members are numbered, so that the pass joins and groups by integers.
 
 CHOSEN = """
 CREATE TEMP TABLE chosen AS
-WITH processes AS (  -- model and team of a serving process, carried to its GPUs by the pod
+WITH ends AS (  -- where the chosen imports begin and end, and when each place was first seen
+    SELECT min(first_at) AS begins, max(last_at) AS latest FROM usage_series
+    WHERE $imports IS NULL OR list_contains($imports::BIGINT[], import_id)
+),
+seen AS (SELECT entity, min(first_at) AS seen_at FROM usage_series GROUP BY entity),
+processes AS (  -- model and team of a serving process, carried to its GPUs by the pod
     SELECT replica, any_value(model) AS model, any_value(team) AS team
     FROM usage_series WHERE replica IS NOT NULL GROUP BY replica
 ),
@@ -13,6 +18,12 @@ mapped AS (SELECT unnest($members::VARCHAR[]) AS entity, unnest($groups::VARCHAR
 placed AS (
     SELECT s.series_id, s.metric, s.variant, s.entity, s.entity_kind, s.host, s.replica, s.gpu_name,
         s.gpu_index, s.samples, s.first_at, s.last_at, s.step_s, s.irregular,
+        greatest(
+            ends.latest - to_seconds($lookback_s),
+            CASE WHEN list_contains($activity::VARCHAR[], s.metric)
+                AND seen.seen_at > ends.begins + to_seconds($warm_up_s)
+            THEN seen.seen_at + to_seconds($warm_up_s) END
+        ) AS window_at,
         coalesce(s.model, p.model) AS model, coalesce(s.team, p.team) AS team,
         CASE $grouping
             WHEN 'gpu' THEN CASE WHEN s.entity_kind IN ('gpu', 'mig') THEN s.entity END
@@ -23,21 +34,24 @@ placed AS (
             WHEN 'model' THEN coalesce(s.model, p.model)
             ELSE coalesce(s.team, p.team)
         END AS grp
-    FROM usage_series AS s LEFT JOIN processes AS p USING (replica) LEFT JOIN mapped AS m USING (entity)
+    FROM usage_series AS s JOIN seen USING (entity) CROSS JOIN ends
+        LEFT JOIN processes AS p USING (replica) LEFT JOIN mapped AS m USING (entity)
     WHERE ($imports IS NULL OR list_contains($imports::BIGINT[], s.import_id))
         AND ($metrics IS NULL OR list_contains($metrics::VARCHAR[], s.metric))
         AND NOT list_contains($increases::VARCHAR[], s.metric)
 )
-SELECT *, dense_rank() OVER (ORDER BY grp, metric) AS g,
+SELECT * EXCLUDE (window_at, first_at), CASE WHEN window_at > first_at THEN window_at END AS from_at,
+    greatest(first_at, window_at) AS first_at, dense_rank() OVER (ORDER BY grp, metric) AS g,
     dense_rank() OVER (ORDER BY grp, metric, entity, variant) AS member
-FROM placed WHERE grp IS NOT NULL
+FROM placed WHERE grp IS NOT NULL AND (window_at IS NULL OR last_at >= window_at)
 """
 FACTS = """
 CREATE TEMP TABLE facts AS
 SELECT g, any_value(grp) AS grp, any_value(metric) AS metric, min(first_at) AS first_at,
     max(last_at) AS last_at, median(step_s) AS step_s, count(DISTINCT member) AS members,
     bool_or(irregular) AS irregular,
-    count(*) > count(DISTINCT member) AS repeats, any_value(gpu_name) AS gpu_name,
+    count(*) > count(DISTINCT member) OR bool_or(from_at IS NOT NULL) AS repeats,
+    any_value(gpu_name) AS gpu_name,
     any_value(gpu_index) AS gpu_index, any_value(host) AS host, any_value(replica) AS replica,
     any_value(model) AS model, any_value(team) AS team, any_value(entity_kind) AS entity_kind
 FROM chosen GROUP BY g
@@ -62,14 +76,17 @@ found AS (
 SELECT facts.*, found.* EXCLUDE (g) FROM facts JOIN found USING (g)
 """
 
-# Exports that overlap: a time that two of them share counts once, with its larger value.
+# Exports that overlap: a time that two of them share counts once, with its larger value. Series of which
+# not all is to count go the same way.
 OVERLAPPING = """
 WITH wanted AS MATERIALIZED (
-    SELECT c.series_id, c.g FROM chosen AS c JOIN facts AS f USING (g) WHERE f.repeats AND NOT f.irregular
+    SELECT c.series_id, c.g, coalesce(c.from_at, '-infinity') AS from_at
+    FROM chosen AS c JOIN facts AS f USING (g) WHERE f.repeats AND NOT f.irregular
 ),
 answers AS (
     SELECT w.g, s.measured_at, max(s.value) AS value
-    FROM usage_samples AS s JOIN wanted AS w USING (series_id) GROUP BY w.g, s.measured_at
+    FROM usage_samples AS s JOIN wanted AS w USING (series_id)
+    WHERE s.measured_at >= w.from_at GROUP BY w.g, s.measured_at
 ),
 found AS (
     SELECT g, count(*) AS n, avg(value) AS mean, quantile_cont(value, [0.5, 0.9, 0.95, 0.99, 0.999]) AS q,
@@ -84,11 +101,13 @@ SELECT facts.*, found.* EXCLUDE (g) FROM facts JOIN found USING (g)
 # weights this is quantile_cont.
 WEIGHTED = """
 WITH wanted AS MATERIALIZED (
-    SELECT c.series_id, c.g, f.step_s FROM chosen AS c JOIN facts AS f USING (g) WHERE f.irregular
+    SELECT c.series_id, c.g, f.step_s, coalesce(c.from_at, '-infinity') AS from_at
+    FROM chosen AS c JOIN facts AS f USING (g) WHERE f.irregular
 ),
 timed AS (
     SELECT w.g, s.measured_at, max(s.value) AS value, any_value(w.step_s) AS step_s
-    FROM usage_samples AS s JOIN wanted AS w USING (series_id) GROUP BY w.g, s.measured_at
+    FROM usage_samples AS s JOIN wanted AS w USING (series_id)
+    WHERE s.measured_at >= w.from_at GROUP BY w.g, s.measured_at
 ),
 weighed AS (
     SELECT g, value, least(2 * step_s, coalesce(epoch(lead(measured_at) OVER (
@@ -130,13 +149,15 @@ SUMMED = """
 WITH wanted AS MATERIALIZED (
     SELECT c.series_id, c.g, c.member,
         CAST(greatest($bucket_s, ceil(f.step_s / $bucket_s) * $bucket_s) AS BIGINT) * 1000000
-            AS bucket_us, list_contains($peaks::VARCHAR[], c.metric) AS is_peak
+            AS bucket_us, list_contains($peaks::VARCHAR[], c.metric) AS is_peak,
+        coalesce(c.from_at, '-infinity') AS from_at
     FROM chosen AS c JOIN facts AS f USING (g)
 ),
 bucketed AS MATERIALIZED (
     SELECT w.member, any_value(w.g) AS g, epoch_us(s.measured_at) // w.bucket_us AS bucket,
         CASE WHEN any_value(w.is_peak) THEN max(s.value) ELSE avg(s.value) END AS value
-    FROM usage_samples AS s JOIN wanted AS w USING (series_id) GROUP BY w.member, bucket
+    FROM usage_samples AS s JOIN wanted AS w USING (series_id)
+    WHERE s.measured_at >= w.from_at GROUP BY w.member, bucket
 ),
 gaps AS (
     SELECT DISTINCT g, unnest(generate_series(bucket + 1, next_bucket - 1)) AS bucket FROM (
