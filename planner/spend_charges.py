@@ -1,0 +1,223 @@
+"""The SQL that brings bill and telemetry together: whose line is it, of which machine, for how many GPU-hours.
+
+Each statement makes a temporary table of the caller's transaction. A resource of the bill is joined to a
+machine by its id, the last part of its id, or its name; what people linked goes before that.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING
+
+from inferplan.datasets import catalog
+
+if TYPE_CHECKING:
+    from inferplan.datasets.warehouse import Cursor
+
+MACHINES = """
+CREATE TEMP TABLE spend_machines AS
+SELECT unnest($types::VARCHAR[]) AS instance_type, unnest($gpus::DOUBLE[]) AS gpus
+"""
+
+# A newer import of the same account and day replaces an older one: when at least half of the older one's lines
+# are in it again (files that a bill is cut into share none), or when it is in another format.
+LINES = """
+CREATE TEMP TABLE spend_lines AS
+WITH chosen AS (
+    SELECT b.*, i.format, coalesce(b.resource_id, b.resource_name) AS key
+    FROM bill_lines AS b JOIN imports AS i USING (import_id)
+    WHERE ($imports IS NULL OR list_contains($imports::BIGINT[], b.import_id))
+),
+days AS (
+    SELECT DISTINCT import_id, format, account, CAST(period_start AS DATE) AS day FROM chosen
+),
+pairs AS (  -- none where every day is in one import
+    SELECT o.import_id AS older, n.import_id AS newer, o.account, o.day, o.format <> n.format AS other_format
+    FROM days AS o JOIN days AS n ON o.day = n.day AND o.account IS NOT DISTINCT FROM n.account
+        AND o.import_id < n.import_id
+),
+keyed AS (
+    SELECT DISTINCT import_id, c.account, CAST(period_start AS DATE) AS day, hash(period_start, period_end,
+        coalesce(key, description), quantity_unit, service, charge_category, currency) AS line_key
+    FROM chosen AS c SEMI JOIN pairs AS p ON p.day = CAST(c.period_start AS DATE)
+        AND p.account IS NOT DISTINCT FROM c.account AND c.import_id IN (p.older, p.newer)
+),
+repeated AS (
+    SELECT p.older, p.newer, p.account, p.day,
+        count(n.line_key) >= 0.5 * count(*) OR (p.other_format AND p.account IS NOT NULL) AS is_restated
+    FROM pairs AS p
+    JOIN keyed AS o ON o.import_id = p.older AND o.day = p.day AND o.account IS NOT DISTINCT FROM p.account
+    LEFT JOIN keyed AS n ON n.import_id = p.newer AND n.day = p.day AND n.line_key = o.line_key
+        AND n.account IS NOT DISTINCT FROM o.account
+    GROUP BY p.older, p.newer, p.account, p.day, p.other_format
+),
+restated AS (
+    SELECT older AS import_id, account, day, max(newer) AS newer FROM repeated WHERE is_restated GROUP BY ALL
+)
+SELECT c.*, r.newer AS restated_by FROM chosen AS c LEFT JOIN restated AS r
+    ON r.import_id = c.import_id AND r.day = CAST(c.period_start AS DATE)
+    AND r.account IS NOT DISTINCT FROM c.account
+"""
+
+RESOURCES = """
+CREATE TEMP TABLE spend_resources AS
+WITH distinct_lines AS (
+    SELECT DISTINCT key, resource_name, lower(instance_type) AS instance_type, gpu_count, service_category,
+        CASE WHEN instance_type IS NULL THEN lower(description) END AS description
+    FROM spend_lines WHERE key IS NOT NULL
+),
+told AS (  -- the machine's type where only the line's description names it
+    SELECT d.key, max(m.instance_type) AS instance_type
+    FROM (SELECT key, unnest(string_split(description, ' ')) AS word FROM distinct_lines) AS d
+    JOIN spend_machines AS m ON m.instance_type = d.word GROUP BY d.key
+),
+named AS (
+    SELECT key, max(resource_name) AS name, max(coalesce(d.instance_type, t.instance_type)) AS instance_type,
+        max(gpu_count) AS gpu_count, max(service_category) AS service_category
+    FROM distinct_lines AS d LEFT JOIN told AS t USING (key) GROUP BY key
+),
+linked AS (
+    SELECT DISTINCT n.key, bool_or(l.target IS NULL) AS without_gpu FROM named AS n
+    JOIN resource_links AS l ON lower(l.resource) IN (lower(n.key), lower(n.name)) GROUP BY n.key
+)
+SELECT row_number() OVER (ORDER BY n.key) AS resource, n.key, n.name, coalesce(n.name, n.key) AS label,
+    n.instance_type, coalesce(n.gpu_count, m.gpus) AS known_gpus, l.key IS NOT NULL AS is_linked,
+    coalesce(l.without_gpu, false) OR (m.gpus IS NULL AND n.gpu_count IS NULL AND (
+        NOT regexp_matches(lower(n.service_category), $gpu_services)
+        OR (regexp_matches(n.instance_type, $machine_types)
+            AND NOT regexp_matches(n.instance_type, $gpu_types))
+    )) IS TRUE AS without_gpu
+FROM named AS n LEFT JOIN linked AS l USING (key)
+LEFT JOIN spend_machines AS m ON m.instance_type = regexp_replace(n.instance_type, '^ml\\.', '')
+"""
+# FOCUS ServiceCategory and AWS product families that GPUs are in. Machine types by their maker's naming: AWS
+# accelerators are in families p, g, gr, trn, inf, dl, vt and f (docs.aws.amazon.com/ec2/latest/instancetypes),
+# Azure's in N (learn.microsoft.com/azure/virtual-machines/vm-naming-conventions).
+GPU_SERVICES = r"gpu|machine learning|^ml |^compute$|^compute instance|accelerat|^virtual machines"
+MACHINE_TYPES = r"^(ml\.)?[a-z]+\d[a-z0-9-]*\.[a-z0-9-]+$|^standard_"
+GPU_TYPES = r"^(ml\.)?(p\d|g\d|gr\d|trn|inf|dl|vt|f\d)|^standard_n"
+
+# A GPU's activity is SM activity, else the graphics engine's; GPU_UTIL shows idleness and nothing more. A MIG
+# slice is as large as its share of the compute slices. A GPU that the bill or a link names is on its own.
+GPUS = """
+CREATE TEMP TABLE spend_gpus AS
+WITH entities AS (
+    SELECT entity, max(entity_kind) AS kind, max(gpu_uuid) AS gpu_uuid, max(host) AS host,
+        max(instance_id) AS instance_id, max(instance_type) AS instance_type, max(gpu_name) AS gpu_name,
+        max(mig_profile) AS mig_profile,
+        min(list_position($activity::VARCHAR[], metric)) AS rank
+    FROM usage_series WHERE list_contains($activity::VARCHAR[], metric) AND entity_kind IN ('gpu', 'mig')
+    GROUP BY entity
+),
+whole AS (
+    SELECT * FROM entities WHERE kind = 'mig' OR gpu_uuid IS NULL
+        OR gpu_uuid NOT IN (SELECT gpu_uuid FROM entities WHERE kind = 'mig' AND gpu_uuid IS NOT NULL)
+),
+hosts AS (
+    SELECT instance_id, max(host) AS known_host FROM entities
+    WHERE instance_id IS NOT NULL AND host IS NOT NULL GROUP BY 1
+),
+called AS (
+    SELECT lower(key) AS alias FROM spend_resources UNION SELECT lower(name) FROM spend_resources
+    UNION SELECT lower(target) FROM resource_links
+),
+single AS (SELECT entity FROM whole JOIN called ON alias IN (lower(entity), lower(gpu_uuid)) GROUP BY 1)
+SELECT row_number() OVER (ORDER BY whole.entity) AS gpu, whole.entity, gpu_uuid, host, instance_id, instance_type,
+    gpu_name, rank, single.entity IS NOT NULL AS is_single,
+    lower(CASE WHEN is_single THEN whole.entity
+        ELSE coalesce(host, known_host, instance_id, whole.entity) END) AS node,
+    CASE WHEN kind = 'gpu' THEN 1.0 ELSE coalesce(
+        try_cast(regexp_extract(mig_profile, '^(\\d+)g', 1) AS DOUBLE)
+        / CASE WHEN gpu_name ILIKE '%A30%' THEN 4 ELSE 7 END, 1.0 / 7) END AS size
+FROM whole LEFT JOIN hosts USING (instance_id) LEFT JOIN single USING (entity)
+"""
+ACTIVITY: Sequence[str] = ("sm_active_ratio", "gr_engine_active_ratio", "gpu_util_ratio")
+
+NODES = """
+CREATE TEMP TABLE spend_nodes AS
+WITH places AS (
+    SELECT DISTINCT lower(alias) AS alias, node FROM (
+        SELECT node, unnest(CASE WHEN is_single THEN [entity, gpu_uuid] ELSE [host, instance_id, entity] END)
+            AS alias FROM spend_gpus
+    ) WHERE alias IS NOT NULL
+),
+wanted AS (
+    SELECT resource, unnest([lower(key), lower(name), lower(regexp_extract(key, '[^/]+$'))]) AS alias
+    FROM spend_resources WHERE NOT is_linked
+    UNION SELECT r.resource, lower(l.target) FROM resource_links AS l
+    JOIN spend_resources AS r ON lower(l.resource) IN (lower(r.key), lower(r.name))
+)
+SELECT DISTINCT resource, node FROM wanted JOIN places USING (alias)
+"""
+
+# Hours of a machine times its GPUs, or GPU-hours where the bill counts those; lines in another unit (GB, requests)
+# pay for no hours; a line without a unit pays for its whole period.
+CHARGES = """
+CREATE TEMP TABLE spend_charges AS
+WITH sizes AS (
+    SELECT n.resource, sum(g.size) AS seen_gpus FROM spend_nodes AS n
+    JOIN spend_gpus AS g USING (node) GROUP BY n.resource
+),
+grouped AS (
+    SELECT l.currency, r.resource, l.tags, l.team, l.period_start AS first_at,
+        greatest(l.period_end, l.period_start + INTERVAL 1 MICROSECOND) AS end_at,
+        CASE WHEN l.commitment_status = 'unused' THEN 'unused'
+            WHEN l.charge_category = 'Usage' AND r.resource IS NULL THEN 'no_resource'
+            WHEN l.charge_category = 'Usage' THEN 'usage'
+            ELSE lower(l.charge_category) END AS kind,
+        count(*) AS lines, sum(l.effective_cost) AS cost, sum(l.billed_cost) AS billed_cost,
+        sum(l.list_cost) AS list_cost,
+        sum(l.effective_cost) FILTER (l.commitment_status = 'used') AS committed_cost,
+        sum(l.quantity) FILTER (regexp_matches(l.quantity_unit, $machine_hours, 'i')) AS machine_hours,
+        sum(l.quantity) FILTER (regexp_matches(l.quantity_unit, $gpu_hours, 'i')) AS gpu_hours,
+        bool_and(l.quantity_unit IS NOT NULL) AS has_unit
+    FROM spend_lines AS l LEFT JOIN spend_resources AS r USING (key)
+    WHERE l.restated_by IS NULL GROUP BY ALL
+)
+SELECT row_number() OVER () AS charge, 'bill' AS basis, g.* EXCLUDE (machine_hours, gpu_hours, has_unit),
+    s.seen_gpus IS NOT NULL AS is_joined,
+    epoch(end_at - first_at) AS window_s, coalesce(r.known_gpus, s.seen_gpus) AS gpus,
+    CASE WHEN kind <> 'usage' OR gpus IS NULL THEN NULL
+        WHEN gpu_hours > 0 THEN CAST(gpu_hours AS DOUBLE)
+        WHEN machine_hours > 0 THEN least(CAST(machine_hours AS DOUBLE), window_s / 3600) * gpus
+        WHEN NOT has_unit AND cost > 0 THEN window_s / 3600 * gpus END AS paid_hours
+FROM grouped AS g LEFT JOIN spend_resources AS r USING (resource) LEFT JOIN sizes AS s USING (resource)
+"""
+MACHINE_HOURS = r"^(instance|machine|vm|node)?[- ]?(h|hr|hrs|hour|hours)$"
+GPU_HOURS = r"^gpu[-_ ]?(h|hr|hrs|hour|hours)$"
+
+TABLES = (
+    "spend_machines", "spend_lines", "spend_resources", "spend_gpus", "spend_nodes", "spend_charges",
+)  # fmt: skip
+
+
+def make_charges(cursor: "Cursor", import_ids: Sequence[int] | None) -> None:
+    """Make the tables above in the caller's transaction; drop ``TABLES`` when done."""
+    machines = _machines()
+    cursor.execute(MACHINES, {"types": list(machines), "gpus": list(machines.values())})
+    cursor.execute(LINES, {"imports": list(import_ids) if import_ids is not None else None})
+    cursor.execute(
+        RESOURCES,
+        {
+            "gpu_services": GPU_SERVICES,
+            "machine_types": MACHINE_TYPES,
+            "gpu_types": GPU_TYPES,
+        },
+    )
+    cursor.execute(GPUS, {"activity": list(ACTIVITY)})
+    cursor.execute(NODES)
+    cursor.execute(CHARGES, {"machine_hours": MACHINE_HOURS, "gpu_hours": GPU_HOURS})
+
+
+def drop(cursor: "Cursor", tables: Sequence[str]) -> None:
+    """Drop temporary tables, the newest first."""
+    for table in reversed(tables):
+        cursor.execute(f'DROP TABLE "{table}"')
+
+
+@cache
+def _machines() -> Mapping[str, float]:
+    """Return how many GPUs a machine type has; names that stand for several sizes are left out."""
+    sizes: dict[str, set[float]] = {}
+    for offer in catalog.offers():
+        sizes.setdefault(offer.instance_type.casefold(), set()).add(offer.gpu_count)
+    return {name: counts.pop() for name, counts in sizes.items() if len(counts) == 1}
