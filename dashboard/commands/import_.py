@@ -1,17 +1,15 @@
 """`inferplan import`: read exports of other tools into the warehouse."""
 
-import json
 import sys
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
 import click
 
+from inferplan.dashboard.command_line.import_reports import print_report
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.exports import (
     NeedsAnswerError,
-    ParseReport,
     ReadOptions,
     formats,
     import_file,
@@ -86,33 +84,11 @@ def command(
 
 def _one(path: Path, options: ReadOptions, *, dry_run: bool, as_json: bool) -> None:
     if dry_run:
-        report, import_id, known = inspect(path, options), None, False
-    else:
-        with Warehouse.open() as warehouse:
-            done = import_file(warehouse, path, options)
-        report, import_id, known = done.parsed, done.import_id, done.already_imported
-    if as_json:
-        answer = {"path": str(path), "import_id": import_id, "already_imported": known, **asdict(report)}
-        click.echo(json.dumps(answer, default=str))
+        print_report(str(path), inspect(path, options), as_json=as_json)
         return
-    state = "looked at" if dry_run else f"already import {import_id}" if known else f"import {import_id}"
-    click.echo(f"{path}: {report.title}, {state}")
-    for line in _lines(report):
-        click.echo(f"  {line}")
-
-
-def _lines(report: ParseReport) -> list[str]:
-    lines = [
-        f"{report.rows_read:,} rows read, {report.rows_refused:,} refused; "
-        f"{report.values_kept:,} values kept, {report.values_missing:,} missing"
-    ]
-    if report.first_at and report.last_at:
-        lines.append(f"{report.series:,} series from {report.first_at} to {report.last_at} UTC")
-    lines += [f"line {problem.line}: {problem.reason}" for problem in report.problems]
-    if report.ignored:
-        lines.append("not used: " + ", ".join(f"{name} ({count:,})" for name, count in report.ignored[:8]))
-    lines += [f"asks: {question.text}" for question in report.questions]
-    return lines + [f"note: {note}" for note in report.notes]
+    with Warehouse.open() as warehouse:
+        done = import_file(warehouse, path, options)
+    print_report(str(path), done, as_json=as_json)
 
 
 def _pair(text: str) -> tuple[str, str]:

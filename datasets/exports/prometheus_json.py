@@ -4,6 +4,7 @@ Format: prometheus/prometheus docs/querying/api.md. Values are strings and may b
 have decimals, and steps without a sample are absent.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -22,6 +23,8 @@ kind = "usage"
 
 _ERROR = re.compile(r'"status"\s*:\s*"error"')
 _TYPE = re.compile(r'"resultType"\s*:\s*"(\w+)"')
+_WARNINGS = re.compile(r'"warnings"\s*:\s*')
+_PARTIAL = re.compile(r'"isPartial"\s*:\s*true')  # VictoriaMetrics, cluster version
 _VARIANTS = ("finished_reason", "le", "quantile", "priority")
 
 
@@ -40,6 +43,8 @@ def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
     if result_type and result_type[1] not in ("matrix", "vector"):
         msg = f"{upload.file_name} holds a {result_type[1]}; ask Prometheus for query_range (a matrix)."
         raise UnreadableError(msg)
+    for warning in warnings_of(upload.head):
+        tally.note(f"Prometheus warns: {warning}")
     gatherer = Gatherer(tally)
     with upload.text() as text:
         for position, member in enumerate(members(text, "result", upload.file_name), start=1):
@@ -47,6 +52,23 @@ def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
             if gatherer.full:
                 yield from gatherer.flush()
     yield from gatherer.flush()
+
+
+def warnings_of(answer: str) -> tuple[str, ...]:
+    """Return what a server says against its own ``answer``, such as that parts of it are missing.
+
+    >>> warnings_of('{"status":"success","warnings":["store 1 is down"],"data":{}}')
+    ('store 1 is down',)
+    """
+    partial = ("the answer is partial",) if _PARTIAL.search(answer) else ()
+    found = _WARNINGS.search(answer)
+    if found is None:
+        return partial
+    try:
+        said, _ = json.JSONDecoder().raw_decode(answer, found.end())
+    except ValueError:
+        return partial
+    return (*partial, *map(str, said if isinstance(said, list) else [said]))
 
 
 def _take(member: Any, position: int, options: ReadOptions, tally: Tally, gatherer: Gatherer) -> None:

@@ -43,6 +43,8 @@ _METRICS = (
     Metric("generation_tokens", "Generated tokens", "tokens", counter=True),
     Metric("prefix_cache_queries", "Prefix cache queries", "tokens", counter=True),
     Metric("prefix_cache_hits", "Prefix cache hits", "tokens", counter=True),
+    Metric("ttft_s", "Time to first token", "s"),
+    Metric("tpot_s", "Time per output token", "s"),
     Metric("ttft_sum_s", "Time to first token, summed", "s", counter=True),
     Metric("ttft_count", "Time to first token, requests", "requests", counter=True),
     Metric("tpot_sum_s", "Time per output token, summed", "s", counter=True),
@@ -71,6 +73,7 @@ class Naming(NamedTuple):
 # One line per foreign name. DCGM field names and units: NVIDIA/DCGM dcgm_fields.h and dcgm-exporter's
 # default-counters.csv; the second name of a field is its name from DCGM 4.6 on. vLLM:
 # vllm/v1/metrics/loggers.py. SGLang: sglang metrics_collector.py. llama.cpp: tools/server README.
+# Text Generation Inference: huggingface.co/docs/text-generation-inference/reference/metrics.
 # nvidia_smi_*: amazon-cloudwatch-agent.
 _FOREIGN: tuple[tuple[str, str, float], ...] = (
     ("DCGM_FI_DEV_GPU_UTIL", "gpu_util_ratio", PERCENT),
@@ -194,6 +197,14 @@ _FOREIGN: tuple[tuple[str, str, float], ...] = (
     ("sglang:time_to_first_token_seconds_count", "ttft_count", 1),
     ("sglang:inter_token_latency_seconds_sum", "tpot_sum_s", 1),
     ("sglang:inter_token_latency_seconds_count", "tpot_count", 1),
+    # Text Generation Inference
+    ("tgi_batch_current_size", "requests_running", 1),
+    ("tgi_queue_size", "requests_waiting", 1),
+    ("tgi_request_success", "requests", 1),
+    ("tgi_request_input_length_sum", "prompt_tokens", 1),
+    ("tgi_request_generated_tokens_sum", "generation_tokens", 1),
+    ("tgi_request_queue_duration_sum", "queue_sum_s", 1),
+    ("tgi_request_queue_duration_count", "queue_count", 1),
     # llama.cpp server
     ("llamacpp:kv_cache_usage_ratio", "kv_cache_usage_ratio", 1),
     ("llamacpp:requests_processing", "requests_running", 1),
@@ -225,6 +236,15 @@ def named(name: str) -> Naming | None:
         if found is not None and factor is not None:
             return Naming(found.metric, factor)
     return found
+
+
+def foreign_names(start: str) -> tuple[str, ...]:
+    """Return every name that begins with ``start``, as its exporter writes it.
+
+    >>> foreign_names("nv_")[0]
+    'nv_gpu_utilization'
+    """
+    return tuple(name for name, _, _ in _FOREIGN if name.startswith(start))
 
 
 UNITS = {
