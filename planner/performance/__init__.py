@@ -2,6 +2,7 @@
 
 from inferplan.planner.performance.estimating import Estimates, Served, estimate, estimate_many, serve
 from inferplan.planner.performance.nearest import NearMeasurement, nearest_measurements
+from inferplan.planner.performance.own_measurements import OwnEvidence
 from inferplan.planner.performance.result import BoundBy, Estimate
 
 __all__ = [
@@ -9,6 +10,7 @@ __all__ = [
     "Estimate",
     "Estimates",
     "NearMeasurement",
+    "OwnEvidence",
     "Served",
     "estimate",
     "estimate_many",

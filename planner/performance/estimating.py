@@ -16,6 +16,7 @@ from inferplan.planner.memory.settings import resolve
 from inferplan.planner.performance.batching import Load, Steady, steady_state
 from inferplan.planner.performance.constants import Constants, constants, stack_constants
 from inferplan.planner.performance.intervals import Evidence, bounds, evidence, place
+from inferplan.planner.performance.own_measurements import OwnEvidence, Traits, corrected
 from inferplan.planner.performance.result import BoundBy, Estimate
 from inferplan.planner.performance.work import Column, Work, stack, work
 from inferplan.planner.workload import Workload
@@ -95,6 +96,7 @@ def estimate_many(
     prefix_cache_hit_rate: ArrayLike = 0.0,
     draft_tokens: ArrayLike = 0.0,
     acceptance_rate: ArrayLike = 0.0,
+    own: OwnEvidence | None = None,
 ) -> Estimates:
     """Return the estimates of many loads in one call.
 
@@ -112,6 +114,8 @@ def estimate_many(
         Requests per second offered to the whole deployment, for rows without a concurrency.
     draft_tokens, acceptance_rate
         Speculative decoding: tokens proposed per step and the chance that one is right.
+    own
+        Own measurements that estimates near them are drawn to.
     """
     rows = np.asarray(index, dtype=np.intp)
     table, fitted = stack([one.work for one in served]), stack_constants([one.constants for one in served])
@@ -131,7 +135,11 @@ def estimate_many(
         asked = Load(*(values[window] for values in load))
         found = steady_state(table.take(chosen), fitted.take(chosen), asked)
         parts.append(_columns(found, known[chosen]))
-    return Estimates(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Estimates)))
+    found = Estimates(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Estimates)))
+    if own is None:
+        return found
+    deployments = [one.deployment for one in served]
+    return corrected(found, deployments, rows, load[0], load[1], np.isnan(load[2]), own)
 
 
 def _columns(found: Steady, known: Column) -> Estimates:
@@ -147,8 +155,13 @@ def _columns(found: Steady, known: Column) -> Estimates:
     )  # fmt: skip
 
 
-def estimate(deployment: Deployment, workload: Workload) -> Estimate:
+def estimate(deployment: Deployment, workload: Workload, own: OwnEvidence | None = None) -> Estimate:
     """Return the steady-state performance of ``deployment`` under ``workload``.
+
+    Parameters
+    ----------
+    own
+        Own measurements that the estimate is drawn to.
 
     Raises
     ------
@@ -167,6 +180,11 @@ def estimate(deployment: Deployment, workload: Workload) -> Estimate:
     )  # fmt: skip
     found = steady_state(served.work, served.constants, load)
     columns = _columns(found, np.array([float(served.evidence.nearness == "known")]))
+    if own is not None:
+        columns = corrected(
+            columns, [deployment], np.zeros(1, dtype=np.intp), load.input_tokens, load.output_tokens,
+            np.isnan(load.concurrency), own,
+        )  # fmt: skip
     return Estimate(
         ttft_s=_interval(columns.ttft_low_s, columns.ttft_s, columns.ttft_high_s),
         tpot_s=_interval(columns.tpot_low_s, columns.tpot_s, columns.tpot_high_s),
@@ -178,11 +196,11 @@ def estimate(deployment: Deployment, workload: Workload) -> Estimate:
         prefill_share=float(columns.prefill_share[0]),
         bound_by=_bound_by(found),
         saturated=bool(columns.saturated[0]),
-        basis=_basis(served),
+        basis=_basis(served, own),
     )
 
 
-def _basis(served: Served) -> str:
+def _basis(served: Served, own: OwnEvidence | None) -> str:
     """Return what the estimate rests on and how near that is."""
     used, found, deployment = calibration(), served.evidence, served.deployment
     model, gpu, engine = deployment.architecture.name or "this model", deployment.gpu.name, deployment.engine
@@ -201,8 +219,13 @@ def _basis(served: Served) -> str:
     fits = "" if served.fit.fits else f"; mind: at these settings {served.fit.reason}"
     return (
         f"bytes, operations and messages, calibrated on {used.runs:,} published runs (fitted"
-        f" {used.fitted_on}), {near}{said}{fits}"
+        f" {used.fitted_on}), {near}{said}{_own_basis(served, own)}{fits}"
     )
+
+
+def _own_basis(served: Served, own: OwnEvidence | None) -> str:
+    runs, newest = (0, None) if own is None else own.near(Traits.of(served.deployment))
+    return f"; drawn to {runs} own measurement{'s' * (runs != 1)} of {newest}" if runs else ""
 
 
 def _drafts(workload: Workload) -> tuple[float, float]:

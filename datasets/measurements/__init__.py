@@ -1,0 +1,37 @@
+"""Results that load generators wrote of the user's own deployments.
+
+``read_file`` tells what is in a file, ``complete`` adds what it does not say, ``land`` stores it,
+``remove`` takes it out again.
+"""
+
+from inferplan.datasets.measurements.landing import (
+    NEEDED,
+    MeasurementFile,
+    UnansweredError,
+    complete,
+    files,
+    land,
+    own_measurements,
+    remove,
+)
+from inferplan.datasets.measurements.reading import ResultFile, read_file, tools
+from inferplan.datasets.measurements.run import CHECKPOINT, Deployed, Load, OwnMeasurement, Run
+
+__all__ = [
+    "CHECKPOINT",
+    "NEEDED",
+    "Deployed",
+    "Load",
+    "MeasurementFile",
+    "OwnMeasurement",
+    "ResultFile",
+    "Run",
+    "UnansweredError",
+    "complete",
+    "files",
+    "land",
+    "own_measurements",
+    "read_file",
+    "remove",
+    "tools",
+]

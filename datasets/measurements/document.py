@@ -1,0 +1,109 @@
+"""A result file's content: JSON values one after the other, or the rows of a table."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from inferplan.datasets.uploads import tables
+from inferplan.datasets.uploads.opening import Upload
+from inferplan.datasets.uploads.reading import Tally, UnreadableError
+
+MAX_BYTES = 200 << 20
+"""Decompressed; a summary is a few kilobytes, only a file with every request in it grows beyond this."""
+MAX_RUNS = 10_000
+MAX_TABLE_ROWS = 100_000
+_GAPS = " \t\r\n,"
+
+
+class Value(NamedTuple):
+    """A JSON value, or the cells of a row, and the line on which it begins."""
+
+    line: int
+    content: Any
+
+
+@dataclass(frozen=True)
+class Document:
+    """One of the two is empty."""
+
+    file_name: str
+    values: tuple[Value, ...] = ()
+    """JSON values; the members of a top-level list are values of their own."""
+    rows: tuple[Value, ...] = ()
+    """Rows of a table from its header on, blank ones included; each a list of cells."""
+    delimiter: str = ","
+
+
+def document(upload: Upload) -> Document:
+    """Return the content of ``upload``.
+
+    Raises
+    ------
+    UnreadableError
+        If it is too large, or begins like JSON and is none: with the line, what was found and what to do.
+    """
+    if upload.is_parquet:
+        msg = f"{upload.file_name} is Parquet; bring the JSON or CSV that the load generator wrote."
+        raise UnreadableError(msg)
+    if upload.size_bytes > MAX_BYTES:
+        msg = (
+            f"{upload.file_name} has {upload.size_bytes >> 20:,} MiB, at most {MAX_BYTES >> 20} are read: it "
+            "holds every single request. Save the summary only (vLLM: without --save-detailed; SGLang: "
+            "without --output-details; GuideLLM: with --sample-requests 0)."
+        )
+        raise UnreadableError(msg)
+    if upload.head.lstrip("\ufeff \t\r\n")[:1] in ("{", "["):
+        with upload.text() as stream:
+            return Document(upload.file_name, values=tuple(_values(stream.read(), upload.file_name)))
+    form, tally = tables.dialect(upload.head), Tally()
+    found = []
+    for line, cells in tables.rows(upload, form, tally):
+        found.append(Value(line, [cell.strip() for cell in cells]))
+        if len(found) > MAX_TABLE_ROWS:
+            msg = f"{upload.file_name} has more than {MAX_TABLE_ROWS:,} rows: no table of benchmark runs."
+            raise UnreadableError(msg)
+    if tally.problems:
+        problem = tally.problems[0]
+        msg = f"{upload.file_name}, line {problem.line}: {problem.reason}. Save it again as CSV in UTF-8."
+        raise UnreadableError(msg)
+    return Document(upload.file_name, rows=tuple(found), delimiter=form.delimiter)
+
+
+def _values(text: str, file_name: str) -> Iterator[Value]:
+    """Yield the values of JSON, JSON lines, or values that were appended to one another."""
+    decoder = json.JSONDecoder()
+    place, line, found = 0, 1, 0
+    while (start := _after_gap(text, place)) < len(text):
+        line += text.count("\n", place, start)
+        try:
+            value, place = decoder.raw_decode(text, start)
+        except json.JSONDecodeError as error:
+            at = error.lineno
+            what = text[error.pos : error.pos + 30].split("\n")[0] or "the end of the file"
+            msg = f"{file_name}, line {at}: found {what!r} where {error.msg.casefold()}. {_AGAIN}"
+            raise UnreadableError(msg) from None
+        except RecursionError:
+            msg = f"{file_name}, line {line}: nested too deeply for the result of a benchmark. {_AGAIN}"
+            raise UnreadableError(msg) from None
+        except ValueError as error:
+            msg = f"{file_name}, line {line}: {error}. {_AGAIN}"
+            raise UnreadableError(msg) from None
+        members = value if isinstance(value, list) else [value]
+        found += len(members)
+        if found > MAX_RUNS:
+            msg = f"{file_name} holds more than {MAX_RUNS:,} runs; split it."
+            raise UnreadableError(msg)
+        yield from (Value(line, member) for member in members)
+        line += text.count("\n", start, place)
+
+
+_AGAIN = "The file must be what the load generator wrote, whole: save or download it again."
+
+
+def _after_gap(text: str, place: int) -> int:
+    if text.startswith("\ufeff", place):
+        place += 1
+    while place < len(text) and text[place] in _GAPS:
+        place += 1
+    return place
