@@ -158,6 +158,8 @@ class _Learnt:
     """A Gaussian process that has seen the measurements."""
 
     loads: Column
+    scale: Column
+    """By metric, a typical spread of the logarithm: what the calibration expects of the measured runs."""
     weights: Column
     """Measurements x metrics: what each adds to the mean of each metric."""
     certainties: tuple[Column, ...]
@@ -167,7 +169,7 @@ class _Learnt:
 
     def at(self, metric: int, near: Column, spread: Column) -> tuple[Column, Column]:
         """Return the shift of the logarithm and the factor on the interval's width, a row each."""
-        shift = spread * (near @ self.weights[:, metric])
+        shift = self.scale[metric] * (near @ self.weights[:, metric])
         open_ = np.clip(1 - ((near @ self.certainties[metric]) * near).sum(axis=1), 0.0, 1.0)
         open_ = open_ * (1 + (self.disagreement - 1) * (1 - open_))
         rerun = np.minimum(RERUN / spread, 1.0) ** 2
@@ -180,8 +182,9 @@ def _learn(own: OwnEvidence) -> _Learnt:
     alike = alike * _load_likeness(own.loads, own.loads)
     known = np.isfinite(own.errors)
     run, metric = np.nonzero(known)
-    surprise = (own.errors / own.spreads)[known]
-    noise = (RERUN / own.spreads)[known] ** 2
+    scale = np.median(own.spreads, axis=0)
+    surprise = (own.errors / scale)[known]
+    noise = (RERUN / scale)[metric] ** 2
     covariance = alike[np.ix_(run, run)] * TOGETHER[np.ix_(metric, metric)] + np.diag(noise)
     inverse = np.linalg.inv(covariance)
     weight = inverse @ surprise
@@ -192,7 +195,7 @@ def _learn(own: OwnEvidence) -> _Learnt:
         weights[:, place] = spread_out @ weight
         certainties.append(spread_out @ inverse @ spread_out.T)
     disagreement = (BELIEF + float(surprise @ weight)) / (BELIEF + len(run))
-    return _Learnt(own.loads, weights, tuple(certainties), disagreement)
+    return _Learnt(own.loads, scale, weights, tuple(certainties), disagreement)
 
 
 def _load_likeness(loads: Column, others: Column) -> Column:
