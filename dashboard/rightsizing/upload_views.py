@@ -14,6 +14,7 @@ import streamlit as st
 
 from inferplan.dashboard import formats
 from inferplan.dashboard.once import once
+from inferplan.dashboard.rightsizing.pull_views import show_pull
 from inferplan.dashboard.rightsizing.usage_tables import metric_title
 from inferplan.dashboard.state import PREFIX
 from inferplan.datasets import samples
@@ -42,14 +43,16 @@ T = TypeVar("T")
 
 def show_upload(warehouse: Warehouse) -> None:
     """Take files, tell what is in each, ask what they do not say, and import on confirmation."""
-    uploads = st.file_uploader(
+    upload_round = st.session_state.setdefault(ROUND, 0)
+    dropped = st.file_uploader(
         "Drop exports here",
         accept_multiple_files=True,
-        key=f"{KEY}files.{st.session_state.setdefault(ROUND, 0)}",
+        key=f"{KEY}files.{upload_round}",
         max_upload_size=LIMIT_MB,
         help="Prometheus or Grafana exports of DCGM and vLLM, nvidia-smi and dcgmi logs, bills and more: "
         "each is recognised by its content. Nothing is imported before you confirm.",
     )
+    uploads = [*dropped, *show_pull(upload_round)]
     ready = [(upload, options) for upload in uploads if (options := _show_inspection(upload)) is not None]
     if ready:
         label = f"Import {formats.plural(len(ready), 'file')}"

@@ -92,8 +92,8 @@ def test_agents_gpus_land_with_their_place_and_without_roll_ups(moto: Any, tmp_p
 
 
 def test_nothing_measured_is_said(moto: Any, tmp_path: Path) -> None:
-    with pytest.raises(InferplanError, match="CloudWatch eu-west-1 has nothing of this"):
-        pull(CloudWatch(cloudwatch_metrics("gpu"), REGION), WINDOW, tmp_path / "p")
+    with pytest.raises(InferplanError, match="CloudWatch ap-south-1 has nothing of this"):
+        pull(CloudWatch(cloudwatch_metrics("gpu"), "ap-south-1"), WINDOW, tmp_path / "p")
 
 
 @pytest.fixture
