@@ -1,0 +1,8 @@
+"""Which offer serves it best within the latency target: fit x performance x prices, ranked in DuckDB."""
+
+from inferplan.planner.compare.contest import Contest, contest
+from inferplan.planner.compare.ranking import Comparison
+from inferplan.planner.compare.search import RankBy, Search
+from inferplan.planner.compare.sweep import Sweep, compare
+
+__all__ = ["Comparison", "Contest", "RankBy", "Search", "Sweep", "compare", "contest"]

@@ -1,0 +1,166 @@
+"""A comparison in steps, so that whoever runs it can show how far it is, and stop."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from inferplan.datasets.errors import InferplanError
+from inferplan.datasets.schema import Offer
+from inferplan.datasets.warehouse import Warehouse
+from inferplan.planner.case import Case
+from inferplan.planner.compare.candidates import Refused, candidates, ready
+from inferplan.planner.compare.ranking import Comparison, ranked
+from inferplan.planner.compare.search import Search
+from inferplan.planner.compare.tables import Tried, deployments_table, offers_table, rates_table
+from inferplan.planner.performance import Estimates, OwnEvidence, Served, estimate_many
+from inferplan.planner.performance.work import Column
+from inferplan.planner.workload import Workload
+
+STEP = 64
+"""Deployments of a step: some hundredths of a second."""
+
+
+def compare(
+    warehouse: Warehouse,
+    cases: Sequence[Case],
+    offers: Sequence[Offer],
+    search: Search | None = None,
+    today: date | None = None,
+    own: OwnEvidence | None = None,
+) -> Comparison:
+    """Rank ``offers`` by what it costs to serve each of ``cases`` within its SLO.
+
+    For each case, every combination of the search on each GPU on offer is checked for fit, estimated at each
+    load, and joined with the offers. On each offer the configuration with the best figure is kept. A case's
+    concurrency or request rate is the demand that ``replicas`` share; "max" is one replica at its best.
+    Targets are compared with the expected latency; ``keeps_slo_surely`` is about the interval's far end.
+    Prices that are stale on ``today`` rank behind the others; without it no price is called stale.
+    Estimates near ``own`` measurements are drawn to them.
+
+    Raises
+    ------
+    InferplanError
+        If no offer is left to compare, or a case describes no load.
+    """
+    sweep = Sweep(cases, offers, search, today, own)
+    while sweep.step():
+        pass
+    return sweep.comparison(warehouse)
+
+
+class Sweep:
+    """The same as ``compare``, a step at a time; between steps it can be left alone or dropped."""
+
+    def __init__(
+        self,
+        cases: Sequence[Case],
+        offers: Sequence[Offer],
+        search: Search | None = None,
+        today: date | None = None,
+        own: OwnEvidence | None = None,
+    ) -> None:
+        """Gather what has to be tried; arguments and errors are those of ``compare``."""
+        self._search = search or Search()
+        self._cases = tuple(cases)
+        self._offers = [offer for offer in offers if self._search.wants(offer)]
+        self._today = today
+        self._own = own
+        if not self._offers:
+            msg = "No offer matches these filters; leave out the GPU, provider, region or purchase option."
+            raise InferplanError(msg)
+        self._workloads = [case.workload() for case in self._cases]
+        self._loads = [_loads(workload, self._search) for workload in self._workloads]
+        self._candidates = list(candidates(self._cases, self._offers, self._search))
+        self._tried: list[Tried] = []
+        self._parts: list[dict[str, Column]] = []
+        self.deployments_done = 0
+
+    @property
+    def deployments(self) -> int:
+        """Combinations of model, GPU, engine, parallel sizes and formats to try."""
+        return len(self._candidates)
+
+    @property
+    def configurations(self) -> int:
+        """Deployments times the loads tried on each."""
+        return sum(len(self._loads[case]) for one in self._candidates for case in one.case_indexes)
+
+    @property
+    def share_done(self) -> float:
+        """Share of the work that is done (0-1)."""
+        return self.deployments_done / max(1, self.deployments)
+
+    def step(self) -> bool:
+        """Try the next deployments; return whether any are left."""
+        batch = self._candidates[self.deployments_done : self.deployments_done + STEP]
+        served: list[Served] = []
+        rows: list[tuple[int, int, int]] = []
+        for candidate in batch:
+            found = ready(candidate.deployment)
+            why = found if isinstance(found, Refused) else None
+            if isinstance(found, Served):
+                served.append(found)
+            for case in candidate.case_indexes:
+                if why is None:
+                    rows.append((len(self._tried), case, len(served) - 1))
+                self._tried.append(Tried(case, candidate.deployment, len(self._loads[case]), why))
+        if served:
+            self._parts.append(self._evaluated(served, rows))
+        self.deployments_done += len(batch)
+        return self.deployments_done < self.deployments
+
+    def comparison(self, warehouse: Warehouse) -> Comparison:
+        """Rank what the steps so far have found."""
+        deployments = deployments_table(self._cases, self._workloads, self._tried)
+        return ranked(
+            warehouse,
+            loads=_under_each_other(self._parts),
+            deployments=deployments,
+            offers=offers_table(self._offers, self._search, self._today),
+            rates=rates_table(deployments, self._offers, self._search),
+            search=self._search,
+        )
+
+    def _evaluated(self, served: Sequence[Served], rows: Sequence[tuple[int, int, int]]) -> dict[str, Column]:
+        """Return a row per load of each of ``rows``: place in what was tried, case, place in ``served``."""
+        places, cases, indexes = zip(*rows, strict=True)
+        counts = [len(self._loads[case]) for case in cases]
+        case_of_row = np.repeat(cases, counts)
+        asked = {name: column[case_of_row] for name, column in _asked(self._workloads).items()}
+        concurrency = np.concatenate([self._loads[case] for case in cases])
+        found = estimate_many(
+            served, np.repeat(indexes, counts), concurrency=concurrency, own=self._own, **asked
+        )
+        columns = {field.name: getattr(found, field.name) for field in fields(found)}
+        return {"deployment": np.repeat(places, counts), "concurrency": concurrency, **columns}
+
+
+def _asked(workloads: Sequence[Workload]) -> dict[str, Column]:
+    """Return what ``estimate_many`` is asked beside the load, a row per case."""
+    rows = [
+        {
+            "input_tokens": workload.input_tokens,
+            "output_tokens": workload.output_tokens,
+            "prefix_cache_hit_rate": workload.prefix_cache_hit_rate,
+            "draft_tokens": workload.speculative.draft_tokens if workload.speculative else 0,
+            "acceptance_rate": workload.speculative.acceptance_rate if workload.speculative else 0,
+        }
+        for workload in workloads
+    ]
+    return {name: np.array([row[name] for row in rows], dtype=np.float64) for name in rows[0]}
+
+
+def _loads(workload: Workload, search: Search) -> Column:
+    """Return the requests in flight to try on a replica: no more than are asked for in all."""
+    demand = workload.concurrency if isinstance(workload.concurrency, int) else max(search.concurrencies)
+    return np.array(sorted({min(load, demand) for load in search.concurrencies}), dtype=np.float64)
+
+
+def _under_each_other(parts: Sequence[dict[str, Column]]) -> pd.DataFrame:
+    names = ("deployment", "concurrency", *(field.name for field in fields(Estimates)))
+    empty: Column = np.array([], dtype=np.float64)
+    columns = {name: np.concatenate([part[name] for part in parts] or [empty]) for name in names}
+    return pd.DataFrame({"load_id": np.arange(len(columns["deployment"])), **columns}, copy=False)
