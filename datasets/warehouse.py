@@ -1,6 +1,5 @@
 """The one DuckDB file of a dashboard: opened once per process, migrated, read through a cursor per query."""
 
-import os
 import random
 import re
 import threading
@@ -13,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 import duckdb
-import platformdirs
 
 from inferplan.datasets.warehouse_errors import (
     ELSEWHERE,
@@ -23,11 +21,11 @@ from inferplan.datasets.warehouse_errors import (
     diagnose,
     unwritable,
 )
+from inferplan.datasets.warehouse_path import MEMORY, warehouse_path
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MEMORY = ":memory:"
 WRITE_ATTEMPTS = 20
 
 T = TypeVar("T")
@@ -81,7 +79,7 @@ class Warehouse:
             For a file that another process holds, that a newer version wrote, that is damaged or
             cannot be written. The message says what to do; the file is left as it is.
         """
-        place = _place(path)
+        place = warehouse_path(path)
         if place is None:
             return cls._connect(None)
         with _registry_lock:
@@ -232,17 +230,6 @@ def migrations() -> tuple[Migration, ...]:
         if named:
             found.append(Migration(int(named[1]), named[2], entry.read_text(encoding="utf-8")))
     return tuple(sorted(found))
-
-
-def default_path() -> Path:
-    """Return the file used without ``INFERPLAN_DB``: ``inferplan.duckdb`` in the user's data folder."""
-    return Path(platformdirs.user_data_dir("inferplan", appauthor=False)) / "inferplan.duckdb"
-
-
-def _place(path: str | Path | None) -> Path | None:
-    """Return the absolute path that ``Warehouse.open`` means, ``None`` for a database in memory."""
-    given = path or os.environ.get("INFERPLAN_DB") or default_path()
-    return None if str(given) == MEMORY else Path(given).expanduser().resolve()
 
 
 def _prepare(path: Path) -> None:

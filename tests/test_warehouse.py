@@ -14,13 +14,14 @@ import duckdb
 import pandas as pd
 import pytest
 
-from inferplan.datasets.warehouse import Warehouse, default_path, migrations
+from inferplan.datasets.warehouse import Warehouse, migrations
 from inferplan.datasets.warehouse_errors import (
     DamagedWarehouseError,
     NewerWarehouseError,
     WarehouseError,
     WarehouseHeldError,
 )
+from inferplan.datasets.warehouse_path import default_path
 
 CREATE = "CREATE TABLE counter (key INTEGER PRIMARY KEY, value BIGINT)"
 
