@@ -4,6 +4,7 @@ import importlib
 import pkgutil
 import sys
 from importlib.metadata import version
+from typing import Any
 
 import click
 
@@ -11,6 +12,7 @@ from inferplan.dashboard import commands
 from inferplan.datasets.errors import InferplanError
 
 WRONG_INPUT = 2
+STOPPED = 130  # 128 + SIGINT, as shells say it
 
 
 class CommandFolder(click.Group):
@@ -30,13 +32,22 @@ class CommandFolder(click.Group):
         command: click.Command = importlib.import_module(f"{commands.__name__}.{module}").command
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; Ctrl-C stops it at once, and nothing that it began is kept."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("\nStopped.", err=True)
+            ctx.exit(STOPPED)
+
 
 @click.command(cls=CommandFolder)
 @click.version_option(version("inferplan"), prog_name="inferplan")
 def cli() -> None:
     """Plan the cost and capacity of self-hosted LLM inference.
 
-    Without a command the dashboard starts. Exit codes: 0 done, 1 a finding under --check, 2 wrong input.
+    Without a command the dashboard starts. Exit codes: 0 done, 1 a finding under --check, 2 wrong input,
+    130 stopped by Ctrl-C.
     """
 
 

@@ -3,7 +3,7 @@
 import json
 import types
 import typing
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,12 +16,15 @@ from inferplan.planner.case import LOAD_FIELDS, Case
 NOT_OPTIONS = {"id", "config", "slo", "speculative"}
 
 
-def case_options(*, load: bool, gpu: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def case_options(
+    *, load: bool, without: Collection[str] = ()
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Return a decorator that adds an option for each field of a case.
 
-    ``load`` includes the fields of the load and its price, ``gpu`` the one GPU.
+    ``load`` includes the fields of the load and its price; ``without`` names fields that the command asks
+    for itself.
     """
-    left_out = NOT_OPTIONS | (set() if load else LOAD_FIELDS) | (set() if gpu else {"gpu", "tp"})
+    left_out = NOT_OPTIONS | (set() if load else LOAD_FIELDS) | set(without)
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         options = [

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from datetime import UTC, datetime
 from typing import Any, get_args
 
 import click
@@ -9,22 +10,38 @@ import pandas as pd
 
 from inferplan.dashboard.command_line.case_options import case_from_options, case_options
 from inferplan.dashboard.command_line.printing import print_table
+from inferplan.dashboard.comparing import words
 from inferplan.datasets.warehouse import Warehouse
-from inferplan.planner.compare import Comparison, RankBy, Search, compare
+from inferplan.planner.case import Case
+from inferplan.planner.compare import Comparison, RankBy, Search, Sweep, contest
+from inferplan.planner.deployment import EngineName
 from inferplan.pricing.offers import current_offers
 
 MILLISECONDS = 1000
+SEVERAL = ("model", "gpu", "engine", "tp", "pp", "ep", "dp", "weights_dtype", "kv_dtype")
+"""Fields of a case that are searched: several may be given."""
+
+
+def _several(flag: str, name: str, what: str, kind: Any = str) -> Any:
+    return click.option(flag, name, multiple=True, type=kind, help=f"{what}; repeat for several.")
 
 
 @click.command()
-@case_options(load=True, gpu=False)
-@click.option("--gpu", "gpus", multiple=True, help="Only this GPU; repeat for several.")
-@click.option("--provider", "providers", multiple=True, help="Only this provider; repeat for several.")
-@click.option("--region", "regions", multiple=True, help="Only this region; repeat for several.")
-@click.option(
-    "--purchase-option", "purchase_options", multiple=True, help="on_demand, spot, reserved_1y, ..."
-)
+@_several("--model", "models", "Catalog id")
+@case_options(load=True, without=SEVERAL)
+@_several("--gpu", "gpus", "Only this GPU")
+@_several("--provider", "providers", "Only this provider")
+@_several("--region", "regions", "Only this region")
+@_several("--purchase-option", "purchase_options", "on_demand, spot, reserved_1y, ...")
+@_several("--engine", "engines", "Engine to try [vllm]", click.Choice(get_args(EngineName)))
+@_several("--weights-dtype", "weights_dtypes", "Type of the weights to try [as shipped]")
+@_several("--kv-dtype", "kv_dtypes", "Type of the KV cache to try [auto]")
+@_several("--tp", "tensor_parallel", "Tensor parallel size to try [1, 2, 4, 8]", int)
+@_several("--pp", "pipeline_parallel", "Pipeline parallel size to try [1]", int)
+@_several("--ep", "expert_parallel", "Expert parallel size to try [1]", int)
+@_several("--in-flight", "concurrencies", "Requests in flight to try on a replica [1 to 1024]", int)
 @click.option("--partial-prices", is_flag=True, help="Rank also prices that leave out CPU and memory.")
+@click.option("--stale-prices", is_flag=True, help="Rank prices older than usual among the others.")
 @click.option("--slo-ttft-ms", type=float, help="Target for the time to first token.")
 @click.option("--slo-tpot-ms", type=float, help="Target for the time per output token.")
 @click.option("--slo-e2e-ms", type=float, help="Target for the whole request.")
@@ -34,74 +51,110 @@ MILLISECONDS = 1000
 @click.option("--json", "as_json", is_flag=True, help="Print every offer as JSON for machines.")
 @click.option("--check", is_flag=True, help="Exit with 1 when no offer serves it within the target.")
 def command(
-    gpus: tuple[str, ...],
-    providers: tuple[str, ...],
-    regions: tuple[str, ...],
-    purchase_options: tuple[str, ...],
-    partial_prices: bool,
+    models: tuple[str, ...],
     slo_ttft_ms: float | None,
     slo_tpot_ms: float | None,
     slo_e2e_ms: float | None,
-    rank_by: RankBy,
     limit: int,
     show_all: bool,
     as_json: bool,
     check: bool,
     **given: Any,
 ) -> None:
-    """Price one model on every offer and rank them by what served tokens cost.
+    """Price models on every offer and rank them by what served tokens cost.
 
     \b
     inferplan compare --model Qwen/Qwen3-32B --input-tokens 2000 --output-tokens 300 --slo-tpot-ms 50
+    inferplan compare --model openai/gpt-oss-120b --engine vllm --engine sglang --pp 1 --pp 2 \\
+        --input-tokens 2000 --output-tokens 300 --request-rate 20 --rank-by kwh_per_mtok
     """
     targets = {"ttft_s": slo_ttft_ms, "tpot_s": slo_tpot_ms, "e2e_s": slo_e2e_ms}
     given["slo"] = {name: target / MILLISECONDS for name, target in targets.items() if target is not None}
-    case = case_from_options({"gpu": gpus[0] if gpus else "H100 SXM", **given})
-    search = Search(
-        gpus=gpus,
-        providers=providers,
-        regions=regions,
-        purchase_options=purchase_options,
-        partial_prices=partial_prices,
-        rank_by=rank_by,
-    )
+    searched = {name: given.pop(name) for name in Search.model_fields if name in given}
+    search = Search.model_validate({name: value for name, value in searched.items() if value != ()})
+    gpu = search.gpus[0] if search.gpus else "H100 SXM"  # a case names one; every GPU on offer is tried
+    cases = [case_from_options({"gpu": gpu, "model": model, **given}) for model in models or (None,)]
     with Warehouse.open() as warehouse:
-        found = compare(warehouse, [case], current_offers(warehouse), search)
+        found = _swept(warehouse, cases, search)
     if as_json:
-        click.echo(_json(found))
+        click.echo(_json(found, search.rank_by))
     else:
-        _print(found, len(found.ranked) if show_all else limit, show_all)
+        _print(found, search.rank_by, len(found.ranked) if show_all else limit, show_all)
     if check and found.ranked.empty:
         sys.exit(1)
 
 
-def _json(found: Comparison) -> str:
-    ranked = json.loads(found.ranked.to_json(orient="records", date_format="iso"))
-    refused = json.loads(found.refused.to_json(orient="records", date_format="iso"))
-    return json.dumps({"ranked": ranked, "refused": refused}, allow_nan=False)
+def _swept(warehouse: Warehouse, cases: list[Case], search: Search) -> Comparison:
+    """Return the comparison, with a bar on a terminal while it runs."""
+    sweep = Sweep(cases, current_offers(warehouse), search, datetime.now(UTC).date())
+    if not sys.stderr.isatty():
+        while sweep.step():
+            pass
+        return sweep.comparison(warehouse)
+    label = f"{sweep.configurations:,} configurations"
+    with click.progressbar(length=sweep.deployments, label=label, file=sys.stderr) as bar:
+        more = True
+        while more:
+            before = sweep.deployments_done
+            more = sweep.step()
+            bar.update(sweep.deployments_done - before)
+    return sweep.comparison(warehouse)
 
 
-def _print(found: Comparison, limit: int, show_all: bool) -> None:
-    print_table([_row(row) for _, row in found.ranked.head(limit).iterrows()])
-    click.echo(f"\n{len(found.ranked)} offers serve it, {len(found.refused)} do not.", nl=False)
+def _json(found: Comparison, rank_by: RankBy) -> str:
+    frames = {"ranked": found.ranked, "refused": found.refused, "outcomes": found.outcomes}
+    answer = {
+        name: json.loads(frame.to_json(orient="records", date_format="iso")) for name, frame in frames.items()
+    }
+    contests = [
+        {
+            "role": one.role,
+            "offer_id": one.other["offer_id"],
+            "lead": one.lead,
+            "too_close_to_call": one.too_close,
+            "level_usd_per_hour": None if one.level_usd_per_hour is None else str(one.level_usd_per_hour),
+        }
+        for one in contest(found.ranked, rank_by)
+    ]
+    return json.dumps({**answer, "contests": contests}, allow_nan=False)
+
+
+def _print(found: Comparison, rank_by: RankBy, limit: int, show_all: bool) -> None:
+    ranked = found.ranked
+    several = [
+        name for name in ("model", "engine", "weights_dtype", "kv_dtype") if ranked[name].nunique() > 1
+    ]
+    print_table([_row(row, several, rank_by) for _, row in ranked.head(limit).iterrows()])
+    click.echo(f"\n{len(ranked)} offers serve it, {len(found.refused)} do not.", nl=False)
     if show_all:
         click.echo()
         print_table([{"offer": row.offer_id, "reason": row.reason} for row in found.refused.itertuples()])
-    elif len(found.ranked) > limit or len(found.refused):
+    else:
         click.echo(" --all shows every one, with the reason.")
+    if aside := words.set_aside(ranked):
+        click.echo(
+            f"{aside} of them rank behind: their prices are older than such prices usually hold; "
+            "--stale-prices ranks them among the others."
+        )
+    click.echo(f"Configurations: {words.counted(found)}.")
+    for sentence in words.why(contest(ranked, rank_by), rank_by):
+        click.echo(sentence)
 
 
-def _row(row: "pd.Series[Any]") -> dict[str, str]:
+def _row(row: "pd.Series[Any]", several: list[str], rank_by: RankBy) -> dict[str, str]:
     low, high = row["usd_per_mtok_output_low"], row["usd_per_mtok_output_high"]
+    energy = {"kWh/Mtok": f"{row['kwh_per_mtok']:,.4f}"} if rank_by == "kwh_per_mtok" else {}
     return {
         "offer": row["offer_id"],
+        **{name.replace("_dtype", "").replace("_", " "): row[name] for name in several},
         "GPUs": f"{row['replicas']:.0f} x {row['gpus']:.0f}",
         "in flight": f"{row['concurrency']:.0f}",
         "TTFT ms": f"{row['ttft_s'] * MILLISECONDS:,.0f}",
         "TPOT ms": f"{row['tpot_s'] * MILLISECONDS:,.1f}",
+        **energy,
         "USD/Mtok in": f"{row['usd_per_mtok_input']:,.3f}",
         "USD/Mtok out": f"{row['usd_per_mtok_output']:,.3f} ({low:,.3f}-{high:,.3f})",
         "USD/hour": f"{row['usd_per_hour']:,.2f}",
-        "price of": f"{row['observed_on']:%Y-%m-%d}",
+        "price of": f"{row['observed_on']:%Y-%m-%d}{' (old)' if row['stale'] else ''}",
         "source": row["source"],
     }
