@@ -36,7 +36,7 @@ _MINUTE_US = 60_000_000
 
 def sniff(head: str) -> bool:
     """Take Parquet, JSON lines, and delimited text of several columns of which one looks like a time."""
-    if head == "PAR1":
+    if head.startswith("PAR1,"):
         return True
     first = head.lstrip("\ufeff \t\r\n")
     if first.startswith("{"):
@@ -46,7 +46,7 @@ def sniff(head: str) -> bool:
 
 def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
     """Yield the samples of every row."""
-    names = column_names(upload, options)
+    names = column_names(upload)
     roles = assign(names, options, first_cells(upload))
     with opened(upload, names, tally) as table:
         if options.time_zone in _NO_CHANGES and not roles.is_request_log:

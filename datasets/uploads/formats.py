@@ -7,6 +7,7 @@ from typing import Protocol
 
 from inferplan.datasets.uploads.opening import Upload
 from inferplan.datasets.uploads.reading import Items, ReadOptions, Tally, UnreadableError
+from inferplan.datasets.uploads.scanning import column_names
 
 PARQUET_HEAD = "PAR1"
 
@@ -47,7 +48,7 @@ def recognise(upload: Upload) -> Format:
     UnreadableError
         If none does.
     """
-    head = PARQUET_HEAD if upload.is_parquet else upload.head
+    head = ",".join((PARQUET_HEAD, *column_names(upload))) if upload.is_parquet else upload.head
     for candidate in formats():
         if candidate.sniff(head):
             return candidate

@@ -20,6 +20,7 @@ from inferplan.datasets.uploads.reading import (
     Allocation,
     Batch,
     BillLine,
+    Histograms,
     NeedsAnswerError,
     ReadOptions,
     Series,
@@ -48,6 +49,10 @@ class Sink(Protocol):
         """Take samples of one series."""
         ...
 
+    def histograms(self, found: Histograms) -> None:
+        """Take series that come as histograms."""
+        ...
+
     def record(self, record: Record) -> None:
         """Take a line of a bill, an allocation or a piece of advice."""
         ...
@@ -58,6 +63,10 @@ class _Nowhere:
 
     def samples(self, series: Series, times_us: Times, values: Values) -> None:
         pass
+
+    def histograms(self, found: Histograms) -> None:
+        for _ in found.bins:
+            pass
 
     def record(self, record: Record) -> None:
         pass
@@ -179,6 +188,7 @@ def list_imports(warehouse: "Warehouse") -> tuple[Import, ...]:
 
 _DELETES = (
     "DELETE FROM usage_samples WHERE series_id IN (SELECT series_id FROM usage_series WHERE import_id = ?)",
+    "DELETE FROM usage_histograms WHERE series_id IN (SELECT series_id FROM usage_series WHERE import_id = ?)",
     "DELETE FROM usage_series WHERE import_id = ?",
     "DELETE FROM bill_lines WHERE import_id = ?",
     "DELETE FROM cost_allocations WHERE import_id = ?",
@@ -206,6 +216,9 @@ def _pour(
             for series, times_us, values in _gauges(item, counters):
                 gathered.statistics.setdefault(series, SeriesStatistics()).take(times_us)
                 sink.samples(series, times_us, values)
+        elif isinstance(item, Histograms):
+            gathered.take_histograms(item)
+            sink.histograms(item)
         else:
             gathered.take_record(item)
             sink.record(item)

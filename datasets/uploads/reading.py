@@ -15,6 +15,7 @@ from inferplan.datasets.schema import Row
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+    import pandas as pd
 
 SHOWN_PROBLEMS = 20
 MISSING_FROM = 140737488355328.0  # DCGM's smallest "blank" (dcgm_structs.h); int64's are larger
@@ -103,6 +104,19 @@ class Batch(NamedTuple):
     """Of a counter whose values are increases over so many seconds each; otherwise they are readings."""
 
 
+class Histograms(NamedTuple):
+    """Series whose samples were counted by value elsewhere."""
+
+    series: Sequence[Series]
+    samples: "npt.NDArray[np.int64]"
+    """Of each series, as the three that follow."""
+    first_us: "npt.NDArray[np.int64]"
+    last_us: "npt.NDArray[np.int64]"
+    step_s: "npt.NDArray[np.int64]"
+    bins: "Iterator[pd.DataFrame]"
+    """Pieces with ``series`` (place in ``series``), ``bucket``, ``samples``, ``seconds``, ``low``, ``high``."""
+
+
 class BillLine(Row):
     """A line of a bill; money is exact, ``None`` is "not stated"."""
 
@@ -174,7 +188,7 @@ class Advice(Row):
     detail: dict[str, Any] = Field(default_factory=dict)
 
 
-Item = Batch | BillLine | Allocation | Advice
+Item = Batch | Histograms | BillLine | Allocation | Advice
 Items = Iterator[Item]
 
 

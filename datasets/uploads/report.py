@@ -6,7 +6,16 @@ from datetime import UTC, datetime, timedelta
 
 from inferplan.datasets.uploads.clock import us_of
 from inferplan.datasets.uploads.opening import Upload
-from inferplan.datasets.uploads.reading import Advice, Allocation, BillLine, Problem, Question, Series, Tally
+from inferplan.datasets.uploads.reading import (
+    Advice,
+    Allocation,
+    BillLine,
+    Histograms,
+    Problem,
+    Question,
+    Series,
+    Tally,
+)
 from inferplan.datasets.uploads.statistics import RATE, SeriesStatistics, entity_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -86,6 +95,14 @@ class Gathered:
     """Bill lines, allocations and pieces of advice."""
     first_us: int | None = None
     last_us: int | None = None
+
+    def take_histograms(self, found: Histograms) -> None:
+        """Take in the counts and spans of series that come as histograms."""
+        spans = zip(found.series, found.samples, found.first_us, found.last_us, found.step_s, strict=True)
+        for series, samples, first_us, last_us, step_s in spans:
+            self.statistics[series] = SeriesStatistics.counted(
+                int(samples), int(first_us), int(last_us), int(step_s)
+            )
 
     def take_record(self, record: BillLine | Allocation | Advice) -> None:
         """Count a record and widen the span by its period."""

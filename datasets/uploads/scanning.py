@@ -10,7 +10,7 @@ import duckdb
 import pandas as pd
 
 from inferplan.datasets.uploads.opening import MAX_LINE_BYTES, Upload
-from inferplan.datasets.uploads.reading import ReadOptions, Tally, UnreadableError
+from inferplan.datasets.uploads.reading import Tally, UnreadableError
 from inferplan.datasets.uploads.roles import Roles
 from inferplan.datasets.uploads.tables import MAX_COLUMNS, cells, dialect
 from inferplan.datasets.warehouse import MEMORY, Warehouse
@@ -18,7 +18,7 @@ from inferplan.datasets.warehouse import MEMORY, Warehouse
 _VECTORS = 128  # of 2,048 rows: a quarter of a million rows at a time
 
 
-def column_names(upload: Upload, options: ReadOptions) -> list[str]:
+def column_names(upload: Upload) -> list[str]:
     """Return the names of the columns; a table without a header gets ``0``, ``1``, ..."""
     if upload.is_parquet or _is_json(upload):
         with _file(upload, Tally()) as path, Warehouse.open(MEMORY) as scratch:
@@ -75,12 +75,14 @@ class Table:
         self._source, self._parameters = _source(upload, path, names)
         self._rejects_told = upload.is_parquet or _is_json(upload)
 
-    def select(self, expressions: str, vectors: int = _VECTORS) -> Iterator[pd.DataFrame]:
-        """Yield pieces of ``SELECT expressions`` over the table, in the file's order."""
+    def select(self, expressions: str, vectors: int = _VECTORS, tail: str = "") -> Iterator[pd.DataFrame]:
+        """Yield pieces of ``SELECT expressions`` over the table, in the file's order, with a ``WHERE`` as tail."""
         with self._scratch.transaction() as cursor:
             try:
                 cursor.execute("SET TimeZone = 'UTC'")
-                cursor.execute(" ".join(("SELECT", expressions, "FROM", self._source)), self._parameters)
+                cursor.execute(
+                    " ".join(("SELECT", expressions, "FROM", self._source, tail)), self._parameters
+                )
                 while len(frame := cursor.fetch_df_chunk(vectors)):
                     yield frame
                 if not self._rejects_told:

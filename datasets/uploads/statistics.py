@@ -47,6 +47,11 @@ class SeriesStatistics:
 
     _newest: int = 0
 
+    @classmethod
+    def counted(cls, samples: int, first_us: int, last_us: int, step_s: int) -> "SeriesStatistics":
+        """Return the statistics of a series of which only counts and span are known."""
+        return cls(samples, first_us, last_us, _steps=Counter({step_s * 1000: max(samples - 1, 1)}))
+
     @property
     def step_s(self) -> float | None:
         """Usual seconds between samples: the median of the distances; ``None`` for fewer than two samples."""

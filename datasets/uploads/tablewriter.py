@@ -10,7 +10,7 @@ import numpy as np
 import pandas
 
 from inferplan.datasets.uploads.counters import Times, Values
-from inferplan.datasets.uploads.reading import Advice, Allocation, BillLine, Labels, Series
+from inferplan.datasets.uploads.reading import Advice, Allocation, BillLine, Histograms, Labels, Series
 from inferplan.datasets.uploads.report import naive_utc
 from inferplan.datasets.uploads.statistics import SeriesStatistics, entity_of, replica_of
 
@@ -21,6 +21,9 @@ _INSERTS: dict[type, str] = {
     Allocation: "INSERT INTO cost_allocations BY NAME FROM arriving",
     Advice: "INSERT INTO tool_advice BY NAME FROM arriving",
 }
+_INSERT_BINS = (
+    "INSERT INTO usage_histograms SELECT series_id, bucket, samples, seconds, low, high FROM arriving_bins"
+)
 _INSERT_SERIES = "INSERT INTO usage_series BY NAME FROM arriving"
 _LABELS = tuple(Labels.__dataclass_fields__)
 
@@ -36,6 +39,7 @@ class TableWriter:
         first = cursor.execute("SELECT coalesce(max(series_id), 0) + 1 FROM usage_series").fetchall()
         self._first_id = int(first[0][0])
         self._ids: dict[Series, int] = {}
+        self._binned: set[Series] = set()
         self._pieces: list[tuple[int, Times, Values]] = []
         self._held = 0
         self._records: dict[type[BillLine] | type[Allocation] | type[Advice], list[tuple[Any, ...]]] = {}
@@ -47,6 +51,17 @@ class TableWriter:
         self._held += len(values)
         if self._held >= _PIECE:
             self._write_samples()
+
+    def histograms(self, found: Histograms) -> None:
+        """Take series that come as histograms."""
+        self._binned.update(found.series)
+        ids = np.array(
+            [self._ids.setdefault(series, self._first_id + len(self._ids)) for series in found.series]
+        )
+        for frame in found.bins:
+            self._cursor.register("arriving_bins", frame.assign(series_id=ids[frame["series"]]))
+            self._cursor.execute(_INSERT_BINS)
+            self._cursor.unregister("arriving_bins")
 
     def record(self, record: BillLine | Allocation | Advice) -> None:
         """Take a record of a bill or of another tool."""
@@ -96,7 +111,7 @@ class TableWriter:
             self._ids[series], self._import_id, series.metric, series.variant, kind, entity,
             replica_of(series), *(getattr(series.labels, name) for name in _LABELS),
             found.samples, naive_utc(found.first_us), naive_utc(found.last_us), found.step_s, found.coverage,
-            found.irregular,
+            found.irregular, series in self._binned,
         )  # fmt: skip
 
     def _write_samples(self) -> None:
@@ -121,7 +136,7 @@ class TableWriter:
 
 _SERIES_COLUMNS = (
     "series_id", "import_id", "metric", "variant", "entity_kind", "entity", "replica", *_LABELS,
-    "samples", "first_at", "last_at", "step_s", "coverage", "irregular",
+    "samples", "first_at", "last_at", "step_s", "coverage", "irregular", "binned",
 )  # fmt: skip
 
 
