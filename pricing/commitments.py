@@ -168,31 +168,34 @@ def recommend(
     return tuple(sorted(found, key=lambda best: best.bill.total_usd))
 
 
+def cheapest_bill(
+    demand: Sequence[Number], on_demand_usd_per_hour: Decimal, term: Term, *, whole_machines: bool = True
+) -> Bill:
+    """Return what ``demand`` costs with the best commitment under ``term``."""
+    best = best_commitment(demand, discount(on_demand_usd_per_hour, term.usd_per_hour))
+    choices = (
+        {best.to_integral_value(ROUND_FLOOR), best.to_integral_value(ROUND_CEILING)}
+        if whole_machines
+        else {best}
+    )
+    bills = (bill(demand, choice, on_demand_usd_per_hour, term.usd_per_hour) for choice in sorted(choices))
+    return min(bills, key=lambda found: found.total_usd)
+
+
 def _recommend_one(
     hours: Sequence[Decimal], on_demand_usd_per_hour: Decimal, term: Term, whole_machines: bool
 ) -> Recommendation:
-    def cheapest(series: Sequence[Decimal]) -> Bill:
-        best = best_commitment(series, discount(on_demand_usd_per_hour, term.usd_per_hour))
-        choices = (
-            {best.to_integral_value(ROUND_FLOOR), best.to_integral_value(ROUND_CEILING)}
-            if whole_machines
-            else {best}
-        )
-        bills = (
-            bill(series, choice, on_demand_usd_per_hour, term.usd_per_hour) for choice in sorted(choices)
-        )
-        return min(bills, key=lambda found: found.total_usd)
-
-    taken = cheapest(hours)
+    taken = cheapest_bill(hours, on_demand_usd_per_hour, term, whole_machines=whole_machines)
     fallen = [hour * FALLEN for hour in hours]
     then = bill(fallen, taken.committed, on_demand_usd_per_hour, term.usd_per_hour)
+    right = cheapest_bill(fallen, on_demand_usd_per_hour, term, whole_machines=whole_machines)
     return Recommendation(
         term=term,
         machines=taken.committed,
         bill=taken,
         saved_usd=sum(hours, Decimal(0)) * on_demand_usd_per_hour - taken.total_usd,
         saved_usd_if_demand_falls=sum(fallen, Decimal(0)) * on_demand_usd_per_hour - then.total_usd,
-        regret_usd_if_demand_falls=then.total_usd - cheapest(fallen).total_usd,
+        regret_usd_if_demand_falls=then.total_usd - right.total_usd,
         break_even_utilization=break_even_utilization(on_demand_usd_per_hour, term.usd_per_hour),
     )
 
