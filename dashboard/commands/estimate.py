@@ -2,6 +2,7 @@
 
 import json
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import click
@@ -13,20 +14,21 @@ from inferplan.dashboard.command_line.case_options import (
     read_lines,
 )
 from inferplan.dashboard.command_line.printing import print_facts
+from inferplan.dashboard.measurements.at_hand import evidence_at_hand
 from inferplan.datasets import catalog
 from inferplan.datasets.schema import Offer
 from inferplan.planner.case import Case
 from inferplan.planner.deployment import Deployment
 from inferplan.planner.economics import UnitCost, UsdInterval, deployment_usd_per_hour, unit_cost
 from inferplan.planner.interval import Interval
-from inferplan.planner.performance import Estimate, estimate
+from inferplan.planner.performance import Estimate, OwnEvidence, estimate
 
 MILLISECONDS = 1000
 
 
-def answer(case: Case) -> dict[str, Any]:
+def answer(case: Case, own: OwnEvidence | None = None) -> dict[str, Any]:
     """Return the contract's answer to ``estimate`` for one case; costs are null where no price was given."""
-    found, cost, price = _evaluate(case)
+    found, cost, price = _evaluate(case, own)
     return {
         "ttft_ms": found.ttft_s.scaled(MILLISECONDS)._asdict(),
         "tpot_ms": found.tpot_s.scaled(MILLISECONDS)._asdict(),
@@ -43,9 +45,9 @@ def answer(case: Case) -> dict[str, Any]:
     }
 
 
-def _evaluate(case: Case) -> tuple[Estimate, UnitCost | None, str]:
+def _evaluate(case: Case, own: OwnEvidence | None) -> tuple[Estimate, UnitCost | None, str]:
     deployment, workload = case.deployment(), case.workload()
-    found = estimate(deployment, workload)
+    found = estimate(deployment, workload, own)
     usd_per_hour, price = _price(case, deployment)
     return found, unit_cost(found, workload, usd_per_hour) if usd_per_hour else None, price
 
@@ -69,22 +71,24 @@ def _interval(interval: Interval | UsdInterval, unit: str) -> str:
 @click.command()
 @case_options(load=True)
 @click.option("--cases", metavar="FILE|-", help="Answer JSON lines, one case each.")
+@click.option("--ignore-own-measurements", is_flag=True, help="Estimate from published runs alone.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
-def command(cases: str | None, as_json: bool, **given: Any) -> None:
+def command(cases: str | None, ignore_own_measurements: bool, as_json: bool, **given: Any) -> None:
     """Estimate latency, throughput and cost of a deployment under a load.
 
     \b
     inferplan estimate --model meta-llama/Llama-3.3-70B-Instruct --weights-dtype fp8 \\
         --gpu "H200 SXM" --input-tokens 2000 --output-tokens 300 --concurrency 32 --usd-per-gpu-hour 3.5
     """
+    own = None if ignore_own_measurements else evidence_at_hand()
     if cases:
-        answer_cases(read_lines(cases), answer, click.echo)
+        answer_cases(read_lines(cases), partial(answer, own=own), click.echo)
         return
     case = case_from_options(given)
     if as_json:
-        click.echo(json.dumps({"id": case.id, **answer(case)}, allow_nan=False))
+        click.echo(json.dumps({"id": case.id, **answer(case, own)}, allow_nan=False))
         return
-    found, cost, price = _evaluate(case)
+    found, cost, price = _evaluate(case, own)
     facts = [
         ("time to first token", _interval(found.ttft_s.scaled(MILLISECONDS), "ms")),
         ("time per output token", _interval(found.tpot_s.scaled(MILLISECONDS), "ms")),

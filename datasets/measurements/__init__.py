@@ -15,7 +15,9 @@ from inferplan.datasets.measurements.landing import (
     remove,
 )
 from inferplan.datasets.measurements.reading import ResultFile, read_file, tools
+from inferplan.datasets.measurements.recognising import answered
 from inferplan.datasets.measurements.run import CHECKPOINT, Deployed, Load, OwnMeasurement, Run
+from inferplan.datasets.measurements.tools.plain_table import template
 
 __all__ = [
     "CHECKPOINT",
@@ -27,11 +29,13 @@ __all__ = [
     "ResultFile",
     "Run",
     "UnansweredError",
+    "answered",
     "complete",
     "files",
     "land",
     "own_measurements",
     "read_file",
     "remove",
+    "template",
     "tools",
 ]

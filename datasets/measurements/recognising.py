@@ -5,9 +5,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
 from inferplan.datasets import catalog
 from inferplan.datasets.engines import engines
-from inferplan.datasets.errors import InferplanError
+from inferplan.datasets.errors import InferplanError, UnknownNameError
 from inferplan.datasets.measurements.run import LONGEST, Deployed
 
 SPELLINGS: Mapping[str, tuple[str, ...]] = {
@@ -42,6 +44,34 @@ def deployed(said: Mapping[str, Any]) -> Deployed:
         known = (_known(field, text) for text in texts if text)
         found[field] = next((value for value in known if value is not None), None)
     return Deployed.model_validate(found)
+
+
+def answered(given: Mapping[str, object]) -> Deployed:
+    """Return what a person says of the deployment, with names as the catalog writes them.
+
+    Raises
+    ------
+    UnknownNameError
+        For a model, GPU or engine that is not known, with the nearest names.
+    InferplanError
+        For a size that cannot be.
+    """
+    said = {name: value for name, value in given.items() if value is not None}
+    if "model" in said:
+        said["model"] = catalog.model_id(str(said["model"]))
+    if "gpu" in said:
+        said["gpu"] = catalog.gpu(str(said["gpu"])).name
+    if "engine" in said:
+        name = str(said["engine"])
+        said["engine"] = engine_named(name)
+        if said["engine"] is None:
+            raise UnknownNameError("engine", name, engines())
+    try:
+        return Deployed.model_validate(said)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        msg = f"{problem['loc'][0]} is {problem['input']!r:.40}: {problem['msg']}"
+        raise InferplanError(msg) from None
 
 
 def _known(field: str, text: str) -> str | int | None:

@@ -41,6 +41,14 @@ class Compared:
             for name in METRICS
         )  # fmt: skip
 
+    @property
+    def far_off(self) -> str | None:
+        """Which figure is further from its estimate than ``MOST_OFF`` times, in words; ``None`` for none."""
+        for name, ratio in zip(METRICS, self.ratios, strict=True):
+            if not (math.isnan(ratio) or 1 / MOST_OFF <= ratio <= MOST_OFF):
+                return f"{name} is {ratio:.2g} times the estimate"
+        return None
+
 
 def compared(measurements: Sequence[OwnMeasurement]) -> tuple[Compared, ...]:
     """Return each measurement with its estimate.
@@ -84,7 +92,7 @@ def _served(fields: tuple[tuple[str, object], ...]) -> Served:
 
 def own_evidence(measurements: Sequence[OwnMeasurement]) -> OwnEvidence | None:
     """Return what estimates are drawn to, ``None`` without measurements; raises as ``compared`` does."""
-    found = compared(measurements)
+    found = [one for one in compared(measurements) if not all(map(math.isnan, one.ratios))]
     if not found:
         return None
     spreads = [

@@ -1,14 +1,12 @@
 """A table of our own: one run in a row, columns with their units (``template`` is one to fill in)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from inferplan.datasets import catalog
-from inferplan.datasets.engines import engines
 from inferplan.datasets.errors import InferplanError, UnknownNameError
 from inferplan.datasets.measurements.document import Document, Value
-from inferplan.datasets.measurements.recognising import SPELLINGS, deployed, engine_named
+from inferplan.datasets.measurements.recognising import SPELLINGS, answered, deployed
 from inferplan.datasets.measurements.result import Result
 from inferplan.datasets.uploads.reading import UnreadableError
 from inferplan.datasets.uploads.values import number
@@ -26,7 +24,6 @@ LOAD_COLUMNS = {
 }
 """Columns with numbers: the field that they fill and the factor to its unit."""
 DATE_COLUMN = "measured_on"
-MOST_GPUS = 1000
 _NEEDED = frozenset({"input_tokens", "output_tokens"})
 _KNOWN = (*SPELLINGS, *LOAD_COLUMNS, DATE_COLUMN)
 
@@ -81,6 +78,7 @@ def runs(document: Document) -> Iterator[Value]:
             continue
         row = dict(zip(header, cells, strict=False))
         try:
+            answered({column: row.get(column) or None for column in SPELLINGS})
             yield Value(line, {column: _cell(column, cell, document) for column, cell in row.items() if cell})
         except (ValueError, InferplanError) as error:
             reason = str(error).rstrip(".?")
@@ -95,34 +93,13 @@ def _cell(column: str, cell: str, document: Document) -> Any:
         except ValueError:
             msg = f"{column} holds {cell[:40]!r}, allowed is a day such as 2026-11-20"
             raise ValueError(msg) from None
-    if column in _CHECKS:
-        _CHECKS[column](cell)
-    if column not in LOAD_COLUMNS:
+    if column in SPELLINGS:
         return cell
     value, unit = number(cell, decimal_comma=document.delimiter == ";")
     if value is None or unit or value <= 0:
         msg = f"{column} holds {cell[:40]!r}, allowed is a number above 0 without a unit"
         raise ValueError(msg)
     return value
-
-
-def _known_engine(name: str) -> None:
-    if engine_named(name) is None:
-        raise UnknownNameError("engine", name, engines())
-
-
-def _whole(text: str) -> None:
-    if not text.isdigit() or not 0 < int(text) < MOST_GPUS:
-        msg = f"a parallel size is {text[:40]!r}, allowed is a whole number from 1 to {MOST_GPUS - 1}"
-        raise ValueError(msg)
-
-
-_CHECKS: dict[str, Callable[[str], object]] = {
-    "model": catalog.model_id,
-    "gpu": catalog.gpu,
-    "engine": _known_engine,
-    **dict.fromkeys(("tp", "pp", "dp", "ep"), _whole),
-}
 
 
 def read(run: Any) -> Result:

@@ -1,0 +1,1 @@
+"""Own measurements: their part of the page, and what it shares with the command."""
