@@ -1,4 +1,4 @@
-"""The SQL that brings bill and telemetry together: whose line is it, of which machine, for how many GPU-hours.
+"""The SQL that brings bill and telemetry together: of which machine a line is, for how many GPU-hours.
 
 Each statement makes a temporary table of the caller's transaction. A resource of the bill is joined to a
 machine by its id, the last part of its id, or its name; what people linked goes before that.
@@ -18,8 +18,8 @@ CREATE TEMP TABLE spend_machines AS
 SELECT unnest($types::VARCHAR[]) AS instance_type, unnest($gpus::DOUBLE[]) AS gpus
 """
 
-# A newer import of the same account and day replaces an older one: when at least half of the older one's lines
-# are in it again (files that a bill is cut into share none), or when it is in another format.
+# A newer import of the same account and day replaces an older one: when at least half of the older one's
+# lines are in it again (files that a bill is cut into share none), or when it is in another format.
 LINES = """
 CREATE TEMP TABLE spend_lines AS
 WITH chosen AS (
@@ -89,9 +89,9 @@ SELECT row_number() OVER (ORDER BY n.key) AS resource, n.key, n.name, coalesce(n
 FROM named AS n LEFT JOIN linked AS l USING (key)
 LEFT JOIN spend_machines AS m ON m.instance_type = regexp_replace(n.instance_type, '^ml\\.', '')
 """
-# FOCUS ServiceCategory and AWS product families that GPUs are in. Machine types by their maker's naming: AWS
-# accelerators are in families p, g, gr, trn, inf, dl, vt and f (docs.aws.amazon.com/ec2/latest/instancetypes),
-# Azure's in N (learn.microsoft.com/azure/virtual-machines/vm-naming-conventions).
+# FOCUS ServiceCategory and AWS product families that GPUs are in. Machine types by their maker's naming:
+# AWS accelerators are in families p, g, gr, trn, inf, dl, vt and f (docs.aws.amazon.com/ec2/latest/
+# instancetypes), Azure's in N (learn.microsoft.com/azure/virtual-machines/vm-naming-conventions).
 GPU_SERVICES = r"gpu|machine learning|^ml |^compute$|^compute instance|accelerat|^virtual machines"
 MACHINE_TYPES = r"^(ml\.)?[a-z]+\d[a-z0-9-]*\.[a-z0-9-]+$|^standard_"
 GPU_TYPES = r"^(ml\.)?(p\d|g\d|gr\d|trn|inf|dl|vt|f\d)|^standard_n"
@@ -121,8 +121,8 @@ called AS (
     UNION SELECT lower(target) FROM resource_links
 ),
 single AS (SELECT entity FROM whole JOIN called ON alias IN (lower(entity), lower(gpu_uuid)) GROUP BY 1)
-SELECT row_number() OVER (ORDER BY whole.entity) AS gpu, whole.entity, gpu_uuid, host, instance_id, instance_type,
-    gpu_name, rank, single.entity IS NOT NULL AS is_single,
+SELECT row_number() OVER (ORDER BY whole.entity) AS gpu, whole.entity, gpu_uuid, host, instance_id,
+    instance_type, gpu_name, rank, single.entity IS NOT NULL AS is_single,
     lower(CASE WHEN is_single THEN whole.entity
         ELSE coalesce(host, known_host, instance_id, whole.entity) END) AS node,
     CASE WHEN kind = 'gpu' THEN 1.0 ELSE coalesce(
@@ -149,8 +149,8 @@ wanted AS (
 SELECT DISTINCT resource, node FROM wanted JOIN places USING (alias)
 """
 
-# Hours of a machine times its GPUs, or GPU-hours where the bill counts those; lines in another unit (GB, requests)
-# pay for no hours; a line without a unit pays for its whole period.
+# Hours of a machine times its GPUs, or GPU-hours where the bill counts those; lines in another unit (GB,
+# requests) pay for no hours; a line without a unit pays for its whole period.
 CHARGES = """
 CREATE TEMP TABLE spend_charges AS
 WITH sizes AS (
@@ -173,7 +173,7 @@ grouped AS (
     FROM spend_lines AS l LEFT JOIN spend_resources AS r USING (key)
     WHERE l.restated_by IS NULL GROUP BY ALL
 )
-SELECT row_number() OVER () AS charge, 'bill' AS basis, g.* EXCLUDE (machine_hours, gpu_hours, has_unit),
+SELECT row_number() OVER () AS charge, 'bill' AS basis, g.* EXCLUDE (machine_hours, gpu_hours),
     s.seen_gpus IS NOT NULL AS is_joined,
     epoch(end_at - first_at) AS window_s, coalesce(r.known_gpus, s.seen_gpus) AS gpus,
     CASE WHEN kind <> 'usage' OR gpus IS NULL THEN NULL

@@ -1,4 +1,4 @@
-"""What a GPU-hour of a machine really costs: the bill's effective cost over the GPU-hours that it paid for."""
+"""What a GPU-hour of a machine really costs: the bill's effective cost over the GPU-hours it paid for."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
