@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 
+from inferplan.dashboard.state import now
 from inferplan.datasets import catalog
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.schema import Offer
@@ -105,15 +107,26 @@ def offers(warehouse: Warehouse) -> tuple[Offer, ...]:
 
 
 def comparison(
-    warehouse: Warehouse, case: Case, search: Search, pinned: tuple[Offer, ...] = ()
+    warehouse: Warehouse, cases: Sequence[Case], search: Search, pinned: tuple[Offer, ...] = ()
 ) -> Comparison:
-    """Return the ranking of all offers for ``case``; a plan's ``pinned`` prices replace newer ones.
+    """Return the ranking of all offers for ``cases``; a plan's ``pinned`` prices replace newer ones.
 
-    The result is shared: copy a frame before changing it.
+    Ends the script where the visitor stopped it. The result is shared: copy a frame before changing it.
     """
-    pins = tuple(offer.model_dump_json() for offer in pinned)
-    stamp = (str(warehouse.path), _newest_refresh(warehouse))
-    return _comparison(canonical(case), search.model_dump_json(), pins, stamp, _warehouse=warehouse)
+    from inferplan.dashboard.comparing import running  # brings pandas along, which other pages do without
+    from inferplan.planner.compare import Sweep
+
+    today = now().date()
+    pins = [offer.model_dump_json() for offer in pinned]
+    asked = [canonical(case) for case in cases]
+    question = [*asked, search.model_dump_json(), *pins, str(warehouse.path)]
+
+    def begin() -> Sweep:
+        by_id = {offer.offer_id: offer for offer in (*offers(warehouse), *pinned)}
+        return Sweep(cases, tuple(by_id.values()), search, today)
+
+    stamp = f"{_newest_refresh(warehouse)} {today}"
+    return running.result(warehouse, "\n".join([*question, stamp]), begin)
 
 
 def _newest_refresh(warehouse: Warehouse) -> int:
@@ -124,15 +137,3 @@ def _newest_refresh(warehouse: Warehouse) -> int:
 @st.cache_resource(max_entries=4, ttl=KEEP_S, show_spinner=False)
 def _offers(path: str, newest_refresh: int, *, _warehouse: Warehouse) -> tuple[Offer, ...]:
     return current_offers(_warehouse)
-
-
-@st.cache_resource(max_entries=KEEP_COMPARISONS, ttl=KEEP_S, show_spinner="Comparing offers")
-def _comparison(
-    case_json: str, search_json: str, pins: tuple[str, ...], stamp: tuple[str, int], *, _warehouse: Warehouse
-) -> Comparison:
-    from inferplan.planner.compare import Search, compare  # brings pandas along, which other pages do without
-
-    by_id = {offer.offer_id: offer for offer in offers(_warehouse)}
-    by_id |= {offer.offer_id: offer for offer in map(Offer.model_validate_json, pins)}
-    case = Case.model_validate_json(case_json)
-    return compare(_warehouse, [case], tuple(by_id.values()), Search.model_validate_json(search_json))

@@ -3,12 +3,14 @@
 import streamlit as st
 
 from inferplan.dashboard import cached, charts, formats, inputs, model_inputs
+from inferplan.dashboard.comparing import search_inputs
 from inferplan.dashboard.comparing import views as comparison_views
 from inferplan.dashboard.connection import warehouse
 from inferplan.dashboard.economics import hosted_views
 from inferplan.dashboard.rightsizing import evidence_views
 from inferplan.dashboard.state import case, pinned_prices
 from inferplan.datasets.errors import InferplanError
+from inferplan.planner.compare import contest
 
 st.title("Tokens per dollar")
 inputs.show_problem()
@@ -24,8 +26,11 @@ with st.sidebar:
     inputs.precision()
     inputs.workload()
     inputs.latency_target()
+    ranking = search_inputs.ranking_input()
     with st.expander("Which offers"):
-        search = comparison_views.search_inputs(offers)
+        of_offers = search_inputs.offer_inputs(offers)
+    with st.expander("Ways to serve"):
+        of_deployments = search_inputs.deployment_inputs()
     with st.expander("Engine"):
         inputs.engine()
         inputs.context()
@@ -34,7 +39,8 @@ current = case()
 pinned = pinned_prices()
 st.markdown(model_inputs.workload_summary(current))
 try:
-    found = cached.comparison(store, current, search, pinned)
+    search = search_inputs.search_of(ranking, of_offers, of_deployments)
+    found = cached.comparison(store, [current], search, pinned)
 except InferplanError as error:
     st.error(formats.sentence(error), icon=":material/error:")
     st.stop()
@@ -47,12 +53,13 @@ if found.ranked.empty:
         icon=":material/cancel:",
     )
     comparison_views.show_refused(found.refused)
+    comparison_views.show_tried(found)
     st.stop()
 
 target = current.slo
-frame = comparison_views.readable(found.ranked, target != type(target)())
+frame = comparison_views.readable(comparison_views.in_play(found.ranked), target != type(target)())
 best = frame.iloc[0]
-praise = comparison_views.praise(search)
+praise = search_inputs.praise(search)
 interval = formats.usd_range(best["usd_per_mtok_output_low"], best["usd_per_mtok_output_high"])
 st.success(
     f"**{praise}: {formats.usd(best['usd_per_mtok_output'])} per million output tokens** ({interval}) "
@@ -71,8 +78,16 @@ with st.container(horizontal=True, gap="medium"):
     for label, name in (("First token", "ttft"), ("Each token", "tpot")):
         ends = [formats.duration(best[f"{name}_{end}_s"]) for end in ("low", "high")]
         st.metric(label, formats.duration(best[f"{name}_s"]), help=f"80 % interval {ends[0]} to {ends[1]}")
-    st.metric("All replicas, per hour", formats.usd(best["usd_per_hour"]))
+    st.metric(
+        "All replicas, per hour",
+        formats.usd(best["usd_per_hour"]),
+        help=f"{formats.usd(best['usd_per_month'])} for a month of 730 hours".replace("$", "\\$"),
+    )
 evidence_views.show_evidence(evidence_views.of_row(current, best))
+
+st.subheader("Why this one")
+comparison_views.show_why(contest(found.ranked, search.rank_by), search.rank_by)
+comparison_views.show_set_aside(found)
 
 st.subheader("Cost against speed")
 points = found.points.assign(
@@ -88,8 +103,8 @@ st.altair_chart(
     f"{formats.usd(best['usd_per_mtok_output'])} per million on {best['gpu']}",
 )
 st.caption(
-    "Each mark is one load on the cheapest offer of its kind. Large marks are the best there is: nothing is "
-    "both faster for each user and cheaper. Lower right is better."
+    "Each mark is one load on the cheapest offer of its kind: those that no other on the same GPU beats in "
+    "both speed and cost. Large marks are the best there is on any GPU. Lower right is better."
 )
 
 st.subheader("Offers, the best first")
@@ -101,4 +116,5 @@ st.caption(
     + (f"{formats.plural(len(pinned), 'price')} pinned by the plan." if pinned else "")
 )
 comparison_views.show_refused(found.refused)
+comparison_views.show_tried(found)
 hosted_views.show_hosted(current, best)

@@ -1,30 +1,24 @@
-"""Parts of the page Tokens per dollar: what to search, the ranked offers, the refused ones."""
+"""Parts of the page Tokens per dollar: the ranked offers, why the first is first, what was refused."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from inferplan.dashboard import formats
+from inferplan.dashboard.comparing import words
+from inferplan.dashboard.comparing.search_inputs import KEY, STALE_KEY
 from inferplan.dashboard.downloads import download_menu
+from inferplan.dashboard.inputs import ENGINE_TITLES
 from inferplan.dashboard.prices.tables import option_title
 from inferplan.dashboard.reports import Column, Report, table_of_frame
-from inferplan.dashboard.state import PREFIX, case, change, now
-from inferplan.datasets.schema import Offer
+from inferplan.dashboard.state import case, change, now
 from inferplan.planner.case import Case
-from inferplan.planner.compare import RankBy, Search
+from inferplan.planner.compare import Comparison, Contest, RankBy
 
-KEY = f"{PREFIX}compare."
-RANKINGS: Mapping[RankBy, str] = {
-    "usd_per_request": "cost of a request",
-    "usd_per_mtok_output": "cost of output tokens",
-    "ttft_s": "time to first token",
-    "tpot_s": "time per token",
-    "e2e_s": "time of a whole request",
-}
 USD_PER_MTOK = "USD per million tokens"
 COLUMNS: Mapping[str, Column] = {
     "gpu": Column("GPU"),
@@ -35,6 +29,7 @@ COLUMNS: Mapping[str, Column] = {
     "provider": Column("Provider"),
     "price_date": Column("Price seen on"),
     "source": Column("Price source"),
+    "stale": Column("Old price"),
     "instance_type": Column("Instance"),
     "region": Column("Region"),
     "option": Column("Purchase option"),
@@ -44,51 +39,41 @@ COLUMNS: Mapping[str, Column] = {
     "tokens_per_usd": Column("Tokens", "per USD"),
     "usd_per_hour": Column("All replicas", "USD per hour"),
     "interactivity_tokens_per_s": Column("Speed per user", "tokens/s"),
+    "kwh_per_mtok": Column("Energy", "kWh per million tokens"),
     "concurrency": Column("In flight per replica"),
+    "engine_title": Column("Engine"),
+    "weights_dtype": Column("Weights"),
+    "kv_dtype": Column("KV cache"),
+    "split": Column("Split"),
     "certainty": Column("Latency target"),
     "covers": Column("Price covers"),
 }
+AS_SHIPPED = "as shipped"
+MOST_TRIED = 2_000
+TRIED_COLUMNS: Mapping[str, Any] = {
+    "gpu": "GPU",
+    "gpus": "GPUs",
+    "engine": "Engine",
+    "weights_dtype": "Weights",
+    "kv_dtype": "KV cache",
+    "tp": "TP",
+    "pp": "PP",
+    "ep": "EP",
+    "loads": "Loads tried",
+    "kept": "That serve it",
+    "outcome": "Outcome",
+    "reason": st.column_config.TextColumn("Reason", width="large"),
+}
 # a GPU is read whole, and a price's date and source stand beside it, on a screen of usual width
 WIDTHS_PX = {"gpu": 170, "provider": 100, "source": 140}
-HELP = {"size": "Replicas × GPUs of each", "certainty": "Surely: the slow end of the interval keeps it too"}
-
-
-def search_inputs(offers: tuple[Offer, ...]) -> Search:
-    """Ask which offers to compare and by what to rank them."""
-    options = sorted({offer.purchase_option for offer in offers})
-    gpus = _several("GPUs", "gpus", sorted({offer.gpu for offer in offers}))
-    providers = _several("Providers", "providers", sorted({offer.provider for offer in offers}))
-    regions = _several("Regions", "regions", sorted({offer.region for offer in offers}))
-    bought = st.multiselect(
-        "Purchase options",
-        options,
-        default=[option for option in options if option == "on_demand"],
-        format_func=option_title,
-        placeholder="every one",
-        key=f"{KEY}options",
-        persist_state="session",
-        help="A spot price and a three-year commitment are not the same thing: compare like with like.",
-    )
-    ranked = st.selectbox(
-        "Rank by", list(RANKINGS), format_func=RANKINGS.__getitem__, key=f"{KEY}rank", persist_state="session"
-    )
-    return Search(
-        gpus=gpus,
-        providers=providers,
-        regions=regions,
-        purchase_options=tuple(bought),
-        rank_by=ranked or "usd_per_request",
-    )
-
-
-def praise(search: Search) -> str:
-    """Return what the first row of the ranking is."""
-    return "Cheapest" if search.rank_by.startswith("usd") else f"Best by {RANKINGS[search.rank_by]}"
-
-
-def _several(label: str, name: str, options: list[str]) -> tuple[str, ...]:
-    found = st.multiselect(label, options, placeholder="every one", key=KEY + name, persist_state="session")
-    return tuple(found)
+HELP = {
+    "size": "Replicas × GPUs of each",
+    "certainty": "Surely: the slow end of the interval keeps it too",
+    "stale": "Older than prices of its kind usually hold: spot a day, marketplaces a week, on demand three "
+    "months, commitments half a year",
+    "split": "Tensor × pipeline parallel, and expert parallel where it is not 1",
+    "kwh_per_mtok": "At most: the GPUs' rated power all the time, cooling included, without CPU and fans",
+}
 
 
 def readable(ranked: pd.DataFrame, has_target: bool) -> pd.DataFrame:
@@ -101,6 +86,11 @@ def readable(ranked: pd.DataFrame, has_target: bool) -> pd.DataFrame:
     kept = {True: "kept, surely", False: "kept, as expected"}
     frame["certainty"] = frame["keeps_slo_surely"].map(kept) if has_target else "none set"
     frame["price_date"] = pd.to_datetime(frame["observed_on"]).dt.date
+    frame["engine_title"] = frame["engine"].map(ENGINE_TITLES)
+    frame["split"] = frame["tp"].astype(str) + " × " + frame["pp"].astype(str)
+    frame["split"] = frame["split"].where(
+        frame["ep"] == 1, frame["split"] + ", EP " + frame["ep"].astype(str)
+    )
     frame["covers"] = frame["price_covers"].str.replace("_", " ")
     return frame
 
@@ -140,7 +130,12 @@ def show_ranking(frame: pd.DataFrame, current: Case) -> None:
             on_click=change,
             kwargs={
                 "gpu": picked["gpu"],
+                "engine": picked["engine"],
+                "weights_dtype": None if picked["weights_dtype"] == AS_SHIPPED else picked["weights_dtype"],
+                "kv_dtype": picked["kv_dtype"],
                 "tp": int(picked["tp"]),
+                "pp": int(picked["pp"]),
+                "ep": int(picked["ep"]),
                 "dp": int(picked["replicas"]),
                 "offer": picked["offer_id"],
                 "usd_per_gpu_hour": None,
@@ -158,6 +153,8 @@ def _shown(name: str, column: Column) -> Any:
         return st.column_config.NumberColumn(label, format=formats.COLUMN_USD_FINE, help=column.header)
     if column.unit.startswith("USD"):
         return st.column_config.NumberColumn(column.header, format=formats.COLUMN_USD)
+    if name == "kwh_per_mtok":
+        return st.column_config.NumberColumn("kWh/Mtok", format="%.3f", help=HELP[name])
     if column.unit == "ms":
         return st.column_config.NumberColumn(column.header, format=formats.COLUMN_MS)
     if column.unit:
@@ -168,6 +165,60 @@ def _shown(name: str, column: Column) -> Any:
 def _facts(current: Case) -> tuple[tuple[str, str], ...]:
     inputs = current.model_dump(mode="json", exclude_none=True, exclude={"config", "id", "gpu", "tp", "dp"})
     return tuple((name, str(value)) for name, value in inputs.items())
+
+
+def show_why(contests: Sequence[Contest], rank_by: RankBy) -> None:
+    """Say how far the winner is ahead, and what would change the order."""
+    if contests:
+        st.markdown("\n".join(f"- {formats.plain(said)}" for said in words.why(contests, rank_by)))
+
+
+def in_play(ranked: pd.DataFrame) -> pd.DataFrame:
+    """Return the ranked offers without those set aside for their price's age, unless these are all."""
+    fresh = ranked[~ranked["set_aside"]]
+    return ranked if fresh.empty else fresh
+
+
+def show_set_aside(found: Comparison) -> None:
+    """Say how many offers are left out because their prices are old, and let them in."""
+    stale = int(found.ranked["stale"].sum())
+    if not stale:
+        return
+    if found.ranked["set_aside"].all():
+        st.warning(
+            "Every price here is older than such prices usually hold. Refresh them on the page Prices.",
+            icon=":material/history:",
+        )
+        return
+    st.toggle(
+        f"Include {formats.plural(stale, 'offer')} whose price is older than prices of its kind usually hold",
+        key=STALE_KEY,
+        persist_state="session",
+        help=HELP["stale"],
+    )
+
+
+def show_tried(found: Comparison) -> None:
+    """Show what became of every configuration and, by outcome, of every deployment."""
+    total = formats.count(int(found.outcomes["configurations"].sum()))
+    with st.expander(
+        f"{total} configurations were tried: what became of them", icon=":material/account_tree:"
+    ):
+        st.caption(f"{formats.plain(words.counted(found))}. A configuration is a deployment under one load.")
+        outcomes = list(found.tried["outcome"].unique())
+        chosen = st.pills("Show deployments that", outcomes, key=f"{KEY}outcome")
+        tried = found.tried if chosen is None else found.tried[found.tried["outcome"] == chosen]
+        st.dataframe(
+            tried.head(MOST_TRIED),
+            column_order=list(TRIED_COLUMNS),
+            column_config=TRIED_COLUMNS,
+            hide_index=True,
+            placeholder="",
+            height=320,
+            alt="Deployments that were tried, with what became of them",
+        )
+        if len(tried) > MOST_TRIED:
+            st.caption(f"The first {formats.count(MOST_TRIED)} of {formats.count(len(tried))} deployments.")
 
 
 def show_refused(refused: pd.DataFrame) -> None:

@@ -1,6 +1,6 @@
 """What a comparison says in sentences, for the page and the command line alike."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
@@ -8,7 +8,7 @@ from inferplan.dashboard import formats
 from inferplan.planner.compare import Comparison, Contest, RankBy
 
 
-def why(contests: tuple[Contest, ...], rank_by: RankBy) -> Iterator[str]:
+def why(contests: Sequence[Contest], rank_by: RankBy) -> Iterator[str]:
     """Yield a sentence or two for each contest of the winner: how far the other is, what would change it."""
     for one in contests:
         other = one.other
@@ -50,8 +50,10 @@ def counted(found: Comparison) -> str:
     names = {"does not fit": "do not fit", "serves it": "serve it", "cannot be run": "cannot be run"}
     return formats.listing(
         [
-            f"{formats.count(row.configurations)} {_plural(names, str(row.outcome))}"
-            for row in found.outcomes.itertuples()
+            f"{formats.count(int(count))} {_plural(names, str(outcome))}"
+            for outcome, count in zip(
+                found.outcomes["outcome"], found.outcomes["configurations"], strict=True
+            )
         ]
     )
 
