@@ -1,15 +1,18 @@
 """The SQL behind ``usage`` for samples that came as a histogram."""
 
+from string import Template
+
 # The value at a rank lies between the smallest and the largest value of the bucket that holds the rank. The
 # largest is taken, so that a need is never understated; it is exact where a bucket holds one value. Ranks
 # count samples, or seconds where samples stand for different times.
-BINNED = """
+_QUERY = Template("""
 WITH wanted AS MATERIALIZED (
     SELECT c.series_id, c.g, c.step_s FROM chosen AS c JOIN facts AS f USING (g) WHERE f.binned
 ),
 bins AS (
-    SELECT w.g, h.bucket, sum(h.samples) AS samples, sum(h.seconds) AS seconds, min(h.low) AS low,
-        max(h.high) AS high, bool_and(h.seconds = h.samples * w.step_s) AS regular
+    SELECT w.g, h.bucket, CAST(sum(h.samples) AS DOUBLE) AS samples,
+        CAST(sum(h.seconds) AS DOUBLE) AS seconds, min(h.low) AS low, max(h.high) AS high,
+        bool_and(h.seconds = h.samples * w.step_s) AS regular
     FROM usage_histograms AS h JOIN wanted AS w USING (series_id) GROUP BY w.g, h.bucket
 ),
 weighed AS (
@@ -21,16 +24,7 @@ counted AS (
         sum(weight) OVER (PARTITION BY g) AS weights
     FROM weighed
 ),
-shares AS (SELECT unnest([0.5, 0.9, 0.95, 0.99, 0.999]) AS share),
-ranked AS (
-    SELECT g, share, any_value(share * (weights - 1)) AS rank,
-        min(high) FILTER (until > floor(share * (weights - 1))) AS below,
-        min(high) FILTER (until > ceil(share * (weights - 1))) AS above
-    FROM counted CROSS JOIN shares GROUP BY g, share
-),
-quantiles AS (
-    SELECT g, list(below + (above - below) * (rank - floor(rank)) ORDER BY share) AS q FROM ranked GROUP BY g
-),
+quantiles AS (SELECT g, [$quantiles] AS q FROM counted GROUP BY g),
 whole AS (
     SELECT g, CAST(sum(samples) AS BIGINT) AS n, sum(weight * (low + high) / 2) / sum(weight) AS mean,
         max(high) AS max
@@ -38,4 +32,14 @@ whole AS (
 )
 SELECT facts.*, whole.n, whole.mean, quantiles.q, whole.max
 FROM facts JOIN whole USING (g) JOIN quantiles USING (g)
-"""
+""")
+# The values at the ranks below and above, and the way between them, as quantile_cont goes it.
+_QUANTILE = Template("""
+    min(high) FILTER (until > floor($share * (weights - 1)))
+    + (min(high) FILTER (until > ceil($share * (weights - 1)))
+        - min(high) FILTER (until > floor($share * (weights - 1))))
+    * any_value($share * (weights - 1) - floor($share * (weights - 1)))
+""")
+BINNED = _QUERY.substitute(
+    quantiles=", ".join(_QUANTILE.substitute(share=share) for share in (0.5, 0.9, 0.95, 0.99, 0.999))
+)

@@ -12,8 +12,8 @@ from inferplan.datasets.fleets.sample_table import LABELS, Measured, SampleTable
 from inferplan.datasets.uploads.metrics import METRICS
 from inferplan.datasets.uploads.reading import MISSING_FROM, RATIO_SLACK
 
-BUCKETS_PER_UNIT = {"ratio": 100.0, "bytes": 2.0**-28}
-"""Whole per cents, and 256 MiB; one bucket per unit for the rest, each around its whole number."""
+BUCKETS_PER_UNIT = {"ratio": 100.0, "bytes": 2.0**-28, "W": 0.1}
+"""Whole per cents, 256 MiB, 10 W; one bucket per unit for the rest, each around its whole number."""
 COLUMNS = (
     *LABELS,
     "metric",

@@ -188,7 +188,8 @@ def list_imports(warehouse: "Warehouse") -> tuple[Import, ...]:
 
 _DELETES = (
     "DELETE FROM usage_samples WHERE series_id IN (SELECT series_id FROM usage_series WHERE import_id = ?)",
-    "DELETE FROM usage_histograms WHERE series_id IN (SELECT series_id FROM usage_series WHERE import_id = ?)",
+    "DELETE FROM usage_histograms "
+    "WHERE series_id IN (SELECT series_id FROM usage_series WHERE import_id = ?)",
     "DELETE FROM usage_series WHERE import_id = ?",
     "DELETE FROM bill_lines WHERE import_id = ?",
     "DELETE FROM cost_allocations WHERE import_id = ?",

@@ -76,7 +76,7 @@ class Table:
         self._rejects_told = upload.is_parquet or _is_json(upload)
 
     def select(self, expressions: str, vectors: int = _VECTORS, tail: str = "") -> Iterator[pd.DataFrame]:
-        """Yield pieces of ``SELECT expressions`` over the table, in the file's order, with a ``WHERE`` as tail."""
+        """Yield pieces of ``SELECT expressions`` over the table; ``tail`` may filter and group."""
         with self._scratch.transaction() as cursor:
             try:
                 cursor.execute("SET TimeZone = 'UTC'")
