@@ -47,20 +47,3 @@ def useful_spot_usd_per_hour(
         )
         raise InferplanError(msg)
     return spot_usd_per_hour / (1 - wasted)
-
-
-def mixed_usd_per_hour(
-    steady_usd_per_hour: Decimal, spot_usd_per_hour: Decimal, wanted_share: Decimal, most_share: Decimal
-) -> Decimal:
-    """Return the average price with spot for ``wanted_share`` of the hours, but never above ``most_share``.
-
-    Spot that costs more than the steady machines is not used at all.
-
-    >>> mixed_usd_per_hour(Decimal(10), Decimal(4), Decimal("0.8"), Decimal("0.5"))
-    Decimal('7.0')
-    """
-    if not (0 <= wanted_share <= 1 and 0 <= most_share <= 1):
-        msg = f"shares lie between 0 and 1 (found {wanted_share} and {most_share})"
-        raise InferplanError(msg)
-    share = Decimal(0) if spot_usd_per_hour >= steady_usd_per_hour else min(wanted_share, most_share)
-    return share * spot_usd_per_hour + (1 - share) * steady_usd_per_hour

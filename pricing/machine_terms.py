@@ -4,11 +4,12 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.schema import Offer
 from inferplan.pricing.commitments import Term
-from inferplan.pricing.conditions import NegotiatedTerms, mixed_usd_per_hour, useful_spot_usd_per_hour
+from inferplan.pricing.conditions import NegotiatedTerms, useful_spot_usd_per_hour
 
 MONTHS_PER_YEAR = 12
 _LENGTH = re.compile(r"_(\d+)(y|mo)$")
@@ -80,10 +81,23 @@ def terms(sold: MachineTerms, negotiated: NegotiatedTerms) -> tuple[Term, ...]:
     )
 
 
-def flexible_usd_per_hour(sold: MachineTerms, negotiated: NegotiatedTerms, use: SpotUse) -> Decimal:
-    """Return what an hour without a commitment costs: on demand, with spot up to its cap where it is cheaper.
+class FlexibleHour(NamedTuple):
+    """What an hour without a commitment costs, and how it is bought."""
 
-    Spot's price includes the hours that its interruptions waste.
+    on_demand_usd: Decimal
+    spot_usd: Decimal | None
+    """Of a useful hour: what its interruptions waste is in it."""
+    spot_share: Decimal
+    """Of these hours, 0-1; 0 where spot is not cheaper."""
+
+    @property
+    def usd(self) -> Decimal:
+        """Both, each by its share."""
+        return self.on_demand_usd + self.spot_share * ((self.spot_usd or Decimal(0)) - self.on_demand_usd)
+
+
+def flexible_hour(sold: MachineTerms, negotiated: NegotiatedTerms, use: SpotUse) -> FlexibleHour:
+    """Return what an hour without a commitment costs: on demand, with spot up to its cap where it is cheaper.
 
     Raises
     ------
@@ -93,12 +107,15 @@ def flexible_usd_per_hour(sold: MachineTerms, negotiated: NegotiatedTerms, use: 
     if sold.on_demand.usd_per_hour is None:
         msg = f"{sold.on_demand.offer_id} has no public price: {sold.on_demand.no_price_reason}"
         raise InferplanError(msg)
+    if not 0 <= use.most_share <= 1:
+        msg = f"the share of spot lies between 0 and 1 (found {use.most_share})"
+        raise InferplanError(msg)
     on_demand = negotiated.applied_to(sold.on_demand.usd_per_hour)
     if sold.spot is None or sold.spot.usd_per_hour is None or not use.most_share:
-        return on_demand
+        return FlexibleHour(on_demand, None, Decimal(0))
     spot = useful_spot_usd_per_hour(
         negotiated.applied_to(sold.spot.usd_per_hour),
         use.interruptions_per_hour,
         use.lost_hours_per_interruption,
     )
-    return mixed_usd_per_hour(on_demand, spot, Decimal(1), use.most_share)
+    return FlexibleHour(on_demand, spot, use.most_share if spot < on_demand else Decimal(0))

@@ -15,7 +15,7 @@ from inferplan.pricing.commitments import (
     break_even_utilization,
     recommend,
 )
-from inferplan.pricing.conditions import NegotiatedTerms, mixed_usd_per_hour, useful_spot_usd_per_hour
+from inferplan.pricing.conditions import NegotiatedTerms, useful_spot_usd_per_hour
 
 LIST = Decimal("55.04")  # p5.48xlarge, us-east-1, on demand
 THREE_YEARS = Decimal("23.7773")  # standard RI, no upfront, three years
@@ -127,4 +127,3 @@ def test_conditions_of_a_contract() -> None:
     assert round(dearer, 4) == Decimal("24.5106")
     with pytest.raises(InferplanError, match="nothing useful is left"):
         useful_spot_usd_per_hour(Decimal(24), Decimal(1), Decimal(1))
-    assert mixed_usd_per_hour(Decimal(10), Decimal(12), Decimal(1), Decimal(1)) == 10

@@ -20,7 +20,7 @@ from inferplan.planner.performance import estimate
 from inferplan.planner.planned import cheapest_machine, planned
 from inferplan.planner.usage_demand import served_demands
 from inferplan.pricing.conditions import NegotiatedTerms
-from inferplan.pricing.machine_terms import SpotUse, flexible_usd_per_hour, machine_terms
+from inferplan.pricing.machine_terms import SpotUse, flexible_hour, machine_terms
 
 P5 = "aws/p5.48xlarge/us-east-1/on_demand/H100 SXM"
 
@@ -143,11 +143,21 @@ def test_spot_serves_only_up_to_its_cap_and_pays_for_its_interruptions() -> None
     on_demand, spot = Decimal("55.04"), sold.spot.usd_per_hour
     half = SpotUse(Decimal("0.5"), Decimal("0.1"), Decimal(2))
     by_hand = (on_demand + spot / Decimal("0.8")) / 2
-    assert flexible_usd_per_hour(sold, NegotiatedTerms(), half) == by_hand
+    assert flexible_hour(sold, NegotiatedTerms(), half).usd == by_hand
+    wasted = SpotUse(Decimal(1), Decimal("0.9"), Decimal(1))  # ten times spot's price is more than on demand
+    assert flexible_hour(sold, NegotiatedTerms(), wasted).usd == on_demand
+    with pytest.raises(InferplanError, match="share of spot"):
+        flexible_hour(sold, NegotiatedTerms(), SpotUse(Decimal(2)))
     lost = SpotUse(Decimal("0.5"), Decimal("0.5"), Decimal(2))
     with pytest.raises(InferplanError, match="nothing useful"):
-        flexible_usd_per_hour(sold, NegotiatedTerms(), lost)
+        flexible_hour(sold, NegotiatedTerms(), lost)
     steady = Demand((Decimal(4),) * 100, "four machines")
+    found = choose(Demand((Decimal(4),) * 70 + (Decimal(9),) * 30, "a peak"), Decimal(1), sold, spot=half)
+    parts = found.parts()
+    assert [part.offer.purchase_option for part in parts] == ["reserved_3y", "spot", "on_demand"]
+    assert [part.machines for part in parts] == [4, Decimal("0.75"), Decimal("0.75")]
+    assert sum(part.usd_per_month for part in parts) == found.per_month(found.mix.bill.total_usd)
+    assert sum(part.share_of_demand for part in parts) == 1
     [plain] = choose(steady, 1, sold).recommended
     assert plain.machines == 4
     assert choose(steady, 1, sold).per_month(plain.bill.total_usd) == pytest.approx(

@@ -81,6 +81,13 @@ def test_a_commitment_for_office_hours(monkeypatch: pytest.MonkeyPatch, tmp_path
     by_hand = (Decimal(24 * 2) * Decimal("23.7773") + Decimal(10 * 8) * Decimal("55.04")) * 730 / 24
     assert Decimal(term["usd_per_month"]) == pytest.approx(by_hand, rel=Decimal("1e-5"))
     assert answer["on_demand"].startswith("55.04 USD per hour, seen 2026")
+    # Alone it is the mix: after a fall of 30 % two machines are still wanted in 41.7 % of the hours.
+    assert [(part["bought"], part["machines"]) for part in answer["mix"]] == [
+        ("reserved_3y", "2"),
+        ("on_demand", "3.33"),
+    ]
+    parts = sum(Decimal(part["usd_per_month"]) for part in answer["mix"])
+    assert parts == Decimal(answer["mix_usd_per_month"]) == Decimal(term["usd_per_month"])
 
 
 @pytest.mark.parametrize(

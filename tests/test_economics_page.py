@@ -88,12 +88,16 @@ def test_own_numbers_are_the_demand() -> None:
 def test_commitments_name_the_term_and_what_a_fall_of_demand_does() -> None:
     app = opened("Commitments")
     assert "If demand falls by 30 %" in said(app)
-    frame = app.dataframe[0].value
+    mix = app.dataframe[0].value
+    assert list(mix["part"]) == ["Reserved, 6 months", "On demand"]
+    assert mix["share"].sum() == pytest.approx(100)
+    frame = app.dataframe[1].value
     assert set(frame["term"]) == {"Reserved, 6 months"}  # the only one known of this GPU
+    assert mix["usd_per_month"].sum() == pytest.approx(frame["total"].iloc[0], abs=0.005)
     assert (frame["regret"] >= 0).all()
     before = frame.set_index("term")["total"]
     app.number_input(key=f"{KEY}discount").set_value(10.0).run()
-    after = shown(app).dataframe[0].value.set_index("term")["total"]
+    after = shown(app).dataframe[1].value.set_index("term")["total"]
     assert (after / before).round(4).eq(0.9).all()
 
 

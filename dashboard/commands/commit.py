@@ -2,6 +2,7 @@
 
 import json
 from decimal import Decimal
+from typing import Any
 
 import click
 
@@ -10,7 +11,7 @@ from inferplan.dashboard.command_line.printing import print_facts, print_table
 from inferplan.dashboard.commands.economics import AMOUNT, contract_options
 from inferplan.datasets.errors import InferplanError, UnknownNameError
 from inferplan.datasets.warehouse import Warehouse
-from inferplan.planner.commitment_choice import CommitmentChoice, choose
+from inferplan.planner.commitment_choice import EVEN_CHANCE, CommitmentChoice, choose
 from inferplan.planner.demand import read_demand
 from inferplan.pricing.conditions import NegotiatedTerms
 from inferplan.pricing.machine_terms import MachineTerms, SpotUse, machine_terms
@@ -26,6 +27,8 @@ from inferplan.pricing.offers import current_offers
 @click.option("--spot-share", type=AMOUNT, default=Decimal(0), help="Of the other hours, at most (0-1).")
 @click.option("--interruptions-per-hour", type=AMOUNT, default=Decimal(0), help="Of a spot machine.")
 @click.option("--lost-hours", type=AMOUNT, default=Decimal(0), help="Of useful work, by each interruption.")
+@click.option("--chance-of-fall", type=AMOUNT, default=EVEN_CHANCE, show_default=True,
+              help="That demand falls by 30 % after a year (0-1).")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 def command(
     machine: str,
@@ -36,9 +39,10 @@ def command(
     spot_share: Decimal,
     interruptions_per_hour: Decimal,
     lost_hours: Decimal,
+    chance_of_fall: Decimal,
     as_json: bool,
 ) -> None:
-    """Recommend a commitment from hourly demand: the cheapest term and number, and its regret.
+    """Recommend commitments from hourly demand: a mix of terms, each term alone, and their regret.
 
     \b
     inferplan commit --machine "aws/p5.48xlarge/us-east-1/on_demand/H100 SXM" --demand machines.csv
@@ -50,6 +54,7 @@ def command(
         _machine(machine),
         NegotiatedTerms(discount_percent, support_percent),
         SpotUse(spot_share, interruptions_per_hour, lost_hours),
+        chance_of_fall,
     )
     rows = _rows(found)
     facts = {
@@ -59,11 +64,15 @@ def command(
         "without_commitment_usd_per_month": str(found.per_month(found.uncommitted.total_usd)),
         "demand": wanted.basis,
     }
+    mix = _mix(found)
     if as_json:
-        click.echo(json.dumps({**facts, "terms": rows}))
+        click.echo(json.dumps({**facts, **mix, "terms": rows}))
         return
-    print_facts([(name.replace("_", " "), text) for name, text in facts.items()])
-    click.echo()
+    parts = mix.pop("mix")
+    print_facts([(name.replace("_", " "), text) for name, text in {**facts, **mix}.items()])
+    click.echo("\nThe mix that is expected to cost least:")
+    print_table(parts)
+    click.echo("\nEach term alone:")
     if rows:
         print_table(rows)
     else:
@@ -81,24 +90,49 @@ def _machine(offer_id: str) -> MachineTerms:
     return sold[offer_id]
 
 
+def _mix(found: CommitmentChoice) -> dict[str, Any]:
+    money = {
+        "mix_usd_per_month": found.mix.bill.total_usd,
+        "mix_saved_usd_per_month": found.mix.saved_usd,
+        "mix_saved_if_demand_falls_30_percent": found.mix.saved_usd_if_demand_falls,
+        "mix_regret_then": found.mix.regret_usd_if_demand_falls,
+        "mix_regret_a_year_later": found.mix.regret_usd_a_year_later,
+    }
+    return {name: str(found.per_month(usd)) for name, usd in money.items()} | {
+        "mix": [
+            {
+                "bought": part.offer.purchase_option,
+                "machines": f"{part.machines.normalize():f}"
+                if part.machines % 1 == 0
+                else f"{part.machines:.2f}",
+                "usd_per_month": str(part.usd_per_month),
+                "share_of_demand": _share(part.share_of_demand),
+                "usd_per_hour": f"{part.usd_per_hour:.4f}",
+                "price_seen_on": str(part.offer.observed_on),
+                "price_source": part.offer.source,
+            }
+            for part in found.parts()
+        ]
+    }
+
+
+def _share(part: Decimal | None) -> str | None:
+    return None if part is None else f"{part:.3f}"
+
+
 def _rows(found: CommitmentChoice) -> list[dict[str, str | None]]:
-    offers = {offer.purchase_option: offer for offer in found.sold.committed}
-
-    def share(part: Decimal | None) -> str | None:
-        return None if part is None else f"{part:.3f}"
-
     return [
         {
             "term": best.term.name,
             "machines": f"{best.machines:f}",
             "usd_per_month": str(found.per_month(best.bill.total_usd)),
             "saved_usd_per_month": str(found.per_month(best.saved_usd)),
-            "coverage": share(best.bill.coverage),
-            "utilization": share(best.bill.utilization),
+            "coverage": _share(best.bill.coverage),
+            "utilization": _share(best.bill.utilization),
             "saved_if_demand_falls_30_percent": str(found.per_month(best.saved_usd_if_demand_falls)),
             "regret_then": str(found.per_month(best.regret_usd_if_demand_falls)),
-            "price_seen_on": str(offers[best.term.name].observed_on),
-            "price_source": offers[best.term.name].source,
+            "price_seen_on": str(found.offer(best.term.name).observed_on),
+            "price_source": found.offer(best.term.name).source,
         }
         for best in found.recommended
     ]

@@ -81,15 +81,15 @@ def cost_by_load(rows: Sequence[Mapping[str, Any]], ways: Sequence[str]) -> alt.
     return chart
 
 
-def hours_by_demand(rows: Sequence[Mapping[str, Any]], committed: float, unit: str) -> alt.LayerChart:
-    """Return hours from the busiest to the quietest, with a line at what is served by the base.
+def hours_by_demand(rows: Sequence[Mapping[str, Any]], bases: Sequence[float], unit: str) -> alt.LayerChart:
+    """Return hours from the busiest to the quietest, with a line at the top of each base.
 
     Parameters
     ----------
     rows
         With ``share`` (of the hours, 0-1) and ``wanted``.
-    committed
-        Height of the line.
+    bases
+        Heights of the lines.
     unit
         What is counted.
     """
@@ -111,7 +111,7 @@ def hours_by_demand(rows: Sequence[Mapping[str, Any]], committed: float, unit: s
         )
     )
     line = (
-        alt.Chart(alt.InlineData(values=[{"base": committed}]))
+        alt.Chart(alt.InlineData(values=[{"base": base} for base in bases]))
         .mark_rule(strokeWidth=2.5, strokeDash=[6, 3], color="gray")
         .encode(y="base:Q")
     )

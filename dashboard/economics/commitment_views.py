@@ -9,9 +9,8 @@ import streamlit as st
 
 from inferplan.dashboard import formats
 from inferplan.dashboard.downloads import download_menu
-from inferplan.dashboard.economics import charts as economics_charts
-from inferplan.dashboard.economics.inputs import KEY, spot_inputs
-from inferplan.dashboard.economics.self_host_views import duration_rows
+from inferplan.dashboard.economics.commitment_mix_views import PART_COLUMNS, mix_frame, show_mix
+from inferplan.dashboard.economics.inputs import KEY, chance_input, spot_inputs
 from inferplan.dashboard.economics.tables import USD_PER_MONTH, column_config
 from inferplan.dashboard.prices.tables import option_title
 from inferplan.dashboard.reports import Column, Report, table_of_frame
@@ -23,7 +22,7 @@ from inferplan.planner.demand import Demand
 from inferplan.planner.planned import Planned
 from inferplan.pricing.commitments import Recommendation
 from inferplan.pricing.conditions import NegotiatedTerms
-from inferplan.pricing.machine_terms import MachineTerms, machine_terms
+from inferplan.pricing.machine_terms import MachineTerms, SpotUse, machine_terms
 
 COLUMNS = {
     "term": Column("Term"),
@@ -56,28 +55,19 @@ def show_commitments(
     sold = _choose_machine(plan, offers)
     if sold is None:
         return
-    spot = spot_inputs() if sold.spot is not None else None
+    spot = spot_inputs() if sold.spot is not None else SpotUse()
+    chance = chance_input()
     replica_gpus = plan.deployment.gpu_count // plan.deployment.dp
     each = plan.requests_per_replica_hour * (int(sold.on_demand.gpu_count) // replica_gpus)
     try:
-        found = (
-            choose(demand, each, sold, negotiated, spot) if spot else choose(demand, each, sold, negotiated)
-        )
+        found = choose(demand, each, sold, negotiated, spot, chance)
     except InferplanError as error:
-        st.error(formats.plain(str(error)), icon=":material/error:")
+        st.error(formats.sentence(error), icon=":material/error:")
         return
-    st.markdown(_sentence(found))
-    peak = max(found.machines)
-    best = found.recommended[0] if found.recommended else None
-    base = float(best.machines) if best else 0.0
-    st.altair_chart(
-        economics_charts.hours_by_demand(duration_rows(found.machines), base, "Machines wanted"),
-        alt=f"Machines wanted in the hours from {formats.count(float(peak))} down, with the recommended "
-        f"commitment of {formats.count(base)}",
-    )
-    st.caption("Below the line machines are committed, above it they are bought by the hour.")
-    facts = _facts(plan, demand, found, negotiated, each)
-    _show_terms(found, facts)
+    mix = mix_frame(found, demand.basis)
+    show_mix(found, mix)
+    facts = _facts(plan, demand, found, negotiated, each, chance)
+    _show_terms(found, mix, facts)
     st.caption(formats.plain(f"{facts[0][1]}. Demand: {demand.basis}. {facts[3][1]}."))
 
 
@@ -110,48 +100,33 @@ def _name(offer: Offer) -> str:
     return f"{offer.provider} {offer.instance_type}, {offer.region}"
 
 
-def _sentence(found: CommitmentChoice) -> str:
-    uncommitted = formats.usd(found.per_month(found.uncommitted.total_usd))
-    best = found.recommended[0] if found.recommended else None
-    if best is None or not best.machines:
-        text = (
-            f"**Commit to nothing:** every hour by the hour costs {uncommitted} a month, no term costs less."
-        )
-        return text.replace("$", "\\$")
-    saved = found.per_month(best.saved_usd)
-    fallen = found.per_month(best.saved_usd_if_demand_falls)
-    then = f"it still saves {formats.usd(fallen)}" if fallen >= 0 else f"it loses {formats.usd(-fallen)}"
-    regret = found.per_month(best.regret_usd_if_demand_falls)
-    then += f", {formats.usd(regret)} less well than the commitment that would be right then" if regret else (
-        " and is still the right commitment"
-    )  # fmt: skip
-    text = (
-        f"**Commit to {formats.plural(float(best.machines), 'machine')}: {option_title(best.term.name)}.** "
-        f"That saves {formats.usd(saved)} of {uncommitted} a month. If demand falls by 30 %, {then}."
-    )
-    return text.replace("$", "\\$")
-
-
-def _show_terms(found: CommitmentChoice, facts: tuple[tuple[str, str], ...]) -> None:
-    if not found.recommended:
-        return
-    offers = {offer.purchase_option: offer for offer in found.sold.committed}
-    rows = [_row(found, best, offers[best.term.name]) for best in found.recommended]
+def _show_terms(found: CommitmentChoice, mix: pd.DataFrame, facts: tuple[tuple[str, str], ...]) -> None:
     said = dict(facts)
-    frame = pd.DataFrame(rows).assign(on_demand=said["On demand"], demand=said["Demand"])
-    st.dataframe(
-        frame, column_order=list(COLUMNS), column_config=column_config(COLUMNS, HELP), hide_index=True,
-        placeholder="", key=f"{KEY}terms", alt="The best commitment in each term",
-    )  # fmt: skip
+    rows = [_row(found, best) for best in found.recommended]
+    frame = pd.DataFrame(rows, columns=list(COLUMNS)).assign(
+        on_demand=said["On demand"], demand=said["Demand"]
+    )
+    if rows:
+        st.markdown("**One term alone**")
+        st.dataframe(
+            frame, column_order=list(COLUMNS), column_config=column_config(COLUMNS, HELP), hide_index=True,
+            placeholder="", key=f"{KEY}terms", alt="The best commitment in each term",
+        )  # fmt: skip
     made_at = now()
     download_menu(
         "commitments",
         f"commitments-{made_at:%Y-%m-%d}",
-        lambda: Report("Commitments", (table_of_frame("Terms", frame, COLUMNS),), facts, made_at),
+        lambda: Report(
+            "Commitments",
+            (table_of_frame("Mix", mix, PART_COLUMNS), table_of_frame("One term alone", frame, COLUMNS)),
+            facts,
+            made_at,
+        ),
     )
 
 
-def _row(found: CommitmentChoice, best: Recommendation, offer: Offer) -> dict[str, object]:
+def _row(found: CommitmentChoice, best: Recommendation) -> dict[str, object]:
+    offer = found.offer(best.term.name)
     money = {
         "total": best.bill.total_usd,
         "saved": best.saved_usd,
@@ -173,7 +148,12 @@ def _row(found: CommitmentChoice, best: Recommendation, offer: Offer) -> dict[st
 
 
 def _facts(
-    plan: Planned, demand: Demand, found: CommitmentChoice, negotiated: NegotiatedTerms, each: Decimal
+    plan: Planned,
+    demand: Demand,
+    found: CommitmentChoice,
+    negotiated: NegotiatedTerms,
+    each: Decimal,
+    chance: Decimal,
 ) -> tuple[tuple[str, str], ...]:
     on_demand, spot = found.sold.on_demand, found.sold.spot
     list_price = (
@@ -185,7 +165,12 @@ def _facts(
     return (
         ("On demand", f"{on_demand.offer_id}: {list_price}"),
         ("Spot", spot_price or "not known"),
-        ("Hours without a commitment", f"{found.flexible_usd_per_hour:.4f} USD, contract and spot included"),
+        ("Hours without a commitment", f"{found.flexible.usd:.4f} USD, contract and spot included"),
+        (
+            "Chance of a fall",
+            f"{chance:.0%} that demand falls by 30 % after a year; the mix costs least on average over the "
+            "longest term",
+        ),
         (
             "Contract",
             f"{negotiated.discount_percent:f} % discount, {negotiated.support_percent:f} % support; "

@@ -93,6 +93,14 @@ def spot_inputs() -> SpotUse:
     return SpotUse(share, (rate or Decimal(0)) / 100, lost or Decimal(0))
 
 
+def chance_input() -> Decimal:
+    """Ask how likely it is that demand falls."""
+    return _percent(
+        "Chance that demand falls by 30 % after a year", "fall", 50,
+        help="The higher, the fewer machines are worth more than a year; yours to state",
+    )  # fmt: skip
+
+
 def demand_inputs(store: Warehouse, requests_per_replica_hour: Decimal) -> Demand | None:
     """Ask for the requests of each hour; ``None`` until there are any."""
     served = served_demands(store)

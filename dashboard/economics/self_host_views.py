@@ -173,7 +173,7 @@ def _way(choice: HostedChoice) -> str:
 def _show_base(best: HostedChoice, plan: Planned, demand: Demand) -> None:
     base = float(best.hybrid.replicas * plan.requests_per_replica_hour)
     st.altair_chart(
-        economics_charts.hours_by_demand(duration_rows(demand.per_hour), base, "Requests per hour"),
+        economics_charts.hours_by_demand(duration_rows(demand.per_hour), [base], "Requests per hour"),
         alt=f"Demand of the hours from {formats.count(float(demand.peak))} requests down; own replicas serve "
         f"up to {formats.count(base)}",
     )
