@@ -222,14 +222,14 @@ ORDER BY abs(sum(amount)) DESC, label
 """
 _GPU_HOURS = """
 WITH counted AS (
-    SELECT charge, cost, paid_hours, coalesce(greatest(0, epoch(
+    SELECT cost, paid_hours, coalesce(greatest(0, epoch(
         least(end_at, $last_day::DATE + INTERVAL 1 DAY) - greatest(first_at, $first_day::DATE)))
         / window_s, 1) AS share
     FROM spend_charges WHERE basis = $basis AND currency = $currency AND paid_hours > 0
 ),
 seen AS (
     SELECT sum(seen_s) / 3600 AS seen_hours, sum(work_s) / nullif(sum(measured_s), 0) AS activity
-    FROM spend_use SEMI JOIN counted USING (charge)
+    FROM spend_use SEMI JOIN (FROM spend_bundles WHERE basis = $basis AND currency = $currency) USING (bundle)
     WHERE day BETWEEN coalesce($first_day, day) AND coalesce($last_day, day)
 )
 SELECT coalesce(sum(paid_hours * share), 0), coalesce(any_value(seen_hours), 0),

@@ -124,7 +124,8 @@ single AS (SELECT entity FROM whole JOIN called ON alias IN (lower(entity), lowe
 SELECT row_number() OVER (ORDER BY whole.entity) AS gpu, whole.entity, gpu_uuid, host, instance_id,
     instance_type, gpu_name, rank, single.entity IS NOT NULL AS is_single,
     lower(CASE WHEN is_single THEN whole.entity
-        ELSE coalesce(host, known_host, instance_id, whole.entity) END) AS node,
+        ELSE coalesce(host, known_host, instance_id, whole.entity) END) AS machine,
+    dense_rank() OVER (ORDER BY machine) AS node,
     CASE WHEN kind = 'gpu' THEN 1.0 ELSE coalesce(
         try_cast(regexp_extract(mig_profile, '^(\\d+)g', 1) AS DOUBLE)
         / CASE WHEN gpu_name ILIKE '%A30%' THEN 4 ELSE 7 END, 1.0 / 7) END AS size
@@ -160,6 +161,7 @@ WITH sizes AS (
 grouped AS (
     SELECT l.currency, r.resource, l.tags, l.team, l.period_start AS first_at,
         greatest(l.period_end, l.period_start + INTERVAL 1 MICROSECOND) AS end_at,
+        CAST(l.period_start AS DATE) AS first_day, CAST(end_at - INTERVAL 1 MICROSECOND AS DATE) AS last_day,
         CASE WHEN l.commitment_status = 'unused' THEN 'unused'
             WHEN l.charge_category = 'Usage' AND r.resource IS NULL THEN 'no_resource'
             WHEN l.charge_category = 'Usage' THEN 'usage'
@@ -173,7 +175,8 @@ grouped AS (
     FROM spend_lines AS l LEFT JOIN spend_resources AS r USING (key)
     WHERE l.restated_by IS NULL GROUP BY ALL
 )
-SELECT row_number() OVER () AS charge, 'bill' AS basis, g.* EXCLUDE (machine_hours, gpu_hours),
+SELECT row_number() OVER () AS charge,
+    hash('bill', currency, resource, kind, tags, team, first_day, last_day) AS bundle, 'bill' AS basis, g.* EXCLUDE (machine_hours, gpu_hours),
     s.seen_gpus IS NOT NULL AS is_joined,
     epoch(end_at - first_at) AS window_s, coalesce(r.known_gpus, s.seen_gpus) AS gpus,
     CASE WHEN kind <> 'usage' OR gpus IS NULL THEN NULL

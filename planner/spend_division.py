@@ -1,7 +1,8 @@
-"""The SQL that divides each charge by what the telemetry saw of its machine, exactly.
+"""The SQL that divides the bill by what the telemetry saw of its machines, exactly.
 
-A charge's parts are its cost times seconds over seconds, rounded at the tenth decimal; what rounding leaves
-goes to the largest part of a charge that was seen whole, else to the unknown part: the parts sum to the cost.
+A charge's parts are its cost times seconds over seconds. They are summed over the charges of a resource and day,
+rounded at the tenth decimal, and what rounding leaves goes to the largest part where all was seen, else to the
+unknown part: the parts sum to the cost. Hours are counted from 1970, as whole numbers.
 """
 
 from typing import TYPE_CHECKING
@@ -16,18 +17,27 @@ SM_TARGET = 0.8
 STILL = 0.01
 """Activity (0-1) below which a GPU does nothing."""
 
+PROCESSES = """
+CREATE TEMP TABLE spend_processes AS
+SELECT replica, row_number() OVER (ORDER BY replica) AS process, max(model) AS model, max(team) AS team,
+    max(namespace) AS namespace
+FROM usage_series WHERE replica IS NOT NULL GROUP BY replica
+"""
+
+# A slot is a GPU with the process on it; an owner is who that is for.
 SERIES = """
 CREATE TEMP TABLE spend_series AS
-WITH processes AS (
-    SELECT replica, max(model) AS model, max(team) AS team, max(namespace) AS namespace
-    FROM usage_series WHERE replica IS NOT NULL GROUP BY replica
+WITH placed AS (
+    SELECT u.series_id, u.step_s, g.gpu, g.node, g.size, g.rank, p.process,
+        coalesce(u.model, p.model) AS model, coalesce(u.team, p.team) AS team,
+        coalesce(u.namespace, p.namespace) AS namespace
+    FROM usage_series AS u JOIN spend_gpus AS g USING (entity) LEFT JOIN spend_processes AS p USING (replica)
+    WHERE u.metric = $activity[g.rank] AND u.step_s > 0
 )
-SELECT u.series_id, g.gpu, g.node, g.size, g.rank, u.step_s, u.replica, coalesce(u.model, p.model) AS model,
-    coalesce(u.team, p.team) AS team, coalesce(u.namespace, p.namespace) AS namespace,
-    dense_rank() OVER (ORDER BY coalesce(u.model, p.model), coalesce(u.team, p.team),
-        coalesce(u.namespace, p.namespace), u.replica IS NULL) AS owner
-FROM usage_series AS u JOIN spend_gpus AS g USING (entity) LEFT JOIN processes AS p USING (replica)
-WHERE u.metric = $activity[g.rank] AND u.step_s > 0
+SELECT *, process IS NOT NULL OR model IS NOT NULL AS is_taken,
+    dense_rank() OVER (ORDER BY model, team, namespace) AS owner,
+    dense_rank() OVER (ORDER BY gpu, process, model, team, namespace) AS slot
+FROM placed
 """
 
 OWNERS = """
@@ -37,148 +47,170 @@ FROM spend_series GROUP BY owner
 """
 
 # Seconds of each machine and hour: without anybody on the GPU, idle (a process, no work, no request), busy
-# but below the target, useful, and busy by GPU_UTIL only, which does not tell how much.
+# but below the target, useful, and busy by GPU_UTIL only, which does not tell how much. Exports may overlap:
+# an hour has 3600 seconds.
 HOURS = """
 CREATE TEMP TABLE spend_hours AS
 WITH served AS (
-    SELECT DISTINCT u.replica, date_trunc('hour', s.measured_at) AS hour
-    FROM usage_samples AS s JOIN usage_series AS u USING (series_id)
-    WHERE u.metric = 'requests_running' AND u.replica IS NOT NULL AND s.value > 0
+    SELECT DISTINCT p.process, epoch_us(s.measured_at) // 3600000000 AS hour
+    FROM usage_samples AS s JOIN usage_series AS u USING (series_id) JOIN spend_processes AS p USING (replica)
+    WHERE u.metric = 'requests_running' AND s.value > 0
 ),
 sampled AS (
-    SELECT s.series_id, date_trunc('hour', s.measured_at) AS hour, count(*) AS n, avg(s.value) AS activity,
-        count(*) FILTER (s.value < $still) AS n_still
-    FROM usage_samples AS s JOIN spend_series AS c USING (series_id) GROUP BY ALL
+    SELECT c.slot, epoch_us(s.measured_at) // 3600000000 AS hour, sum(c.step_s) AS sampled_s,
+        sum(c.step_s * s.value) AS work_s, sum(CASE WHEN s.value < $still THEN c.step_s ELSE 0 END) AS still_s
+    FROM usage_samples AS s JOIN spend_series AS c USING (series_id) GROUP BY c.slot, hour
 ),
-summed AS (
-    SELECT c.gpu, c.node, c.owner, c.replica, c.rank, c.size, c.model IS NOT NULL AS has_model, s.hour,
-        sum(s.n * c.step_s) AS sampled_s, sum(s.n_still * c.step_s) AS still_s,
-        sum(s.n * c.step_s * s.activity) AS work_s
-    FROM sampled AS s JOIN spend_series AS c USING (series_id) GROUP BY ALL
+slots AS (
+    SELECT DISTINCT slot, node, owner, process, size, is_taken, rank <= $measures AS is_measured
+    FROM spend_series
 ),
-hourly AS (  -- exports that overlap: an hour has 3600 seconds
-    SELECT * EXCLUDE (still_s, work_s), least(3600, sampled_s) * size AS seen_s,
-        seen_s * still_s / sampled_s AS still_s, seen_s * work_s / sampled_s AS work_s
-    FROM summed
+hourly AS (
+    SELECT t.node, t.owner, s.hour, t.is_taken, t.is_measured, r.process IS NOT NULL AS is_serving,
+        least(3600, s.sampled_s) * t.size AS seen_s, seen_s / s.sampled_s AS scale,
+        s.still_s * scale AS still_s, s.work_s * scale AS work_s
+    FROM sampled AS s JOIN slots AS t USING (slot)
+    LEFT JOIN served AS r ON r.process = t.process AND r.hour = s.hour
 ),
 judged AS (
-    SELECT h.node, h.owner, h.hour, h.seen_s, h.replica IS NOT NULL OR h.has_model AS is_taken,
-        CASE WHEN is_taken THEN 0 ELSE h.still_s END AS unallocated_s,
-        CASE WHEN is_taken AND r.replica IS NULL THEN h.still_s ELSE 0 END AS idle_s,
-        greatest(h.seen_s - unallocated_s - idle_s, 0) AS busy_s,
-        CASE WHEN h.rank <= 2 THEN least(busy_s, h.work_s / $target) ELSE 0 END AS useful_s,
-        CASE WHEN h.rank <= 2 THEN busy_s - useful_s ELSE 0 END AS headroom_s,
-        CASE WHEN h.rank <= 2 THEN 0 ELSE busy_s END AS unclear_s,
-        CASE WHEN h.rank <= 2 THEN h.work_s ELSE 0 END AS work_s,
-        CASE WHEN h.rank <= 2 THEN h.seen_s ELSE 0 END AS measured_s
-    FROM hourly AS h LEFT JOIN served AS r ON r.replica = h.replica AND r.hour = h.hour
+    SELECT *, CASE WHEN is_taken THEN 0 ELSE still_s END AS unallocated_s,
+        CASE WHEN is_taken AND NOT is_serving THEN still_s ELSE 0 END AS idle_s,
+        greatest(seen_s - unallocated_s - idle_s, 0) AS busy_s,
+        CASE WHEN is_measured THEN least(busy_s, work_s / $target) ELSE 0 END AS useful_s
+    FROM hourly
 )
-SELECT node, owner, hour, CAST(hour AS DATE) AS day, sum(seen_s) AS seen_s,
-    sum(unallocated_s) AS unallocated_s, sum(idle_s) AS idle_s, sum(headroom_s) AS headroom_s,
-    sum(useful_s) AS useful_s, sum(unclear_s) AS unclear_s, sum(work_s) AS work_s,
-    sum(measured_s) AS measured_s
+SELECT node, owner, hour, sum(seen_s) AS seen_s, sum(unallocated_s) AS unallocated_s, sum(idle_s) AS idle_s,
+    sum(CASE WHEN is_measured THEN busy_s - useful_s ELSE 0 END) AS headroom_s, sum(useful_s) AS useful_s,
+    sum(CASE WHEN is_measured THEN 0 ELSE busy_s END) AS unclear_s,
+    sum(CASE WHEN is_measured THEN work_s ELSE 0 END) AS work_s,
+    sum(CASE WHEN is_measured THEN seen_s ELSE 0 END) AS measured_s
 FROM judged GROUP BY node, owner, hour
 """
 
-# A charge of at most a whole hour meets one hour of its machine, a longer one all that it overlaps.
-USE = """
-CREATE TEMP TABLE spend_use AS
+# The hours of machines that a charge is for, each with the share of it: a charge within one hour meets that hour,
+# a longer one all that it overlaps.
+MET = """
+CREATE TEMP TABLE spend_met AS
 WITH placed AS (
-    SELECT c.charge, n.node, c.first_at, c.end_at, date_trunc('hour', c.first_at) AS first_hour,
-        c.end_at <= date_trunc('hour', c.first_at) + INTERVAL 1 HOUR AS is_short
+    SELECT c.charge, n.node, epoch(c.first_at) AS first_s, epoch(c.end_at) AS end_s,
+        CAST(floor(first_s / 3600) AS BIGINT) AS first_hour, end_s <= (first_hour + 1) * 3600 AS is_short
     FROM spend_charges AS c JOIN spend_nodes AS n USING (resource) WHERE c.kind = 'usage'
 ),
-met AS (
-    SELECT p.charge, h.* EXCLUDE (node, hour), epoch(p.end_at - p.first_at) / 3600 AS share
-    FROM placed AS p JOIN spend_hours AS h ON h.node = p.node AND h.hour = p.first_hour WHERE p.is_short
-    UNION ALL
-    SELECT p.charge, h.* EXCLUDE (node, hour),
-        epoch(least(p.end_at, h.hour + INTERVAL 1 HOUR) - greatest(p.first_at, h.hour)) / 3600 AS share
-    FROM placed AS p JOIN spend_hours AS h ON h.node = p.node
-        AND h.hour < p.end_at AND h.hour + INTERVAL 1 HOUR > p.first_at
-    WHERE NOT p.is_short
+machine_hours AS (SELECT node, hour, sum(seen_s) AS seen_s FROM spend_hours GROUP BY node, hour)
+SELECT p.charge, p.node, h.hour, (p.end_s - p.first_s) / 3600 AS share, h.seen_s * share AS seen_s
+FROM placed AS p JOIN machine_hours AS h ON h.node = p.node AND h.hour = p.first_hour WHERE p.is_short
+UNION ALL
+SELECT p.charge, p.node, h.hour,
+    (least(p.end_s, (h.hour + 1) * 3600) - greatest(p.first_s, h.hour * 3600)) / 3600 AS share,
+    h.seen_s * share AS seen_s
+FROM placed AS p JOIN machine_hours AS h ON h.node = p.node AND h.hour * 3600 < p.end_s
+    AND (h.hour + 1) * 3600 > p.first_s
+WHERE NOT p.is_short
+"""
+
+# What a second of a machine costs in a charge: over all that was paid for, or seen where the line is not for time.
+PRICED = """
+CREATE TEMP TABLE spend_priced AS
+WITH seen AS (SELECT charge, sum(seen_s) AS seen_s FROM spend_met GROUP BY charge HAVING sum(seen_s) > 0)
+SELECT c.charge, c.bundle, c.paid_hours > 0 AS is_paid, greatest(s.seen_s, CASE
+        WHEN c.paid_hours IS NOT NULL THEN c.paid_hours * 3600 WHEN c.has_unit THEN s.seen_s
+        ELSE c.window_s * c.gpus END) AS scale_s,
+    CAST(c.cost AS DOUBLE) / scale_s AS per_second, s.seen_s >= scale_s * (1 - 1e-9) AS is_whole
+FROM spend_charges AS c JOIN seen AS s USING (charge)
+"""
+
+USE = """
+CREATE TEMP TABLE spend_use AS
+WITH hours AS (
+    SELECT p.bundle, m.node, m.hour, sum(m.share * p.per_second) AS per_second,
+        sum(CASE WHEN p.is_paid THEN m.share ELSE 0 END) AS paid
+    FROM spend_met AS m JOIN spend_priced AS p USING (charge) GROUP BY p.bundle, m.node, m.hour
 )
-SELECT charge, owner, day, sum(seen_s * share) AS seen_s, sum(unallocated_s * share) AS unallocated_s,
-    sum(idle_s * share) AS idle_s, sum(headroom_s * share) AS headroom_s, sum(useful_s * share) AS useful_s,
-    sum(unclear_s * share) AS unclear_s, sum(work_s * share) AS work_s,
-    sum(measured_s * share) AS measured_s
-FROM met GROUP BY charge, owner, day
+SELECT c.bundle, h.owner, DATE '1970-01-01' + CAST(c.hour // 24 AS INTEGER) AS day,
+    sum(per_second * unallocated_s) AS unallocated, sum(per_second * idle_s) AS idle,
+    sum(per_second * headroom_s) AS headroom, sum(per_second * useful_s) AS useful,
+    sum(per_second * unclear_s) AS unclear, sum(paid * seen_s) AS seen_s, sum(paid * work_s) AS work_s,
+    sum(paid * measured_s) AS measured_s
+FROM hours AS c JOIN spend_hours AS h USING (node, hour) GROUP BY c.bundle, h.owner, day
+"""
+
+BUNDLES = """
+CREATE TEMP TABLE spend_bundles AS
+SELECT c.bundle, any_value(c.basis) AS basis, any_value(c.currency) AS currency,
+    any_value(c.resource) AS resource, any_value(c.kind) AS kind, bool_or(c.is_joined) AS is_joined,
+    any_value(c.tags) AS tags, any_value(c.team) AS team, any_value(c.first_day) AS first_day,
+    any_value(c.last_day) AS last_day, sum(c.cost) AS cost, bool_and(p.is_whole IS TRUE) AS is_whole
+FROM spend_charges AS c LEFT JOIN spend_priced AS p USING (charge) GROUP BY c.bundle
 """
 
 AMOUNTS = """
 CREATE TEMP TABLE spend_amounts AS
-WITH seen AS (SELECT charge, sum(seen_s) AS seen_s FROM spend_use GROUP BY charge HAVING sum(seen_s) > 0),
-sized AS (
-    SELECT c.charge, c.cost, s.seen_s, greatest(s.seen_s, CASE WHEN c.paid_hours IS NOT NULL
-        THEN c.paid_hours * 3600 WHEN c.has_unit THEN s.seen_s ELSE c.window_s * c.gpus END) AS scale_s
-    FROM spend_charges AS c JOIN seen AS s USING (charge)
-),
-parts AS (
-    SELECT charge, owner, day, unnest([
-        {'part': 'unallocated', 'seconds': unallocated_s}, {'part': 'allocated_idle', 'seconds': idle_s},
-        {'part': 'loaded_headroom', 'seconds': headroom_s}, {'part': 'useful', 'seconds': useful_s},
-        {'part': 'unknown', 'seconds': unclear_s}
+WITH parts AS (
+    SELECT bundle, owner, day, unnest([
+        {'part': 'unallocated', 'money': unallocated}, {'part': 'allocated_idle', 'money': idle},
+        {'part': 'loaded_headroom', 'money': headroom}, {'part': 'useful', 'money': useful},
+        {'part': 'unknown', 'money': unclear}
     ], recursive := true) FROM spend_use
 ),
 known AS (
-    SELECT p.charge, p.owner, p.day, p.part,
-        CAST(round(CAST(z.cost AS DOUBLE) * p.seconds / z.scale_s, 10) AS DECIMAL(38, 10)) AS amount
-    FROM parts AS p JOIN sized AS z USING (charge) WHERE p.seconds > 0
+    SELECT bundle, owner, day, part, CASE part WHEN 'unknown' THEN 'gpu_util_only' END AS reason,
+        CAST(round(money, 10) AS DECIMAL(38, 10)) AS amount
+    FROM parts WHERE money <> 0
+),
+summed AS (
+    SELECT bundle, sum(amount) AS amount, arg_max({
+        'owner': owner, 'day': day, 'part': part, 'reason': reason}, abs(amount)) AS largest
+    FROM known GROUP BY bundle
 ),
 rests AS (
-    SELECT z.charge, z.cost - sum(k.amount) AS amount, z.seen_s >= z.scale_s * (1 - 1e-9) AS is_whole,
-        arg_max({'owner': k.owner, 'day': k.day, 'part': k.part}, abs(k.amount)) AS largest
-    FROM sized AS z JOIN known AS k USING (charge) GROUP BY z.charge, z.cost, z.seen_s, z.scale_s
+    SELECT b.*, s.largest, b.cost - coalesce(s.amount, 0) AS amount
+    FROM spend_bundles AS b LEFT JOIN summed AS s USING (bundle)
 ),
 undivided AS (
-    SELECT charge, 'unknown' AS part, 'not_seen' AS reason, amount FROM rests WHERE NOT is_whole
-    UNION ALL
-    SELECT c.charge, CASE WHEN c.kind = 'unused' THEN 'unused_commitment' WHEN c.kind <> 'usage' OR
-        (r.without_gpu AND NOT c.is_joined) THEN 'shared' ELSE 'unknown' END,
-        CASE WHEN c.kind <> 'usage' THEN c.kind WHEN c.is_joined THEN 'not_seen'
-            WHEN r.without_gpu THEN 'no_gpu' ELSE 'no_usage' END, c.cost
-    FROM spend_charges AS c LEFT JOIN spend_resources AS r USING (resource)
-    WHERE c.charge NOT IN (SELECT charge FROM rests)
+    SELECT bundle, first_day, last_day, amount,
+        CASE WHEN kind = 'unused' THEN 'unused_commitment' WHEN kind <> 'usage' OR is_no_gpu THEN 'shared'
+            ELSE 'unknown' END AS part,
+        CASE WHEN kind <> 'usage' THEN kind WHEN is_joined THEN 'not_seen' WHEN is_no_gpu THEN 'no_gpu'
+            ELSE 'no_usage' END AS reason
+    FROM (SELECT r.*, s.without_gpu IS TRUE AND NOT r.is_joined AS is_no_gpu
+        FROM rests AS r LEFT JOIN spend_resources AS s USING (resource) WHERE r.largest IS NULL OR NOT is_whole)
 ),
-days AS (  -- evenly over the days of the charge
-    SELECT u.*, unnest(generate_series(CAST(c.first_at AS DATE),
-        CAST(c.end_at - INTERVAL 1 MICROSECOND AS DATE), INTERVAL 1 DAY)) AS day, c.first_at, c.end_at
-    FROM undivided AS u JOIN spend_charges AS c USING (charge)
-),
-until AS (
-    SELECT charge, part, reason, CAST(day AS DATE) AS day,
-        CASE WHEN day + INTERVAL 1 DAY >= end_at THEN amount ELSE CAST(round(CAST(amount AS DOUBLE)
-            * epoch(day + INTERVAL 1 DAY - first_at) / epoch(end_at - first_at), 10) AS DECIMAL(38, 10))
-        END AS reached
-    FROM days
+days AS (  -- evenly over the days: what is reached by the end of each, less what was reached before
+    SELECT bundle, part, reason, amount, last_day - first_day + 1 AS n_days,
+        unnest(range(last_day - first_day + 1)) AS n, first_day + CAST(n AS INTEGER) AS day,
+        CASE WHEN n + 1 = n_days THEN amount
+            ELSE CAST(round(CAST(amount AS DOUBLE) * (n + 1) / n_days, 10) AS DECIMAL(38, 10)) END AS reached,
+        CASE WHEN n = 0 THEN 0
+            ELSE CAST(round(CAST(amount AS DOUBLE) * n / n_days, 10) AS DECIMAL(38, 10)) END AS before
+    FROM undivided
 ),
 dated AS (
-    SELECT charge, NULL AS owner, day, part, reason,
-        reached - coalesce(lag(reached) OVER (PARTITION BY charge ORDER BY day), 0) AS amount FROM until
+    SELECT bundle, NULL AS owner, day, part, reason, reached - before AS amount FROM days
     UNION ALL
-    SELECT charge, owner, day, part, CASE part WHEN 'unknown' THEN 'gpu_util_only' END, amount FROM known
+    SELECT bundle, owner, day, part, reason, amount FROM known
     UNION ALL
-    SELECT charge, largest.owner, largest.day, largest.part,
-        CASE largest.part WHEN 'unknown' THEN 'gpu_util_only' END, amount FROM rests WHERE is_whole
+    SELECT bundle, largest.owner, largest.day, largest.part, largest.reason, amount
+    FROM rests WHERE largest IS NOT NULL AND is_whole
 )
-SELECT c.basis, c.currency, c.resource, c.tags, d.day, d.part, d.reason, o.model, o.namespace,
-    coalesce(o.team, c.team) AS team, sum(d.amount) AS amount
-FROM dated AS d JOIN spend_charges AS c USING (charge) LEFT JOIN spend_owners AS o USING (owner)
+SELECT b.basis, b.currency, b.resource, b.tags, d.day, d.part, d.reason, o.model, o.namespace,
+    coalesce(o.team, b.team) AS team, sum(d.amount) AS amount
+FROM dated AS d JOIN spend_bundles AS b USING (bundle) LEFT JOIN spend_owners AS o USING (owner)
 GROUP BY ALL
 """
 
-HOUR_TABLES = ("spend_series", "spend_owners", "spend_hours")
-AMOUNT_TABLES = ("spend_use", "spend_amounts")
+HOUR_TABLES = ("spend_processes", "spend_series", "spend_owners", "spend_hours")
+AMOUNT_TABLES = ("spend_met", "spend_priced", "spend_use", "spend_bundles", "spend_amounts")
 
 
 def make_hours(cursor: "Cursor") -> None:
     """Make the tables of what was seen of each machine in each hour, after ``make_charges``."""
+    cursor.execute(PROCESSES)
     cursor.execute(SERIES, {"activity": list(ACTIVITY)})
     cursor.execute(OWNERS)
-    cursor.execute(HOURS, {"still": STILL, "target": SM_TARGET})
+    cursor.execute(HOURS, {"still": STILL, "target": SM_TARGET, "measures": len(ACTIVITY) - 1})
 
 
 def make_amounts(cursor: "Cursor") -> None:
     """Divide the charges: ``spend_use`` in seconds and ``spend_amounts`` in money, after ``make_hours``."""
-    cursor.execute(USE)
-    cursor.execute(AMOUNTS)
+    for statement in (MET, PRICED, USE, BUNDLES, AMOUNTS):
+        cursor.execute(statement)

@@ -15,33 +15,33 @@ if TYPE_CHECKING:
 _UNBILLED = """
 CREATE TEMP TABLE spend_unbilled AS
 WITH spans AS (
-    SELECT DISTINCT n.node, CAST(c.first_at AS DATE) AS first_day,
-        CAST(c.end_at - INTERVAL 1 MICROSECOND AS DATE) AS last_day
-    FROM spend_charges AS c JOIN spend_nodes AS n USING (resource) WHERE c.kind = 'usage'
+    SELECT DISTINCT n.node, c.first_day, c.last_day FROM spend_charges AS c
+    JOIN spend_nodes AS n USING (resource) WHERE c.kind = 'usage'
 ),
 billed AS (
     SELECT DISTINCT node, CAST(unnest(generate_series(first_day, last_day, INTERVAL 1 DAY)) AS DATE) AS day
     FROM spans
 )
-SELECT node, day, sum(seen_s) / 3600 AS gpu_hours, min(hour) AS first_at,
-    max(hour) + INTERVAL 1 HOUR AS end_at
-FROM spend_hours ANTI JOIN billed USING (node, day) GROUP BY node, day
+SELECT node, day, sum(seen_s) / 3600 AS gpu_hours, make_timestamp(min(hour) * 3600000000) AS first_at,
+    make_timestamp((max(hour) + 1) * 3600000000) AS end_at
+FROM (SELECT *, DATE '1970-01-01' + CAST(hour // 24 AS INTEGER) AS day FROM spend_hours)
+ANTI JOIN billed USING (node, day) GROUP BY node, day
 """
 _KINDS = """
-SELECT node, max(g.instance_type), max(g.gpu_name), any_value(u.gpu_hours) FROM spend_gpus AS g
+SELECT node, max(g.machine), max(g.instance_type), max(g.gpu_name), any_value(u.gpu_hours) FROM spend_gpus AS g
 JOIN (SELECT node, sum(gpu_hours) AS gpu_hours FROM spend_unbilled GROUP BY node) AS u USING (node)
 GROUP BY node ORDER BY node
 """
 _ADD = (
     "CREATE TEMP TABLE spend_listed AS SELECT (SELECT coalesce(max(resource), 0) FROM spend_resources) "
-    "+ row_number() OVER (ORDER BY node) AS resource, node, price FROM (SELECT unnest($nodes::VARCHAR[]) "
-    "AS node, unnest($prices::DECIMAL(18, 6)[]) AS price)",
-    "INSERT INTO spend_resources BY NAME SELECT resource, node AS key, node AS label, false AS is_linked, "
-    "false AS without_gpu FROM spend_listed",
+    "+ row_number() OVER (ORDER BY node) AS resource, * FROM (SELECT unnest($nodes::BIGINT[]) AS node, "
+    "unnest($machines::VARCHAR[]) AS machine, unnest($prices::DECIMAL(18, 6)[]) AS price)",
+    "INSERT INTO spend_resources BY NAME SELECT resource, machine AS key, machine AS label, "
+    "false AS is_linked, false AS without_gpu FROM spend_listed",
     "INSERT INTO spend_nodes BY NAME SELECT resource, node FROM spend_listed",
     "INSERT INTO spend_charges BY NAME SELECT (SELECT coalesce(max(charge), 0) FROM spend_charges) "
-    "+ row_number() OVER () AS charge, 'list' AS basis, 'USD' AS currency, resource, '{}' AS tags, "
-    "first_at, end_at, 'usage' AS kind, 0 AS lines, 0 AS billed_cost, true AS is_joined, false AS has_unit, "
+    "+ row_number() OVER () AS charge, hash('list', node, day) AS bundle, 'list' AS basis, 'USD' AS currency, resource, '{}' AS tags, "
+    "first_at, end_at, day AS first_day, day AS last_day, 'usage' AS kind, 0 AS lines, 0 AS billed_cost, true AS is_joined, false AS has_unit, "
     "CAST(round(gpu_hours * CAST(price AS DOUBLE), 10) AS DECIMAL(38, 10)) AS cost, cost AS list_cost, "
     "epoch(end_at - first_at) AS window_s, gpu_hours AS paid_hours "
     "FROM spend_unbilled JOIN spend_listed USING (node)",
@@ -65,20 +65,22 @@ def add_listed(cursor: "Cursor", offers: Sequence[Offer]) -> tuple[ListPrice, ..
     """Add charges at list price for the days of machines that no bill has; return the prices taken."""
     cursor.execute(_UNBILLED)
     rows = cursor.execute(_KINDS).fetchall()
-    prices = {kind: _price(offers, *kind) for kind in {(row[1], row[2]) for row in rows}}
-    found = [
-        ListPrice(node, gpu_hours, *prices[instance_type, gpu_name])
-        for node, instance_type, gpu_name, gpu_hours in rows
-    ]
-    priced = [one for one in found if one.usd_per_gpu_hour is not None]
+    prices = {kind: _price(offers, *kind) for kind in {row[2:4] for row in rows}}
+    found = {
+        node: ListPrice(machine, gpu_hours, *prices[instance_type, gpu_name])
+        for node, machine, instance_type, gpu_name, gpu_hours in rows
+    }
+    priced = {node: one for node, one in found.items() if one.usd_per_gpu_hour is not None}
     add, *inserts = _ADD
-    cursor.execute(
-        add,
-        {"nodes": [one.machine for one in priced], "prices": [str(one.usd_per_gpu_hour) for one in priced]},
-    )
+    listed = {
+        "nodes": list(priced),
+        "machines": [one.machine for one in priced.values()],
+        "prices": [str(one.usd_per_gpu_hour) for one in priced.values()],
+    }
+    cursor.execute(add, listed)
     for statement in inserts:
         cursor.execute(statement)
-    return tuple(found)
+    return tuple(found.values())
 
 
 def _price(

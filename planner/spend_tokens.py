@@ -47,10 +47,10 @@ GROUP BY o.model, o.team
 """
 
 _GPU_HOURS = """
-SELECT o.model, coalesce(o.team, c.team) AS team, sum(u.seen_s) / 3600, sum(u.measured_s) / 3600,
+SELECT o.model, coalesce(o.team, b.team) AS team, sum(u.seen_s) / 3600, sum(u.measured_s) / 3600,
     sum(u.work_s) / 3600
-FROM spend_use AS u JOIN spend_charges AS c USING (charge) JOIN spend_owners AS o USING (owner)
-WHERE c.basis = $basis AND c.currency = $currency AND c.paid_hours IS NOT NULL AND o.model IS NOT NULL
+FROM spend_use AS u JOIN spend_bundles AS b USING (bundle) JOIN spend_owners AS o USING (owner)
+WHERE b.basis = $basis AND b.currency = $currency AND o.model IS NOT NULL
     AND u.day BETWEEN coalesce($first_day, u.day) AND coalesce($last_day, u.day)
 GROUP BY ALL
 """
