@@ -11,8 +11,8 @@ from inferplan.datasets.uploads.reading import Tally, UnreadableError
 
 MAX_BYTES = 200 << 20
 """Decompressed; a summary is a few kilobytes, only a file with every request in it grows beyond this."""
-MAX_RUNS = 10_000
-MAX_TABLE_ROWS = 100_000
+MAX_RUNS = 2_000
+"""Values of JSON, rows of a table."""
 _GAPS = " \t\r\n,"
 
 
@@ -60,8 +60,8 @@ def document(upload: Upload) -> Document:
     found = []
     for line, cells in tables.rows(upload, form, tally):
         found.append(Value(line, [cell.strip() for cell in cells]))
-        if len(found) > MAX_TABLE_ROWS:
-            msg = f"{upload.file_name} has more than {MAX_TABLE_ROWS:,} rows: no table of benchmark runs."
+        if len(found) > MAX_RUNS:
+            msg = f"{upload.file_name} has more than {MAX_RUNS:,} rows: no table of benchmark runs."
             raise UnreadableError(msg)
     if tally.problems:
         problem = tally.problems[0]

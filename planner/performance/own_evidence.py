@@ -10,21 +10,26 @@ import numpy as np
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.measurements import CHECKPOINT, OwnMeasurement
 from inferplan.planner.case import Case
-from inferplan.planner.performance.estimating import Estimates, Served, estimate_many, serve
+from inferplan.planner.interval import Interval
+from inferplan.planner.performance.estimating import Served, estimate_many, serve
 from inferplan.planner.performance.own_measurements import DECILES, METRICS, OwnEvidence, Traits, load_places
 
 MOST_OFF = 10.0
 """A figure further off than this factor is more likely of another deployment, or in another unit."""
+_DEPLOYMENT = ("model", "gpu", "engine", "engine_version", "tp", "pp", "dp", "ep", "kv_dtype")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Compared:
     """A measurement with the estimate of it, which knows nothing of own measurements."""
 
     measurement: OwnMeasurement
-    expected: Estimates
-    """One row."""
-    served: Served
+    traits: Traits
+    expected: tuple[Interval, ...]
+    """By ``METRICS``."""
+    running_per_replica: float
+    keeps_up: bool
+    """Whether the deployment serves all that is asked of it, as far as is expected."""
 
     @property
     def ratios(self) -> tuple[float, ...]:
@@ -32,14 +37,13 @@ class Compared:
         one = self.measurement
         skipped = {
             "ttft_s": one.at_once,
-            "output_tokens_per_s": one.request_rate_per_s is not None
-            and not bool(self.expected.saturated[0]),
+            "output_tokens_per_s": one.request_rate_per_s is not None and self.keeps_up,
         }
+        figures = [None if skipped.get(name) else getattr(one, name) for name in METRICS]
         return tuple(
-            math.nan if getattr(one, name) is None or skipped.get(name) else
-            getattr(one, name) / float(getattr(self.expected, name)[0])
-            for name in METRICS
-        )  # fmt: skip
+            math.nan if figure is None else figure / known.expected
+            for figure, known in zip(figures, self.expected, strict=True)
+        )
 
     @property
     def far_off(self) -> str | None:
@@ -59,30 +63,38 @@ def compared(measurements: Sequence[OwnMeasurement]) -> tuple[Compared, ...]:
         If a deployment cannot be, such as one whose weights do not fit or whose format is not known: the
         message names the run.
     """
-    return tuple(_compared(measurement) for measurement in measurements)
+    if not measurements:
+        return ()
+    places: dict[Served, int] = {}
+    index = [places.setdefault(_served_of(one), len(places)) for one in measurements]
+    served = list(places)
+    column = {
+        name: np.array([getattr(one, name) for one in measurements], dtype=np.float64)  # None becomes NaN
+        for name in ("input_tokens", "output_tokens", "concurrency", "request_rate_per_s")
+    }
+    found = estimate_many(served, index, **column)
+    traits = [Traits.of(one.deployment) for one in served]
+    intervals = [
+        [Interval(*row) for row in zip(*(getattr(found, column).tolist() for column in columns), strict=True)]
+        for columns in ((low, name, high) for name, (low, high) in METRICS.items())
+    ]
+    running = found.running_sequences.tolist()
+    return tuple(
+        Compared(
+            one, traits[index[row]], tuple(metric[row] for metric in intervals), running[row] / one.dp,
+            not bool(found.saturated[row]),
+        )
+        for row, one in enumerate(measurements)
+    )  # fmt: skip
 
 
-def _compared(one: OwnMeasurement) -> Compared:
+def _served_of(one: OwnMeasurement) -> Served:
+    weights = None if one.weights_dtype == CHECKPOINT else one.weights_dtype
     try:
-        served = _served(_deployment_fields(one))
+        return _served((*((name, getattr(one, name)) for name in _DEPLOYMENT), ("weights_dtype", weights)))
     except InferplanError as error:
         msg = f"Run {one.run_number} of {one.file_name} cannot have run as described: {error}"
         raise InferplanError(msg) from None
-    expected = estimate_many(
-        [served],
-        [0],
-        input_tokens=one.input_tokens,
-        output_tokens=one.output_tokens,
-        concurrency=math.nan if one.concurrency is None else one.concurrency,
-        request_rate_per_s=math.nan if one.request_rate_per_s is None else one.request_rate_per_s,
-    )
-    return Compared(one, expected, served)
-
-
-def _deployment_fields(one: OwnMeasurement) -> tuple[tuple[str, object], ...]:
-    fields = ("model", "gpu", "engine", "engine_version", "tp", "pp", "dp", "ep", "kv_dtype")
-    weights = None if one.weights_dtype == CHECKPOINT else one.weights_dtype
-    return (*((name, getattr(one, name)) for name in fields), ("weights_dtype", weights))
 
 
 @lru_cache(maxsize=256)
@@ -95,20 +107,15 @@ def own_evidence(measurements: Sequence[OwnMeasurement]) -> OwnEvidence | None:
     found = [one for one in compared(measurements) if not all(map(math.isnan, one.ratios))]
     if not found:
         return None
-    spreads = [
-        [math.log(float(getattr(one.expected, high)[0] / getattr(one.expected, low)[0])) / DECILES
-         for low, high in METRICS.values()]
-        for one in found
-    ]  # fmt: skip
-    running = [float(one.expected.running_sequences[0]) / one.measurement.dp for one in found]
+    runs = [one.measurement for one in found]
     return OwnEvidence(
-        tuple(Traits.of(one.served.deployment) for one in found),
+        tuple(one.traits for one in found),
         load_places(
-            [one.measurement.input_tokens for one in found],
-            [one.measurement.output_tokens for one in found],
-            running,
+            [run.input_tokens for run in runs],
+            [run.output_tokens for run in runs],
+            [one.running_per_replica for one in found],
         ),
         np.log(np.array([one.ratios for one in found])),
-        np.array(spreads),
-        tuple((one.measurement.measured_at or one.measurement.imported_at).date() for one in found),
+        np.array([[math.log(known.high / known.low) / DECILES for known in one.expected] for one in found]),
+        tuple((run.measured_at or run.imported_at).date() for run in runs),
     )

@@ -129,7 +129,7 @@ def corrected(
         Rows whose requests come at a given rate: unless they are saturated, their throughput is that rate.
     """
     traits = [Traits.of(deployment) for deployment in deployments]
-    likeness = np.array([[one.likeness(other) for other in own.traits] for one in traits])
+    likeness = _likenesses(traits, own.traits)
     best = likeness.max(axis=0)
     chosen = np.argsort(-best, kind="stable")[:MOST]
     chosen = chosen[best[chosen] >= LEAST_LIKENESS]
@@ -178,8 +178,7 @@ class _Learnt:
 
 def _learn(own: OwnEvidence) -> _Learnt:
     runs = len(own.traits)
-    alike = np.array([[one.likeness(other) for other in own.traits] for one in own.traits])
-    alike = alike * _load_likeness(own.loads, own.loads)
+    alike = _likenesses(own.traits, own.traits) * _load_likeness(own.loads, own.loads)
     known = np.isfinite(own.errors)
     run, metric = np.nonzero(known)
     scale = np.median(own.spreads, axis=0)
@@ -196,6 +195,11 @@ def _learn(own: OwnEvidence) -> _Learnt:
         certainties.append(spread_out @ inverse @ spread_out.T)
     disagreement = (BELIEF + float(surprise @ weight)) / (BELIEF + len(run))
     return _Learnt(own.loads, scale, weights, tuple(certainties), disagreement)
+
+
+def _likenesses(some: Sequence[Traits], others: Sequence[Traits]) -> Column:
+    rows = {one: {other: one.likeness(other) for other in set(others)} for one in set(some)}
+    return np.array([[rows[one][other] for other in others] for one in some])
 
 
 def _load_likeness(loads: Column, others: Column) -> Column:
