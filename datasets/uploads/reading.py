@@ -114,7 +114,7 @@ class Histograms(NamedTuple):
     last_us: "npt.NDArray[np.int64]"
     step_s: "npt.NDArray[np.int64]"
     bins: "Iterator[pd.DataFrame]"
-    """Pieces with ``series`` (place in ``series``), ``bucket``, ``samples``, ``seconds``, ``low``, ``high``."""
+    """Pieces: ``series`` (its place in ``series``), ``bucket``, ``samples``, ``seconds``, ``low``, ``high``."""
 
 
 class BillLine(Row):
