@@ -69,6 +69,8 @@ class EngineProfile(Row):
     """What loading takes beside the weights, where the engine prints both as one."""
     mxfp4_expert_multiples: Mapping[str, tuple[int, int]] = {}
     """By GPU architecture: multiples that an expert's width per GPU and the hidden size are padded to."""
+    auto_cache_by_weights: Mapping[str, str] = {}
+    """Cache type that "auto" is, by the beginning of the weights' format; others keep the model's own."""
     hybrid_manager: bool
     chunked_windows_capped: bool
     window_pool_ratio: float | None = None

@@ -9,12 +9,14 @@ from inferplan.datasets import catalog
 from inferplan.datasets.errors import InferplanError, UnknownNameError
 from inferplan.datasets.schema import GIB, Row
 from inferplan.planner.architecture import Architecture, parse
-from inferplan.planner.deployment import Deployment, EngineName
+from inferplan.planner.calls import mean_call
+from inferplan.planner.deployment import Deployment, EngineName, Pools
 from inferplan.planner.memory_options import Lora, MemoryOptions
 from inferplan.planner.workload import Slo, Speculative, Workload
 
 MOST = 1_000_000_000
 """Of tokens, sequences, USD: far beyond any deployment, and within what floats count exactly."""
+GB = 1_000_000_000
 MOST_GPUS = 4096
 LONGEST_NAME = 500
 Name = Annotated[str, Field(max_length=LONGEST_NAME)]
@@ -27,7 +29,8 @@ LoraTarget = Literal[
 LOAD_FIELDS = frozenset(
     {
         "input_tokens", "output_tokens", "concurrency", "request_rate", "prefix_cache_hit_rate", "slo",
-        "offer", "usd_per_gpu_hour",
+        "reasoning_multiple", "calls_per_task", "context_growth_tokens", "tool_wait_s", "length_variation",
+        "prefill_gpus", "prefill_tp", "decode_tp", "kv_transfer_gb_per_s", "offer", "usd_per_gpu_hour",
     }
 )  # fmt: skip
 """Fields that say what is served and for what price, not what is deployed."""
@@ -86,8 +89,26 @@ class Case(Row):
     output_tokens: Count | None = None
     concurrency: Count | Literal["max"] | None = None
     request_rate: Amount | None = None
-    """Requests per second offered to the whole deployment."""
+    """Requests per second offered to the whole deployment; each call of a task is one."""
+    length_variation: Annotated[float, Field(ge=0, le=10)] = 0.0
+    """Standard deviation of the requests' lengths over their mean: lengthens queues under a rate."""
     prefix_cache_hit_rate: Annotated[float, Field(ge=0, le=1)] = 0.0
+    reasoning_multiple: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    """Hidden reasoning tokens per token of ``output_tokens``."""
+    calls_per_task: Annotated[int, Field(ge=1, le=10_000)] = 1
+    """Calls of an agent that follow each other; ``input_tokens`` are those of the first."""
+    context_growth_tokens: Annotated[int, Field(ge=0, le=MOST)] | None = None
+    """What each call adds to the next one's prompt: its answer (the default) and what tools return."""
+    tool_wait_s: Annotated[float, Field(ge=0, le=MOST)] = 0.0
+    """Between two calls of a task."""
+    prefill_gpus: Gpus | Literal["best"] | None = None
+    """Of the deployment's GPUs, those that only read prompts; the others decode. ``best`` looks for the most
+    requests per second."""
+    prefill_tp: Gpus | None = None
+    """Tensor parallel size of a prefill replica; ``tp`` where it is not given."""
+    decode_tp: Gpus | None = None
+    kv_transfer_gb_per_s: Amount | None = None
+    """What one GPU sends of a prompt's cache to the decoding ones (10^9 bytes per second)."""
     speculative: Speculative | None = None
     slo: Slo = Slo()
     offer: Name | None = None
@@ -123,6 +144,10 @@ class Case(Row):
             "give either draft_model or mtp: one of them drafts": self.mtp and self.draft_model is not None,
             f"draft_tokens is {self.draft_tokens}, but speculative says {drafted}: give one of them":
                 self.draft_tokens not in (None, drafted),
+            "context_growth_tokens and tool_wait_s need calls_per_task": self.calls_per_task == 1
+            and (self.context_growth_tokens is not None or self.tool_wait_s > 0),
+            "prefill_tp, decode_tp and kv_transfer_gb_per_s need prefill_gpus": self.prefill_gpus is None
+            and bool(self.prefill_tp or self.decode_tp or self.kv_transfer_gb_per_s),
         }  # fmt: skip
         if found := [words for words, wrong in problems.items() if wrong]:
             raise ValueError("; ".join(found))
@@ -174,6 +199,17 @@ class Case(Row):
             max_num_seqs=self.max_num_seqs,
             enforce_eager=self.enforce_eager,
             options=self.memory_options(),
+            pools=self._pools(),
+        )
+
+    def _pools(self) -> Pools | None:
+        if self.prefill_gpus is None:
+            return None
+        return Pools(
+            prefill_gpus=None if self.prefill_gpus == "best" else self.prefill_gpus,
+            prefill_tp=self.prefill_tp or self.tp,
+            decode_tp=self.decode_tp or self.tp,
+            link_bytes_per_s=None if self.kv_transfer_gb_per_s is None else self.kv_transfer_gb_per_s * GB,
         )
 
     def memory_options(self) -> MemoryOptions:
@@ -209,13 +245,28 @@ class Case(Row):
             msg = "give either concurrency or request_rate, not both"
             raise InferplanError(msg)
         concurrency = self.concurrency if self.concurrency or self.request_rate else "max"
+        call = mean_call(
+            self.input_tokens,
+            self.output_tokens,
+            reasoning_multiple=self.reasoning_multiple,
+            calls=self.calls_per_task,
+            growth_tokens=self.context_growth_tokens,
+            first_cached_share=self.prefix_cache_hit_rate,
+            prefix_caching=self.enable_prefix_caching is not False,
+        )
         return Workload(
-            input_tokens=self.input_tokens,
-            output_tokens=self.output_tokens,
+            input_tokens=call.input_tokens,
+            output_tokens=call.output_tokens,
+            visible_output_tokens=self.output_tokens if self.reasoning_multiple else None,
             concurrency=concurrency,
             request_rate_per_s=self.request_rate,
-            prefix_cache_hit_rate=self.prefix_cache_hit_rate,
+            prefix_cache_hit_rate=call.cached_share,
             speculative=self.speculative,
+            length_variation=self.length_variation,
+            calls_per_task=self.calls_per_task,
+            longest_input_tokens=call.longest_input_tokens if self.calls_per_task > 1 else None,
+            tool_wait_s=self.tool_wait_s,
+            slo=self.slo,
         )
 
 

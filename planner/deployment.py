@@ -11,6 +11,18 @@ EngineName = Literal["vllm", "sglang", "tensorrt-llm", "llama.cpp"]
 
 
 @dataclass(frozen=True)
+class Pools:
+    """Prefill and decode on GPUs of their own, with the cache of each prompt sent from one to the other."""
+
+    prefill_gpus: int | None
+    """Of the deployment's GPUs; ``None`` is as many as serve the most requests."""
+    prefill_tp: int
+    decode_tp: int
+    link_bytes_per_s: float | None = None
+    """Per GPU, one way; ``None`` is that of the link between the pools."""
+
+
+@dataclass(frozen=True)
 class Deployment:
     """One deployment; ``None`` means "what that engine version does by default"."""
 
@@ -35,6 +47,8 @@ class Deployment:
     max_num_seqs: int | None = None
     enforce_eager: bool = False
     options: MemoryOptions = NO_OPTIONS
+    pools: Pools | None = None
+    """``None``: every GPU reads prompts and decodes. Pools divide the same number of GPUs."""
 
     @property
     def gpu_count(self) -> int:

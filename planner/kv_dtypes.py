@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Final
 
+from inferplan.datasets.engines import profile
 from inferplan.datasets.errors import UnknownNameError
 from inferplan.planner.architecture import Architecture
+from inferplan.planner.deployment import Deployment
+from inferplan.planner.quantization import storage
 
 ELEMENT_BITS: Final = {
     "fp32": 32, "float32": 32, "bf16": 16, "bfloat16": 16, "fp16": 16, "float16": 16, "half": 16,
@@ -46,6 +49,16 @@ def kv_dtype_of(architecture: Architecture, kv_dtype: str) -> str:
     if asked not in ELEMENT_BITS:
         raise UnknownNameError("KV cache type", kv_dtype, ["auto", *ELEMENT_BITS])
     return asked
+
+
+def cache_dtype(deployment: Deployment) -> str:
+    """Return the cache type of ``deployment`` where its engine decides what "auto" is, else as asked."""
+    chosen, _ = profile(deployment.engine, deployment.engine_version, deployment.gpu.architecture)
+    if deployment.kv_dtype.lower() != "auto" or not chosen.auto_cache_by_weights:
+        return deployment.kv_dtype
+    weights = storage(deployment.architecture, deployment.weights_dtype).name
+    types = chosen.auto_cache_by_weights.items()
+    return next((found for beginning, found in types if weights.startswith(beginning)), "auto")
 
 
 def _stated_type(quantization: Mapping[str, object]) -> str | None:

@@ -12,6 +12,8 @@ class Speculative(Row):
 
     draft_tokens: Annotated[int, Field(ge=1, le=64)]
     acceptance_rate: Annotated[float, Field(ge=0, le=1)]
+    draft_step_share: Annotated[float, Field(ge=0, le=10)] | None = None
+    """Time of drafting one token over that of a step of the model; by default that of what drafts."""
 
 
 class Slo(Row):
@@ -23,14 +25,27 @@ class Slo(Row):
 
 
 class Workload(Row):
-    """Requests of one shape, offered either at a concurrency or at a rate."""
+    """Requests of one shape, offered at a concurrency or at a rate; a request is one call of a task."""
 
     input_tokens: Annotated[int, Field(ge=1)]
     output_tokens: Annotated[int, Field(ge=1)]
+    """All that are generated, reasoning included."""
+    visible_output_tokens: Annotated[int, Field(ge=1)] | None = None
+    """Of them, those after the reasoning; ``None``: all."""
     concurrency: Annotated[int, Field(ge=1)] | Literal["max"] | None = None
     request_rate_per_s: Annotated[float, Field(gt=0)] | None = None
     prefix_cache_hit_rate: Annotated[float, Field(ge=0, le=1)] = 0.0
     speculative: Speculative | None = None
+    length_variation: Annotated[float, Field(ge=0)] = 0.0
+    """Standard deviation of the requests' lengths over their mean."""
+    calls_per_task: Annotated[int, Field(ge=1)] = 1
+    """Calls that follow each other, each with the context of the one before."""
+    longest_input_tokens: Annotated[int, Field(ge=1)] | None = None
+    """Of a task's last call; ``None``: all are alike."""
+    tool_wait_s: Annotated[float, Field(ge=0)] = 0.0
+    """Between two calls of a task."""
+    slo: Slo = Slo()
+    """Limits the concurrency "max" and the largest rate."""
 
     @model_validator(mode="after")
     def _one_load(self) -> "Workload":

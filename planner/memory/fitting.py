@@ -6,6 +6,7 @@ from dataclasses import replace
 from inferplan.datasets.schema import GIB
 from inferplan.planner.architecture import Architecture
 from inferplan.planner.deployment import Deployment
+from inferplan.planner.kv_dtypes import cache_dtype
 from inferplan.planner.memory.activation import Activation, activation
 from inferplan.planner.memory.budget import Loaded, divide
 from inferplan.planner.memory.caches import Cache, caches
@@ -126,10 +127,11 @@ def _loaded(deployment: Deployment, settings: Settings) -> Loaded:
 def _caches(deployment: Deployment, settings: Settings) -> Counter[Cache]:
     """Return the caches of the fullest pipeline stage, a draft model's included."""
     options = deployment.options
-    found = caches(deployment.architecture, deployment.kv_dtype, settings, options)
+    kv_dtype = cache_dtype(deployment)
+    found = caches(deployment.architecture, kv_dtype, settings, options)
     if options.draft is not None:
         one_stage = replace(settings, stages=1)
-        found += caches(options.draft, deployment.kv_dtype, one_stage, options)
+        found += caches(options.draft, kv_dtype, one_stage, options)
     return found
 
 

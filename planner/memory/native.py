@@ -2,6 +2,7 @@
 
 from inferplan.datasets.schema import Gpu
 from inferplan.planner.deployment import Deployment
+from inferplan.planner.kv_dtypes import cache_dtype
 
 BEFORE_TURING = ("Pascal", "Volta", "Maxwell", "Kepler")
 _WEIGHT_ONLY = "weights stay in {bits} bit and are computed in 16 bit (the same memory, none of the speed)"
@@ -20,6 +21,11 @@ def native_notes(deployment: Deployment) -> tuple[str, ...]:
     if deployment.kv_dtype.casefold().startswith("fp8") and gpu.fp8_flops_per_s is None:
         notes.append(
             f"{gpu.name} has no FP8 units: an FP8 cache saves memory and is converted to 16 bit when read"
+        )
+    if (cache := cache_dtype(deployment)) != deployment.kv_dtype:
+        notes.append(
+            f"{deployment.engine} keeps the cache in the type that the checkpoint states, {cache} for"
+            f" NVIDIA's own {weights} checkpoints: give kv_dtype for another"
         )
     return tuple(note for note in notes if note)
 

@@ -4,19 +4,22 @@ Every running sequence gets one token per step; while a prompt is read, the othe
 With O output tokens per request, a token comes with 1/O prompts of every other running sequence.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from inferplan.planner.performance import queueing
 from inferplan.planner.performance.constants import Constants
-from inferplan.planner.performance.roofline import Time, decode_step, prompt, scaled
+from inferplan.planner.performance.result import BoundBy
+from inferplan.planner.performance.roofline import Time, added, decode_step, prompt, scaled
 from inferplan.planner.performance.work import Column, Work
 
-SEARCH_STEPS = 18
-WAVE_POWER = 0.6  # prompts before a new one grow slower than the requests in flight: seen in 1,900 runs
 DRAFTER_LAYERS = 2.0  # one layer and a head per drafted token: EAGLE, arXiv 2401.15077, section 3
-OVERLOAD_REQUESTS = 300  # an overloaded queue grows for ever: told for a run of so many requests
+NORMAL_P99 = 2.326  # standard normal quantile of 0.99
+WAVE_POWER = 0.6  # prompts before a new one grow slower than the requests in flight: seen in 1,900 runs
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +36,18 @@ class Load:
     """Tokens that a drafter proposes per step; 0 is decoding without one."""
     acceptance_rate: Column
     """Chance that a proposed token is right, given that those before it were."""
+    draft_step_share: Column
+    """Time of drafting one token over that of a step of the model; NaN is that of ``DRAFTER_LAYERS``."""
+    length_variation: Column
+    """Standard deviation of the requests' lengths over their mean; counts under a rate."""
+
+    def take(self, index: NDArray[np.intp]) -> "Load":
+        """Return the rows at ``index``."""
+        return Load(*(np.take(getattr(self, field.name), index) for field in fields(self)))
+
+    def rows(self, window: slice) -> "Load":
+        """Return the rows in ``window``, without copying."""
+        return Load(*(getattr(self, field.name)[window] for field in fields(self)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,24 +61,51 @@ class Steady:
     running: Column
     prefill_share: Column
     saturated: NDArray[np.bool_]
+    ttft_p99_s: Column
+    """NaN where a concurrency is given, not a rate; that of a token likewise."""
+    tpot_p99_s: Column
     step: Time
 
+    def largest_part(self, row: int = 0) -> BoundBy:
+        """Return what takes most of a token's time in one row; prompts of others count as arithmetic."""
+        parts: dict[BoundBy, float] = {
+            "memory_bandwidth": float(self.step.memory_s[row]),
+            "compute": float(self.step.compute_s[row] + self.tpot_s[row] - self.step.total_s[row]),
+            "communication": float(self.step.communication_s[row]),
+            "overhead": float(self.step.overhead_s[row]),
+        }
+        return max(parts, key=lambda part: parts[part])
 
-def room(work: Work, load: Load) -> Column:
-    """Return the sequences per replica that pool and scheduler let run, at least one.
 
-    A step starts new prompts of ``batch_tokens`` at most, and a request stays for as many steps as it has
-    output tokens: more than ``output_tokens * batch_tokens / new_tokens`` cannot run at once.
-    """
+@dataclass(frozen=True, eq=False)
+class Room:
+    """Sequences per replica that each limit lets run."""
+
+    pool: Column
+    admission: Column
+    """A step starts new prompts of ``batch_tokens`` at most, and a request stays for as many steps as it has
+    output tokens: more than ``output_tokens * batch_tokens / new_tokens`` cannot run at once."""
+    scheduler: Column
+
+    @property
+    def sequences(self) -> Column:
+        """What all of them let run, at least one."""
+        return np.maximum(1.0, np.minimum(np.minimum(self.pool, self.admission), self.scheduler))
+
+
+def room(work: Work, load: Load) -> Room:
+    """Return the sequences per replica that pool and scheduler let run."""
     tokens = load.input_tokens + load.output_tokens / 2
     held = (
         work.held_token_bytes * tokens
         + work.held_window_bytes * np.minimum(tokens, work.window_tokens)
         + work.held_state_bytes
     )
-    fitting = work.pool_bytes / np.maximum(held, 1.0)
-    admitted = load.output_tokens * work.batch_tokens / _new_tokens(load)
-    return np.maximum(1.0, np.minimum(np.minimum(fitting, admitted) * work.pp, work.max_sequences))
+    return Room(
+        work.pool_bytes / np.maximum(held, 1.0) * work.pp,
+        load.output_tokens * work.batch_tokens / _new_tokens(load) * work.pp,
+        work.max_sequences,
+    )
 
 
 def _new_tokens(load: Load) -> Column:
@@ -71,38 +113,98 @@ def _new_tokens(load: Load) -> Column:
     return np.maximum(1.0, load.input_tokens * (1 - load.prefix_cache_hit_rate))
 
 
+def prompt_time(work: Work, constants: Constants, load: Load) -> Time:
+    """Return the GPU time of one request's prompt."""
+    new_tokens = _new_tokens(load)
+    return prompt(work, constants, new_tokens, load.input_tokens - new_tokens)
+
+
 def steady_state(work: Work, constants: Constants, load: Load) -> Steady:
     """Return the steady state of each row."""
-    new_tokens = _new_tokens(load)
-    reading = prompt(work, constants, new_tokens, load.input_tokens - new_tokens)
-    most = room(work, load)
     by_rate = np.isnan(load.concurrency)
-    offered = load.request_rate_per_s / work.dp
-    concurrency = np.where(by_rate, np.inf, load.concurrency / work.dp)
+    if not np.any(by_rate):
+        return _at_concurrency(work, constants, load)
+    if np.all(by_rate):
+        return _at_rate(work, constants, load)
+    kinds = [np.flatnonzero(~by_rate), np.flatnonzero(by_rate)]
+    parts = [steady_state(work.take(rows), constants.take(rows), load.take(rows)) for rows in kinds]
+    return _joined(parts, np.argsort(np.concatenate(kinds)))
+
+
+def _joined(parts: Sequence[Steady], order: NDArray[np.intp]) -> Steady:
+    names = [field.name for field in fields(Steady) if field.name != "step"]
+    columns: dict[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part in parts])[order] for name in names
+    }
+    times = [np.concatenate([getattr(part.step, f.name) for part in parts])[order] for f in fields(Time)]
+    return Steady(**columns, step=Time(*times))
+
+
+def _at_concurrency(work: Work, constants: Constants, load: Load) -> Steady:
+    reading = prompt_time(work, constants, load)
+    most = room(work, load).sequences
+    concurrency = load.concurrency / work.dp
     running = np.minimum(np.maximum(concurrency, 1.0), most)
-    if np.any(by_rate):
-        running = np.where(by_rate, _running_at(work, constants, load, reading, most, offered), running)
     step, tpot_s = _token_time(work, constants, load, reading, running)
     first_s = constants.first_token_s + step.total_s
     waiting = constants.wave * np.maximum(0.0, running - 1) ** WAVE_POWER
     ttft_s = first_s + reading.total_s * (1 + waiting)
     decode_s = (load.output_tokens - 1) * tpot_s
-    possible = running / (load.output_tokens * tpot_s)
-    overloaded = by_rate & (offered > possible) & (running > most * (1 - 1e-4))
-    saturated = overloaded | (~by_rate & (concurrency > most))
     closed = np.where(np.isfinite(concurrency), concurrency, most)
-    rate = np.minimum(np.where(saturated, possible, np.inf), closed / (ttft_s + decode_s))
-    rate = np.where(by_rate, np.minimum(offered, possible), np.minimum(rate, possible))
-    queued = np.isfinite(concurrency) & (concurrency > most)
+    rate = np.minimum(running / (load.output_tokens * tpot_s), closed / (ttft_s + decode_s))
+    saturated = concurrency > most
+    queued = np.isfinite(concurrency) & saturated
     ttft_s = np.where(queued, np.maximum(ttft_s, closed / rate - decode_s), ttft_s)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        backlog = OVERLOAD_REQUESTS / 2 * (1 / possible - 1 / offered)
-    ttft_s = np.where(overloaded, ttft_s + backlog, ttft_s)
-    share = np.clip(1 - step.total_s / tpot_s, 0.0, 1.0)
+    unknown = np.full_like(ttft_s, np.nan)
     return Steady(
-        ttft_s, tpot_s, rate * load.output_tokens * work.dp, rate * work.dp, running * work.dp, share,
-        saturated, step,
+        ttft_s, tpot_s, rate * load.output_tokens * work.dp, rate * work.dp, running * work.dp,
+        _prefill_share(constants, load, reading, step, running), saturated, unknown, unknown, step,
     )  # fmt: skip
+
+
+def _at_rate(work: Work, constants: Constants, load: Load) -> Steady:
+    reading = prompt_time(work, constants, load)
+    places = np.floor(room(work, load).sequences)
+    offered = load.request_rate_per_s / work.dp
+
+    def ends_per_s(running: Column) -> Column:
+        return running / (load.output_tokens * _token_time(work, constants, load, reading, running)[1])
+
+    possible = ends_per_s(places)
+    rate = np.minimum(offered, possible)
+    found = queueing.running(rate, places, ends_per_s, load.length_variation)
+    step, _ = _token_time(work, constants, load, reading, found.mean)
+    _, tpot_p99_s = _token_time(work, constants, load, reading, np.minimum(found.p99 + 1, places))
+    budget_share = _new_tokens(load) / work.batch_tokens
+    before = queueing.prompt_wait(
+        rate, constants.interference * reading.total_s, step.total_s, budget_share, load.length_variation
+    )
+    own_s = constants.first_token_s + step.total_s * np.maximum(1.0, budget_share) + reading.total_s
+    backlog_s = queueing.RUN_REQUESTS / 2 * (1 / rate - 1 / offered)
+    slow_queue_s = queueing.slowest_hundredth(before.queue_s, before.busy_share)
+    slow_place_s = queueing.slowest_hundredth(found.place_wait_s, found.full_share)
+    slow_s = np.maximum(slow_queue_s + found.place_wait_s, slow_place_s + before.queue_s)
+    slow_prompt_s = NORMAL_P99 * load.length_variation * reading.total_s
+    return Steady(
+        own_s + before.step_rest_s / 2 + before.queue_s + found.place_wait_s + backlog_s,
+        found.mean / (rate * load.output_tokens),
+        rate * load.output_tokens * work.dp, rate * work.dp, found.mean * work.dp,
+        _prefill_share(constants, load, reading, step, found.mean), offered > possible,
+        own_s + slow_prompt_s + before.step_rest_s + slow_s + 2 * backlog_s, tpot_p99_s, step,
+    )  # fmt: skip
+
+
+def largest_rate_per_s(work: Work, constants: Constants, load: Load) -> Column:
+    """Return the requests per second of the whole deployment beyond which a queue grows for ever."""
+    places = np.floor(room(work, load).sequences)
+    _, tpot_s = _token_time(work, constants, load, prompt_time(work, constants, load), places)
+    return places / (load.output_tokens * tpot_s) * work.dp
+
+
+def _prefill_share(constants: Constants, load: Load, reading: Time, step: Time, running: Column) -> Column:
+    """Return the share of the GPUs' busy time that goes into prompts."""
+    prompts_s = constants.interference * running * reading.total_s
+    return prompts_s / (prompts_s + load.output_tokens * step.total_s)
 
 
 def _token_time(
@@ -115,9 +217,10 @@ def _token_time(
     if not np.any(load.draft_tokens > 0):
         step = decode_step(work, constants, running, context)
         return step, step.total_s + prompts_s
-    checked = decode_step(work, constants, running, context, 1 + load.draft_tokens)
-    drafting = 1 + load.draft_tokens * DRAFTER_LAYERS / work.layers
-    step = scaled(checked, drafting / tokens_per_step(load))
+    share = np.where(np.isnan(load.draft_step_share), DRAFTER_LAYERS / work.layers, load.draft_step_share)
+    drafting = scaled(decode_step(work, constants, running, context), load.draft_tokens * share)
+    checking = decode_step(work, constants, running, context, 1 + load.draft_tokens)
+    step = scaled(added(checking, drafting), 1 / tokens_per_step(load))
     return step, step.total_s + prompts_s
 
 
@@ -125,16 +228,3 @@ def tokens_per_step(load: Load) -> Column:
     """Return the tokens that a step yields: 1 + a + a^2 + ... + a^drafts (arXiv 2211.17192, eq. 1)."""
     rate = np.minimum(load.acceptance_rate, 1 - 1e-9)
     return np.asarray((1 - rate ** (load.draft_tokens + 1)) / (1 - rate))
-
-
-def _running_at(
-    work: Work, constants: Constants, load: Load, reading: Time, most: Column, offered: Column
-) -> Column:
-    """Return the sequences that run at ``offered`` requests per second: Little's law, solved by halving."""
-    low, high = np.zeros_like(most), most
-    for _ in range(SEARCH_STEPS):
-        middle = (low + high) / 2
-        _, tpot_s = _token_time(work, constants, load, reading, middle)
-        enough = middle / (load.output_tokens * tpot_s) >= offered
-        low, high = np.where(enough, low, middle), np.where(enough, middle, high)
-    return np.maximum(high, 1e-9)

@@ -74,7 +74,7 @@ def table(runs: Sequence[Run]) -> Table:
     load = Load(
         np.array([run.benchmark.input_tokens for run in runs], dtype=np.float64),
         np.array([run.benchmark.output_tokens for run in runs], dtype=np.float64),
-        column["concurrency"], column["request_rate_per_s"], *np.zeros((3, len(runs))),
+        column["concurrency"], column["request_rate_per_s"], *np.zeros((5, len(runs))),
     )  # fmt: skip
     measured = Measured(
         stack([run.work for run in runs]), load, np.array([designs[id(run.deployment)] for run in runs]),

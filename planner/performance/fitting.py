@@ -48,10 +48,9 @@ class Measured:
 
     def rows(self, chosen: NDArray[np.intp]) -> "Measured":
         """Return the rows at ``chosen``."""
-        load = Load(*(getattr(self.load, name)[chosen] for name in Load.__dataclass_fields__))
         return Measured(
-            self.work.take(chosen), load, self.features[chosen], self.tpot_s[chosen], self.ttft_s[chosen],
-            self.output_tokens_per_s[chosen], self.weight[chosen],
+            self.work.take(chosen), self.load.take(chosen), self.features[chosen], self.tpot_s[chosen],
+            self.ttft_s[chosen], self.output_tokens_per_s[chosen], self.weight[chosen],
         )  # fmt: skip
 
 

@@ -32,6 +32,11 @@ def scaled(time: Time, factor: Column) -> Time:
     return Time(*(getattr(time, name) * factor for name in Time.__dataclass_fields__))
 
 
+def added(first: Time, second: Time) -> Time:
+    """Return both times after each other."""
+    return Time(*(getattr(first, name) + getattr(second, name) for name in Time.__dataclass_fields__))
+
+
 def touched_experts(work: Work, tokens: Column) -> Column:
     """Return the share of the experts that at least one of ``tokens`` tokens chooses, choices being even."""
     share = np.minimum(work.experts_per_token / work.experts, 1.0)

@@ -21,6 +21,7 @@ from inferplan.planner.architecture import (
 )
 from inferplan.planner.deployment import Deployment
 from inferplan.planner.kv_cache import layout
+from inferplan.planner.kv_dtypes import cache_dtype
 from inferplan.planner.performance.compute import arithmetic, peak_flops_per_s
 from inferplan.planner.performance.links import link
 from inferplan.planner.quantization import storage
@@ -119,7 +120,7 @@ def work(deployment: Deployment, pool_bytes: float, max_sequences: int, batch_to
         raise InferplanError(msg)
     spread = shared if deployment.ep > 1 else tp
     weights = _weights(architecture, deployment.weights_dtype, tp, spread)
-    kv_dtype = _cache_dtype(deployment, weights.name)
+    kv_dtype = cache_dtype(deployment)
     reads = _reads(architecture, kv_dtype, tp)
     held = layout(architecture, kv_dtype=kv_dtype, tp=tp, pp=pp)
     windows = held.window_bytes_per_token
@@ -141,15 +142,6 @@ def work(deployment: Deployment, pool_bytes: float, max_sequences: int, batch_to
         max_sequences, batch_tokens,
     )  # fmt: skip
     return Work(*(np.array([value], dtype=np.float64) for value in values))
-
-
-def _cache_dtype(deployment: Deployment, weights: str) -> str:
-    """Return the cache's type; "auto" follows the checkpoint under TensorRT-LLM.
-
-    NVIDIA's fp8 and fp4 checkpoints state ``kv_cache_quant_algo: FP8`` (hf_quant_config.json).
-    """
-    follows = deployment.engine == "tensorrt-llm" and deployment.kv_dtype == "auto"
-    return "fp8" if follows and weights.startswith(("fp8", "nvfp4")) else deployment.kv_dtype
 
 
 @dataclass(frozen=True, slots=True)

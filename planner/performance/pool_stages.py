@@ -1,0 +1,182 @@
+"""One prefill replica, one decode replica and the way between them, at any load and in any number.
+
+A prefill replica reads one prompt after the other; its cache is sent when it is read, over the links of the
+GPUs that hold it; a decode replica is slowed by no prompt. Requests come to replicas at random.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from inferplan.planner.deployment import Deployment, Pools
+from inferplan.planner.kv_cache import layout
+from inferplan.planner.kv_dtypes import cache_dtype
+from inferplan.planner.performance import queueing
+from inferplan.planner.performance.batching import Load, Steady, prompt_time, room
+from inferplan.planner.performance.estimating import Served, serve
+from inferplan.planner.performance.links import link
+from inferplan.planner.performance.loads import load_of
+from inferplan.planner.performance.result import Stage
+from inferplan.planner.performance.roofline import Time, decode_step
+from inferplan.planner.performance.work import Column
+from inferplan.planner.workload import Workload
+
+SEARCH_STEPS = 40
+ENDLESS = 1e12
+"""Requests in flight that fill any stage."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Replicas of each pool."""
+
+    prefill: int
+    decode: int
+
+
+@dataclass(frozen=True, eq=False)
+class Stages:
+    """One prefill replica, one decode replica, and the way between them."""
+
+    prefilling: Served
+    decoding: Served
+    load: Load
+    prompt_s: float
+    transfer_s: float
+    transfer_bytes: int
+    link: str
+    places: float
+    """Sequences that a decode replica runs at most."""
+
+    def step(self, running: Column) -> Time:
+        """Return the time per token with ``running`` sequences on each decode replica."""
+        context = self.load.input_tokens + self.load.output_tokens / 2
+        return decode_step(self.decoding.work, self.decoding.constants, running, context)
+
+    @property
+    def decoded_tokens(self) -> float:
+        """Tokens of a request that the decode pool makes: all but the prompt's own."""
+        return max(1.0, float(self.load.output_tokens[0]) - 1)
+
+    def capacities(self, split: Split) -> dict[Stage, float]:
+        """Return the requests per second that each stage serves at most."""
+        full = float(self.step(np.array([self.places])).total_s[0])
+        return {
+            "prefill": split.prefill / self.prompt_s,
+            "kv_transfer": split.prefill / self.transfer_s,
+            "decode": split.decode * self.places / (self.decoded_tokens * full),
+        }
+
+    def capacity(self, split: Split) -> float:
+        """Return the requests per second that the slowest stage serves."""
+        return min(self.capacities(split).values())
+
+    def steady(self, split: Split, load: Load) -> Steady:
+        """Return the steady state at each row of ``load``; all rows have a rate, or all a concurrency."""
+        by_rate = bool(np.isnan(load.concurrency).all())
+        running, ttft_s, slow_s, slow_running, rate = (self._at_rate if by_rate else self._at_concurrency)(
+            split, load
+        )
+        tpot_s = running / (rate / split.decode * self.decoded_tokens)
+        full = load.request_rate_per_s > self.capacity(split)
+        if not by_rate:
+            full = load.concurrency >= self.in_flight(split)
+        gpus = split.prefill * self.prefilling.deployment.gpu_count
+        share = gpus / (gpus + split.decode * self.decoding.deployment.gpu_count)
+        return Steady(
+            ttft_s, tpot_s, rate * load.output_tokens, rate, running * split.decode,
+            np.full_like(rate, share), full, slow_s, self.step(slow_running).total_s, self.step(running),
+        )  # fmt: skip
+
+    def in_flight(self, split: Split) -> int:
+        """Return the requests that are in flight when the slowest stage is just full."""
+        endless = replace(self.load, concurrency=np.array([ENDLESS]))
+        running, _, _, _, rate = self._at_concurrency(split, endless)
+        decoding = float(running[0]) * split.decode
+        return math.ceil(decoding + float(rate[0]) * (self.prompt_s + self.transfer_s))
+
+    def _at_rate(self, split: Split, load: Load) -> tuple[Column, ...]:
+        """Return running sequences, mean and P99 of TTFT, P99 of the running ones, and the rate served."""
+        offered, variation = load.request_rate_per_s, load.length_variation
+        rate = np.minimum(offered, self.capacity(split))
+
+        def ends_per_s(running: Column) -> Column:
+            return running / (self.decoded_tokens * self.step(running).total_s)
+
+        places = np.full_like(rate, self.places)
+        found = queueing.running(rate / split.decode, places, ends_per_s, variation)
+        prompt_s = np.full_like(rate, self.prompt_s)
+        waiting_s = queueing.single_server_wait_s(rate / split.prefill, prompt_s, variation)
+        busy = rate / split.prefill * prompt_s
+        own_s = (
+            self.decoding.constants.first_token_s + prompt_s + self.transfer_s + self.step(found.mean).total_s
+        )
+        backlog_s = queueing.RUN_REQUESTS / 2 * (1 / rate - 1 / offered)
+        slow_s = np.maximum(
+            queueing.slowest_hundredth(waiting_s, busy) + found.place_wait_s,
+            queueing.slowest_hundredth(found.place_wait_s, found.full_share) + waiting_s,
+        )
+        return (
+            found.mean,
+            own_s + waiting_s + found.place_wait_s + backlog_s,
+            own_s + slow_s + 2 * backlog_s,
+            np.minimum(found.p99 + 1, self.places),
+            rate,
+        )
+
+    def _at_concurrency(self, split: Split, load: Load) -> tuple[Column, ...]:
+        """Return the same for requests in flight: those that do not decode are read, sent, or wait."""
+        flight = load.concurrency
+        fixed_s = self.prompt_s + self.transfer_s
+        most_per_s = min(split.prefill / self.prompt_s, split.prefill / self.transfer_s)
+
+        def fed_per_s(decoding: Column) -> Column:
+            return np.minimum(most_per_s, (flight - decoding) / fixed_s)
+
+        low = np.zeros_like(flight)
+        high = np.minimum(flight, split.decode * self.places)
+        for _ in range(SEARCH_STEPS):
+            middle = (low + high) / 2
+            leaves = middle / (self.decoded_tokens * self.step(middle / split.decode).total_s)
+            low, high = (
+                np.where(leaves < fed_per_s(middle), middle, low),
+                np.where(leaves < fed_per_s(middle), high, middle),
+            )
+        running = high / split.decode
+        rate = high / (self.decoded_tokens * self.step(running).total_s)
+        first_s = self.decoding.constants.first_token_s + self.step(running).total_s
+        unknown = np.full_like(flight, np.nan)
+        return running, first_s + (flight - high) / rate, unknown, unknown, rate
+
+
+def stages(deployment: Deployment, pools: Pools, workload: Workload) -> Stages:
+    """Return the stages that each request of ``workload`` passes; raises as ``serve`` does."""
+    prefilling, decoding = (
+        serve(replace(deployment, tp=tp, dp=1, ep=tp if deployment.ep > 1 else 1, pools=None))
+        for tp in (pools.prefill_tp, pools.decode_tp)
+    )
+    load = load_of(decoding, workload.model_copy(update={"speculative": None}))
+    both = (prefilling.deployment.gpu_count, decoding.deployment.gpu_count)
+    between = link(deployment.gpu, sum(both))
+    given = pools.link_bytes_per_s
+    per_gpu = given or between.bytes_per_s
+    cache = layout(deployment.architecture, kv_dtype=cache_dtype(deployment), tp=1)
+    tokens = workload.input_tokens
+    sent = (
+        cache.growing_bytes_per_token * tokens
+        + cache.window_bytes_per_sequence(tokens)
+        + cache.state_bytes_per_sequence
+    )
+    reading = prompt_time(prefilling.work, prefilling.constants, load)
+    decode_only = replace(load, prefix_cache_hit_rate=np.ones(1))
+    return Stages(
+        prefilling,
+        decoding,
+        load,
+        float(reading.total_s[0]),
+        sent / (per_gpu * min(both)),
+        sent,
+        f"{'given' if given else between.kind}, {per_gpu / 1e9:,.4g} GB/s from each of {min(both)} GPUs",
+        math.floor(float(room(decoding.work, decode_only).sequences[0])),
+    )
