@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from inferplan.datasets.schema import Gpu
 
@@ -20,6 +21,7 @@ _MEMORY_TOLERANCE = 0.03  # driver versions reserve up to 2.7 % differently (B30
 Key = frozenset[str]
 
 
+@lru_cache(maxsize=4096)
 def normal_form(name: str) -> Key:
     """Return the words of ``name`` that tell accelerators apart, in no order.
 

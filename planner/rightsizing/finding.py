@@ -10,13 +10,14 @@ Action = Literal[
     "insufficient_history", "upsize", "terminate", "suspected_idle", "schedule", "reduce_replicas",
     "mig_slice", "consolidate", "downsize_type", "commitment", "keep",
 ]  # fmt: skip
-Effort = Literal["none", "replica count", "schedule", "slice", "type", "architecture"]
+Effort = Literal["none", "contract", "replica count", "schedule", "slice", "type", "architecture"]
 SHRINKING: frozenset[Action] = frozenset(
     ("terminate", "schedule", "reduce_replicas", "mig_slice", "consolidate", "downsize_type")
 )
+NO_BILL = "no bill of these machines was imported"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """One number that the advice rests on."""
 
@@ -35,7 +36,7 @@ class Evidence:
     """The series to draw beside the number."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Rejected:
     """An alternative that was looked at, and why it is not the advice."""
 
@@ -43,9 +44,13 @@ class Rejected:
     reason: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Savings:
-    """USD per month (730 hours), before tax; negative when the advice costs money."""
+    """USD per month (730 hours), before tax; negative when the advice costs money.
+
+    ``low``, ``expected`` and ``high`` are at list prices. Findings on one machine never claim the same hour
+    of the same GPU, so that the savings of all findings can be added.
+    """
 
     low: Decimal
     expected: Decimal
@@ -54,9 +59,15 @@ class Savings:
     """Which prices, from where, of which day."""
     condition: str
     """What has to happen for the money to be saved."""
+    effective: Decimal | None = None
+    """At the effective (amortised) rate of the machines' own bill."""
+    net: Decimal | None = None
+    """Of that, what no commitment goes on being paid for: what the next bill is lower by."""
+    billed: str = NO_BILL
+    """Which bill, or why there is no effective and net saving."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Finding:
     """Advice on one serving process, GPU or group of replicas."""
 

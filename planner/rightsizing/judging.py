@@ -6,25 +6,27 @@ from decimal import Decimal
 from typing import Protocol
 
 from inferplan.planner.confidence import Confidence
-from inferplan.planner.rightsizing.evidence import Statistic, Unit
-from inferplan.planner.rightsizing.finding import Action, Effort, Evidence, Finding, Savings
-from inferplan.planner.rightsizing.market import Market, Rate, monthly
+from inferplan.planner.rightsizing.evidence import Measurements
+from inferplan.planner.rightsizing.finding import Action, Effort, Evidence, Finding, Rejected, Savings
+from inferplan.planner.rightsizing.market import Market, Rate
 from inferplan.planner.rightsizing.profile import Profile
+from inferplan.planner.rightsizing.unit import Unit
+
+_ZERO = Decimal(0)
 
 
 @dataclass(frozen=True)
 class Context:
-    """Everything beside the unit that a rule may look at."""
+    """Everything beside the units that a rule may look at."""
 
     profile: Profile
     market: Market
+    measured: Measurements
     workloads: Mapping[str, Sequence[Unit]]
     """Replicas that are alike, by ``Unit.workload``."""
-    sums: Mapping[tuple[str, str], Statistic]
-    """Over the replicas of a workload at the same time, by workload and metric; shares are their mean."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Judgement:
     """A rule that fits; what a finding has beside it comes from the unit."""
 
@@ -37,11 +39,13 @@ class Judgement:
     savings: Savings | None = None
     no_savings_reason: str | None = None
     group: str | None = None
-    """Workload that the judgement is on as a whole, so that it is told once."""
+    """Name of what the judgement is on as a whole, so that it is told once; ``None``: the unit."""
+    members: tuple[Unit, ...] = ()
+    """Of the group."""
 
 
 class Rule(Protocol):
-    """A module of ``rules``: the first that fits decides."""
+    """A module of ``rules`` that looks at one unit; the first rule that fits decides."""
 
     order: int
     action: Action
@@ -51,8 +55,20 @@ class Rule(Protocol):
         ...
 
 
-def as_finding(unit: Unit, found: Judgement, members: Sequence[Unit]) -> Finding:
-    """Return the finding of a judgement on ``unit``, or on all ``members`` of its workload."""
+class FleetRule(Protocol):
+    """A module of ``rules`` that looks at all units for which no earlier rule decided."""
+
+    order: int
+    action: Action
+
+    def judge_fleet(self, units: Sequence[Unit], context: Context) -> Mapping[str, Judgement | str]:
+        """Return the judgement, or the reason why not, by the units' keys."""
+        ...
+
+
+def as_finding(unit: Unit, found: Judgement, rejected: Sequence[Rejected]) -> Finding:
+    """Return the finding of a judgement on ``unit``, or on all members of its group."""
+    members = found.members or (unit,)
     return Finding(
         action=found.action,
         entity=found.group or unit.key,
@@ -60,7 +76,7 @@ def as_finding(unit: Unit, found: Judgement, members: Sequence[Unit]) -> Finding
         title=found.title,
         detail=found.detail,
         evidence=found.evidence,
-        rejected=(),
+        rejected=tuple(rejected),
         confidence=min(member.confidence for member in members),
         risk=found.risk,
         effort=found.effort,
@@ -73,26 +89,6 @@ def as_finding(unit: Unit, found: Judgement, members: Sequence[Unit]) -> Finding
         team=unit.team,
         is_sample=any(member.is_sample for member in members),
     )
-
-
-def why_protected(unit: Unit, profile: Profile) -> str | None:
-    """Return why nothing may be taken away from the unit, ``None`` where it may."""
-    if unit.team and unit.team in profile.excluded_teams:
-        return f"team {unit.team} is excluded by the profile"
-    words = {
-        word
-        for text in (unit.namespace, unit.key, unit.host)
-        if text
-        for word in text.casefold().replace("_", "-").replace("/", "-").replace(".", "-").split("-")
-    }
-    protected = sorted(words & {word.casefold() for word in profile.protected_words})
-    return f"its name says {protected[0]!r}, which the profile protects" if protected else None
-
-
-def growth(unit: Unit) -> float:
-    """Return the factor for demand not seen yet, 1 + 1/days: as the Kubernetes VPA's upper bound."""
-    days = min((one.days for one in unit.statistics.values()), default=0.0)
-    return 1 + 1 / days if days > 0 else float("inf")
 
 
 def risk_of(shares: Sequence[float], unit: Unit, *, weak: bool = False) -> int | None:
@@ -109,16 +105,8 @@ def freed(rate: Rate, unit_gpus: int, share: Decimal = Decimal(1)) -> Savings:
 
     Where the machine holds other GPUs too, nothing is saved before the whole machine goes: low is then 0.
     """
-    part = rate.machine_gpus is not None and rate.machine_gpus > unit_gpus
-    condition = (
-        f"Saved only when the whole machine of {rate.machine_gpus:g} GPUs goes away or its GPUs serve others."
-        if part
-        else "Saved when the machine is given back; hours under a commitment save nothing."
-    )
-    return Savings(
-        low=Decimal("0.00") if part else monthly(rate.low * share),
-        expected=monthly(rate.expected * share),
-        high=monthly(rate.high * share),
-        basis=rate.basis,
-        condition=condition,
-    )
+    if rate.machine_gpus is not None and rate.machine_gpus > unit_gpus:
+        where = f"the whole machine of {rate.machine_gpus:g} GPUs goes away or its GPUs serve others."
+        return rate.worth(_ZERO, share, f"Saved only when {where}")
+    condition = "Saved when the machine is given back; hours under a commitment save nothing."
+    return rate.worth(rate.low * share, share, condition)

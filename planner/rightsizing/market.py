@@ -1,20 +1,24 @@
-"""What a unit costs now and what another kind of machine would cost, from dated offers."""
+"""What a unit costs now and what another kind of machine would cost, from dated offers and its own bill."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from statistics import median
 
 from inferplan.datasets.schema import Offer
 from inferplan.planner.economics import HOURS_PER_MONTH
-from inferplan.planner.rightsizing.evidence import Unit
+from inferplan.planner.rightsizing.finding import NO_BILL, Savings
+from inferplan.planner.rightsizing.unit import Unit
+from inferplan.planner.spend_rates import EffectiveRates
 
 ON_DEMAND = "on_demand"
-_COMMITTED = ("reserved_1y", "reserved_3y", "savings_plan_1y", "savings_plan_3y")
+YEARLY = ("reserved_1y", "savings_plan_1y")
+_COMMITTED = (*YEARLY, "reserved_3y", "savings_plan_3y")
 _CENT = Decimal("0.01")
+_ZERO = Decimal(0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Rate:
     """USD per hour of all GPUs of a unit."""
 
@@ -26,17 +30,57 @@ class Rate:
     region: str | None
     machine_gpus: float | None
     """GPUs of the machine, where its type is known."""
+    effective: Decimal | None = None
+    """As billed, commitments spread over their time."""
+    uncommitted: Decimal | None = None
+    """Of ``effective``, what no commitment covers."""
+    billed: str = NO_BILL
 
-    def times(self, units: int) -> "Rate":
-        """Return the rate of so many units alike."""
-        return replace(self, low=self.low * units, expected=self.expected * units, high=self.high * units)
+    def worth(
+        self, low: Decimal, share: Decimal, condition: str, new: Decimal = _ZERO, basis: str | None = None
+    ) -> Savings:
+        """Return what giving up ``share`` of the hours (or of the GPUs) and paying ``new`` per hour saves.
+
+        ``low`` is USD per hour saved at least, ``new`` included.
+        """
+        return Savings(
+            low=monthly(low),
+            expected=monthly(self.expected * share - new),
+            high=monthly(self.high * share - new),
+            basis=basis or self.basis,
+            condition=condition,
+            effective=None if self.effective is None else monthly(self.effective * share - new),
+            net=None if self.uncommitted is None else monthly(self.uncommitted * share - new),
+            billed=self.billed,
+        )
+
+
+def together(rates: Sequence[Rate]) -> Rate:
+    """Return the rate of several units at once; the words are the first one's."""
+
+    def total(amounts: Sequence[Decimal | None]) -> Decimal | None:
+        known = [amount for amount in amounts if amount is not None]
+        return sum(known, _ZERO) if len(known) == len(amounts) else None
+
+    return replace(
+        rates[0],
+        low=sum((rate.low for rate in rates), _ZERO),
+        expected=sum((rate.expected for rate in rates), _ZERO),
+        high=sum((rate.high for rate in rates), _ZERO),
+        effective=total([rate.effective for rate in rates]),
+        uncommitted=total([rate.uncommitted for rate in rates]),
+        billed=next((rate.billed for rate in rates if rate.effective is None), rates[0].billed),
+    )
 
 
 class Market:
-    """Offers by machine type and by GPU; those without a price are left out."""
+    """Offers by machine type and by GPU, those without a price left out; and what bills say."""
 
-    def __init__(self, offers: Sequence[Offer]) -> None:
+    def __init__(self, offers: Sequence[Offer], billed: EffectiveRates | None = None) -> None:
         """Index ``offers``."""
+        self._billed = billed or EffectiveRates({})
+        self._rates: dict[tuple[str, str | None, int], Rate | str] = {}
+        self._alternatives: dict[tuple[object, ...], Sequence[Offer]] = {}
         self._by_type: dict[str, list[Offer]] = {}
         self._by_gpu: dict[str, list[Offer]] = {}
         for offer in offers:
@@ -48,27 +92,43 @@ class Market:
         """Return what the unit costs, or the reason why that is not known."""
         if not unit.gpus:
             return "no GPU is known for this process"
-        same = self._by_type.get((unit.instance_type or "").casefold(), [])
-        listed = _cheapest([offer for offer in same if offer.purchase_option == ON_DEMAND])
-        if listed is not None:
-            committed = [
-                offer
-                for offer in same
-                if offer.purchase_option in _COMMITTED and offer.region == listed.region
-            ]
-            lowest = _cheapest([*committed, listed]) or listed
-            return Rate(
-                low=per_gpu(lowest) * len(unit.gpus),
-                expected=per_gpu(listed) * len(unit.gpus),
-                high=per_gpu(listed) * len(unit.gpus),
-                basis=priced(listed),
-                provider=listed.provider,
-                region=listed.region,
-                machine_gpus=listed.gpu_count,
-            )
-        if unit.gpu is None:
-            return f"the GPU {unit.gpu_name or 'of this unit'} is not in the catalog"
-        return self._rate_by_gpu(unit, unit.gpu.name)
+        kind = ((unit.instance_type or "").casefold(), unit.gpu.name if unit.gpu else None, len(unit.gpus))
+        if kind not in self._rates:
+            self._rates[kind] = self._listed(unit)
+        rate = self._rates[kind]
+        return rate if isinstance(rate, str) else self._as_billed(unit, rate)
+
+    def _as_billed(self, unit: Unit, rate: Rate) -> Rate:
+        found = self._billed.of(*unit.gpus, unit.instance_id, unit.host)
+        if found is None:
+            return rate
+        if found.currency != "USD":
+            return replace(rate, billed=f"the bill is in {found.currency}, prices are in USD")
+        effective = found.per_gpu_hour * len(unit.gpus)
+        free = 1 - Decimal(str(round(found.committed_share, 6)))
+        return replace(rate, effective=effective, uncommitted=effective * free, billed=found.basis)
+
+    def _listed(self, unit: Unit) -> Rate | str:
+        listed = self.listed(unit.instance_type)
+        if listed is None:
+            if unit.gpu is None:
+                return f"the GPU {unit.gpu_name or 'of this unit'} is not in the catalog"
+            return self._rate_by_gpu(unit, unit.gpu.name)
+        lowest = _cheapest([*self._sold(listed, _COMMITTED), listed]) or listed
+        return Rate(
+            low=per_gpu(lowest) * len(unit.gpus),
+            expected=per_gpu(listed) * len(unit.gpus),
+            high=per_gpu(listed) * len(unit.gpus),
+            basis=priced(listed),
+            provider=listed.provider,
+            region=listed.region,
+            machine_gpus=listed.gpu_count,
+        )
+
+    def listed(self, instance_type: str | None) -> Offer | None:
+        """Return the cheapest on-demand offer of a machine type."""
+        same = self._by_type.get((instance_type or "").casefold(), [])
+        return _cheapest([offer for offer in same if offer.purchase_option == ON_DEMAND])
 
     def _rate_by_gpu(self, unit: Unit, gpu: str) -> Rate | str:
         offers = [offer for offer in self._by_gpu.get(gpu, []) if offer.purchase_option == ON_DEMAND]
@@ -89,51 +149,55 @@ class Market:
             machine_gpus=None,
         )
 
-    def alternatives(self, unit: Unit, rate: Rate) -> Iterator[Offer]:
-        """Yield on-demand machines with other GPUs that cost less, the cheapest first.
+    def alternatives(self, gpu: str, count: int, rate: Rate) -> Sequence[Offer]:
+        """Return the cheapest on-demand machine of each other GPU that costs less, the cheapest first.
 
-        Of the same provider and region where the unit's are known. As many whole machines are counted as the
-        unit's GPUs need.
+        Of the same provider and region where the rate has them. As many whole machines are counted as
+        ``count`` GPUs need.
         """
-        count = len(unit.gpus)
+        place = (rate.provider, rate.region)
+        asked = (gpu, count, place, rate.expected)
+        if asked not in self._alternatives:
+            found: dict[str, Offer] = {}
+            for offer in self._by_price(count):
+                is_near = rate.provider is None or (offer.provider, offer.region) == place
+                if offer.gpu != gpu and is_near and machine_usd_per_hour(offer, count) < rate.expected:
+                    found.setdefault(offer.gpu, offer)
+            self._alternatives[asked] = tuple(found.values())
+        return self._alternatives[asked]
+
+    def _by_price(self, count: int) -> list[Offer]:
         offers = [
             offer
-            for gpu, offers in self._by_gpu.items()
-            if unit.gpu is None or gpu != unit.gpu.name
+            for offers in self._by_gpu.values()
             for offer in offers
-            if offer.purchase_option == ON_DEMAND
-            and offer.gpu_count >= count
-            and (rate.provider is None or (offer.provider, offer.region) == (rate.provider, rate.region))
-            and machine_usd_per_hour(offer, count) < rate.expected
+            if offer.purchase_option == ON_DEMAND and offer.gpu_count >= count
         ]
-        yield from sorted(offers, key=lambda offer: (machine_usd_per_hour(offer, count), offer.offer_id))
+        return sorted(offers, key=lambda offer: (machine_usd_per_hour(offer, count), offer.offer_id))
 
-    def commitments(self, unit: Unit) -> tuple[Offer, Offer] | None:
-        """Return the on-demand offer of the unit's machine type and its cheapest one-year commitment."""
-        same = self._by_type.get((unit.instance_type or "").casefold(), [])
-        listed = _cheapest([offer for offer in same if offer.purchase_option == ON_DEMAND])
-        yearly = _cheapest(
-            [
-                offer
-                for offer in same
-                if offer.purchase_option in ("reserved_1y", "savings_plan_1y")
-                and listed is not None
-                and offer.region == listed.region
-            ]
-        )
-        return (listed, yearly) if listed and yearly else None
+    def yearly(self, listed: Offer) -> list[Offer]:
+        """Return the one-year commitments for the machine of ``listed``, where it is."""
+        return self._sold(listed, YEARLY)
+
+    def _sold(self, listed: Offer, options: Sequence[str]) -> list[Offer]:
+        return [
+            offer
+            for offer in self._by_type[listed.instance_type.casefold()]
+            if offer.purchase_option in options
+            and (offer.provider, offer.region) == (listed.provider, listed.region)
+        ]
 
 
 def per_gpu(offer: Offer) -> Decimal:
     """Return USD per GPU-hour of a priced offer."""
-    return (offer.usd_per_hour or Decimal(0)) / Decimal(str(offer.gpu_count))
+    return (offer.usd_per_hour or _ZERO) / Decimal(str(offer.gpu_count))
 
 
 def machine_usd_per_hour(offer: Offer, gpus: int) -> Decimal:
     """Return USD per hour of what ``gpus`` GPUs occupy: a whole machine where it is no multiple of them."""
     if offer.gpu_count % gpus == 0:
         return per_gpu(offer) * gpus
-    return offer.usd_per_hour or Decimal(0)
+    return offer.usd_per_hour or _ZERO
 
 
 def priced(offer: Offer) -> str:

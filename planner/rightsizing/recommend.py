@@ -2,29 +2,30 @@
 
 import importlib
 import pkgutil
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
 from inferplan.datasets.schema import Offer
-from inferplan.planner import usage
 from inferplan.planner.rightsizing import rules as folder
-from inferplan.planner.rightsizing.evidence import Statistic, Unit, gather, statistic_of
+from inferplan.planner.rightsizing.commitments import commitments
+from inferplan.planner.rightsizing.evidence import Measurements
 from inferplan.planner.rightsizing.finding import SHRINKING, Finding, Rejected
-from inferplan.planner.rightsizing.judging import Context, Judgement, Rule, as_finding
+from inferplan.planner.rightsizing.judging import Context, FleetRule, Judgement, Rule, as_finding
 from inferplan.planner.rightsizing.market import Market
 from inferplan.planner.rightsizing.profile import PRODUCTION, Profile
+from inferplan.planner.rightsizing.unit import Unit
+from inferplan.planner.spend_rates import effective_rates
 
 if TYPE_CHECKING:
     from inferplan.datasets.warehouse import Warehouse
 
-_SUMMED = ("kv_cache_usage_ratio", "sm_active_ratio", "dram_active_ratio")
+_BLOCKING = ("insufficient_history", "upsize")
+_SIBLING = "another replica of it is used up or was measured too briefly"
 
 
 @cache
-def rules() -> tuple[Rule, ...]:
+def rules() -> tuple[Rule | FleetRule, ...]:
     """Return the rules of the folder in their order."""
     found = [
         importlib.import_module(f"{folder.__name__}.{module.name}")
@@ -46,91 +47,72 @@ def recommend(
     offers
         Prices to reckon with; those of the warehouse by default.
     """
+    return decide(context_of(Measurements(warehouse, import_ids, profile.window), profile, offers))
+
+
+def context_of(measured: Measurements, profile: Profile, offers: Sequence[Offer] | None = None) -> Context:
+    """Return what the rules look at; the prices and bills are the warehouse's."""
     if offers is None:
         from inferplan.pricing.offers import current_offers
 
-        offers = current_offers(warehouse)
-    units = [unit for unit in gather(warehouse, import_ids) if unit.statistics]
-    return decide(units, _context(warehouse, units, profile, offers, import_ids))
-
-
-def decide(units: Sequence[Unit], context: Context) -> tuple[Finding, ...]:
-    """Return the findings on ``units``; pure."""
-    findings: list[Finding] = []
-    told: set[str] = set()
-    judged = [(unit, *_judge(unit, context)) for unit in units]
-    blocked = {
-        unit.workload for unit, found, _ in judged if found.action in ("insufficient_history", "upsize")
-    }
-    for unit, found, rejected in judged:
-        if found.group in blocked:
-            found, rejected = _judge_alone(unit, context, rejected)
-        if found.group in told:
-            continue
-        members = context.workloads[found.group] if found.group else (unit,)
-        if found.group:
-            told.add(found.group)
-        findings.append(replace(as_finding(unit, found, members), rejected=rejected))
-    return tuple(sorted(findings, key=_rank))
-
-
-def _judge(
-    unit: Unit, context: Context, skip: frozenset[str] = frozenset()
-) -> tuple[Judgement, tuple[Rejected, ...]]:
-    rejected: list[Rejected] = []
-    for rule in rules():
-        if rule.action in skip:
-            continue
-        found = rule.judge(unit, context)
-        if isinstance(found, Judgement):
-            return found, tuple(rejected)
-        rejected.append(Rejected(rule.action, found))
-    msg = "unreachable: the last rule fits always"
-    raise AssertionError(msg)
-
-
-def _judge_alone(
-    unit: Unit, context: Context, rejected: tuple[Rejected, ...]
-) -> tuple[Judgement, tuple[Rejected, ...]]:
-    """Judge a replica with a sibling that is used up or hardly measured: nothing is taken from it."""
-    skip = frozenset[str](SHRINKING)
-    found, more = _judge(unit, context, skip)
-    before = tuple(one for one in rejected if one.action not in skip)
-    reason = "another replica of it is used up or was measured too briefly"
-    return found, (*before, Rejected("reduce_replicas", reason), *more)
-
-
-def _context(
-    warehouse: "Warehouse",
-    units: Sequence[Unit],
-    profile: Profile,
-    offers: Sequence[Offer],
-    import_ids: Sequence[int] | None,
-) -> Context:
+        offers = current_offers(measured.warehouse)
     workloads: dict[str, list[Unit]] = {}
-    for unit in units:
+    for unit in measured.units:
         workloads.setdefault(unit.workload, []).append(unit)
-    groups = {
-        entity: workload
-        for workload, members in workloads.items()
-        if len(members) > 1
-        for unit in members
-        for entity in {*unit.gpus, *(one.entity for one in unit.statistics.values())}
+    has_bills = measured.warehouse.rows("SELECT 1 FROM bill_lines LIMIT 1")
+    billed = effective_rates(measured.warehouse, measured.import_ids) if has_bills else None
+    market = Market(offers, billed)
+    return Context(profile=profile, market=market, measured=measured, workloads=workloads)
+
+
+def decide(context: Context) -> tuple[Finding, ...]:
+    """Return the findings on everything that was measured.
+
+    Each rule looks at the units that no earlier one decided on, so that nothing is taken away twice; what to
+    commit to is asked of what remains.
+    """
+    units = context.measured.units
+    rejected: dict[str, list[Rejected]] = {unit.key: [] for unit in units}
+    judged: dict[str, Judgement] = {}
+    blocked: set[str] = set()
+    for rule in rules():
+        waiting = [unit for unit in units if unit.key not in judged]
+        verdicts = _verdicts(rule, waiting, blocked, context)
+        for unit in waiting:
+            verdict = verdicts[unit.key]
+            if isinstance(verdict, str):
+                rejected[unit.key].append(Rejected(rule.action, verdict))
+                continue
+            judged[unit.key] = verdict
+            if verdict.action in _BLOCKING:
+                blocked.add(unit.workload)
+    findings: dict[str, Finding] = {}
+    for unit in units:
+        found = judged[unit.key]
+        name = found.group or unit.key
+        if name not in findings:
+            findings[name] = as_finding(unit, found, rejected[unit.key])
+    more = commitments({unit.key: (unit, judged[unit.key]) for unit in units}, context)
+    return tuple(sorted((*findings.values(), *more), key=_rank))
+
+
+def _verdicts(
+    rule: Rule | FleetRule, waiting: Sequence[Unit], blocked: set[str], context: Context
+) -> Mapping[str, Judgement | str]:
+    """Return what a rule says of each unit; nothing is taken from the siblings of what is used up."""
+    is_open = [rule.action not in SHRINKING or unit.workload not in blocked for unit in waiting]
+    asked = [unit for unit, may in zip(waiting, is_open, strict=True) if may]
+    verdicts: dict[str, Judgement | str] = {
+        unit.key: _SIBLING for unit, may in zip(waiting, is_open, strict=True) if not may
     }
-    sums: dict[tuple[str, str], Statistic] = {}
-    if groups:
-        found = usage.of_groups(warehouse, groups, import_ids, _SUMMED)
-        expected = Counter(groups.values())
-        for row in found.to_dict("records"):
-            one = statistic_of(row, None)
-            members = workloads[one.entity]
-            gpus = sum(len(unit.gpus) for unit in members)
-            if row["members"] in (len(members), gpus) and expected[one.entity]:
-                sums[one.entity, one.metric] = one
-    return Context(profile=profile, market=Market(offers), workloads=workloads, sums=sums)
+    if hasattr(rule, "judge_fleet"):
+        return {**verdicts, **rule.judge_fleet(asked, context)}
+    return {**verdicts, **{unit.key: rule.judge(unit, context) for unit in asked}}
+
+
+_ORDER = {"upsize": 0, "commitment": 2, "keep": 3, "insufficient_history": 4}
 
 
 def _rank(finding: Finding) -> tuple[int, float, str]:
-    order = {"upsize": 0, "insufficient_history": 3, "keep": 2}
     saved = float(finding.savings.expected) if finding.savings else 0.0
-    return order.get(finding.action, 1), -saved, finding.entity
+    return _ORDER.get(finding.action, 1), -saved, finding.entity

@@ -1,9 +1,11 @@
-"""Whether a resource is used up: then nothing may be taken away."""
+"""Whether a resource is used up or a latency target missed: then nothing may be taken away."""
 
 from collections.abc import Iterator
 
-from inferplan.planner.rightsizing.evidence import Unit
 from inferplan.planner.rightsizing.finding import Evidence
+from inferplan.planner.rightsizing.profile import Profile
+from inferplan.planner.rightsizing.statistic import ABOVE_ZERO
+from inferplan.planner.rightsizing.unit import Unit
 
 KV_P95 = 0.90
 WAITING_SHARE = 0.05
@@ -11,11 +13,13 @@ PREEMPTION_SHARE = 0.01
 DRAM_P95 = 0.75
 SM_P95 = 0.90
 FB_SHARE = 0.97
+LATENCY_SAMPLES = 12
+"""An hour of five-minute means: fewer show no habit."""
 
 
-def saturated(unit: Unit) -> tuple[Evidence, ...]:
-    """Return the measurements that show a resource used up, none when there is room."""
-    return tuple(_signs(unit))
+def saturated(unit: Unit, profile: Profile) -> tuple[Evidence, ...]:
+    """Return the measurements that show a resource used up or a target missed, none when there is room."""
+    return (*_signs(unit), *_missed_targets(unit, profile))
 
 
 def _signs(unit: Unit) -> Iterator[Evidence]:
@@ -29,8 +33,15 @@ def _signs(unit: Unit) -> Iterator[Evidence]:
     for metric, limit in (("requests_waiting", WAITING_SHARE), ("preemptions_per_s", PREEMPTION_SHARE)):
         found = unit.get(metric)
         if found and found.share_above_zero is not None and found.share_above_zero > limit:
-            yield found.evidence("share above 0", limit)
+            yield found.evidence(ABOVE_ZERO, limit)
     preallocates = unit.get("kv_cache_usage_ratio") is not None
     used, total = unit.get("fb_used_bytes"), unit.memory_total_bytes
     if used and total and not preallocates and used.max > FB_SHARE * total:
         yield used.evidence("max", FB_SHARE * total)
+
+
+def _missed_targets(unit: Unit, profile: Profile) -> Iterator[Evidence]:
+    for metric, target_s in (("ttft_s", profile.ttft_target_s), ("tpot_s", profile.tpot_target_s)):
+        found = unit.get(metric)
+        if target_s is not None and found and found.n >= LATENCY_SAMPLES and found.p95 > target_s:
+            yield found.evidence("p95", target_s)

@@ -1,98 +1,109 @@
 """A cheaper kind of GPU holds memory, bandwidth and compute."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from inferplan.datasets import catalog
 from inferplan.datasets.errors import UnknownNameError
 from inferplan.datasets.schema import GIB, Gpu, Offer
-from inferplan.planner.confidence import Confidence
-from inferplan.planner.rightsizing.evidence import Statistic, Unit
 from inferplan.planner.rightsizing.finding import Action, Savings
-from inferplan.planner.rightsizing.judging import Context, Judgement, growth, risk_of, why_protected
-from inferplan.planner.rightsizing.market import Rate, machine_usd_per_hour, monthly, priced
+from inferplan.planner.rightsizing.guards import DRAM_CEILING, Measured, growth, measured_enough
+from inferplan.planner.rightsizing.judging import Context, Judgement, risk_of
+from inferplan.planner.rightsizing.market import Rate, machine_usd_per_hour, priced
+from inferplan.planner.rightsizing.model_check import check_model
+from inferplan.planner.rightsizing.profile import Profile
+from inferplan.planner.rightsizing.unit import Unit
 
 order = 80
 action: Action = "downsize_type"
 
 
-@dataclass(frozen=True)
-class _Measured:
-    activity: Statistic
-    dram: Statistic
-    peak_bytes: float
-
-
 def judge(unit: Unit, context: Context) -> Judgement | str:
     """Fit where the cheapest other GPU on offer passes every row."""
-    activity, dram, peak = unit.activity, unit.get("dram_active_ratio"), unit.memory_peak_bytes
     if unit.mig_profile or unit.gpu is None:
         return "the GPU is a slice, or is not in the catalog"
-    if activity is None or dram is None or peak is None:
-        return "SM activity, memory bandwidth and memory must all have been measured"
-    if unit.confidence < Confidence.MEDIUM:
-        return "a week with 80 % of the samples is needed"
-    if protected := why_protected(unit, context.profile):
-        return protected
+    measured = measured_enough(unit, context.profile)
+    if isinstance(measured, str):
+        return measured
     rate = context.market.rate(unit)
     if isinstance(rate, str):
         return f"no saving can be shown: {rate}"
-    measured = _Measured(activity, dram, peak)
     nearest = "no cheaper machine with another GPU is on offer"
-    seen: set[str] = set()
-    for offer in context.market.alternatives(unit, rate):
-        if offer.gpu in seen:
-            continue
-        seen.add(offer.gpu)
-        found = _try(unit, unit.gpu, measured, offer, rate, context)
+    for offer in context.market.alternatives(unit.gpu.name, len(unit.gpus), rate):
+        found = _try(unit, unit.gpu, measured, offer, rate, context.profile)
         if isinstance(found, Judgement):
             return found
         nearest = f"{offer.gpu}: {found}"
     return nearest
 
 
+@dataclass(frozen=True)
+class _Slower:
+    """How many times as busy the new GPU would be, and with that the limits on the present one."""
+
+    dram: float
+    sm: float
+    dram_limit: float
+    sm_limit: float
+
+
 def _try(
-    unit: Unit, now: Gpu, measured: _Measured, offer: Offer, rate: Rate, context: Context
+    unit: Unit, now: Gpu, measured: Measured, offer: Offer, rate: Rate, profile: Profile
 ) -> Judgement | str:
     new = catalog.gpu(offer.gpu)
     if reason := _lacks(unit, now, new):
         return reason
-    profile, factor = context.profile, growth(unit)
-    percentile = profile.activity_percentile
-    if measured.peak_bytes * profile.memory_factor > new.memory_total_bytes:
-        return f"the largest memory use, {measured.peak_bytes / GIB:.1f} GiB, does not fit with its margin"
     bandwidth = now.memory_bandwidth_bytes_per_s / new.memory_bandwidth_bytes_per_s
     slower = max(bandwidth, _flops_per_s(now) / _flops_per_s(new))
-    dram_limit, sm_limit = profile.dram_target / bandwidth, profile.sm_target / slower
-    then = (measured.dram.at(percentile) * bandwidth, measured.activity.at(percentile) * slower)
-    if then[0] * factor > profile.dram_target:
-        return f"its bandwidth would be {then[0]:.0%} used"
-    if then[1] * factor > profile.sm_target:
-        return f"its SMs would be {then[1]:.0%} busy"
-    risk = risk_of(
-        (measured.dram.share_above(0.8 / bandwidth), measured.activity.share_above(1 / slower)),
-        unit,
-        weak=measured.activity.metric != "sm_active_ratio",
-    )
-    if risk is None:
-        return "its bandwidth or SMs would be exceeded too often"
-    memory = unit.get("fb_used_bytes", "fb_used_ratio")
+    times = _Slower(bandwidth, slower, profile.dram_target / bandwidth, profile.sm_target / slower)
+    risk = _risk(unit, measured, times, profile)
+    if isinstance(risk, str):
+        return risk
+    checked = check_model(unit, new, profile)
+    if checked.reason:
+        return checked.reason
+    holds = measured.peak_bytes * profile.memory_factor <= new.memory_total_bytes
+    if not holds and not checked.holds_memory:
+        return f"the largest memory use, {measured.peak_bytes / GIB:.1f} GiB, does not fit with its margin"
+    savings = _savings(rate, offer, len(unit.gpus))
+    if savings.effective is not None and savings.effective <= 0:
+        return f"by the bill it would save nothing: {rate.billed}"
+    percentile = profile.activity_percentile
+    then = (measured.dram.at(percentile) * times.dram, measured.activity.at(percentile) * times.sm)
     return Judgement(
         action=action,
         title=f"Move it to {len(unit.gpus)} x {new.name} ({offer.instance_type})",
         detail=(
-            f"The peaks, times {factor:.2f} for what was not seen yet, stay below the targets on {new.name}: "
-            f"bandwidth {then[0]:.0%} of {profile.dram_target:.0%}, SMs {then[1]:.0%} of "
-            f"{profile.sm_target:.0%}. Tokens slow down as bandwidth falls: try a share of the traffic first."
+            f"The peaks, times {growth(unit):.2f} for what was not seen yet, stay below the targets on "
+            f"{new.name}: bandwidth {then[0]:.0%} of {profile.dram_target:.0%}, SMs {then[1]:.0%} of "
+            f"{profile.sm_target:.0%}. {checked.note}"
         ),
-        evidence=(
-            measured.dram.evidence(percentile, dram_limit),
-            measured.activity.evidence(percentile, sm_limit),
-            *((memory.evidence("max", new.memory_total_bytes / profile.memory_factor),) if memory else ()),
+        evidence=measured.evidence(
+            percentile,
+            times.sm_limit,
+            times.dram_limit,
+            new.memory_total_bytes / profile.memory_factor if holds else None,
         ),
         risk=risk,
         effort="type" if now.architecture == new.architecture else "architecture",
-        savings=_savings(rate, offer, len(unit.gpus)),
+        savings=savings,
     )
+
+
+def _risk(unit: Unit, measured: Measured, times: _Slower, profile: Profile) -> int | str:
+    """Return the risk 0-4, or which resource of the new GPU would be used up."""
+    percentile, factor = profile.activity_percentile, growth(unit)
+    then = (measured.dram.at(percentile) * times.dram, measured.activity.at(percentile) * times.sm)
+    if then[0] * factor > profile.dram_target:
+        return f"its bandwidth would be {then[0]:.0%} used"
+    if then[1] * factor > profile.sm_target:
+        return f"its SMs would be {then[1]:.0%} busy"
+    shares = (
+        measured.dram.share_above(DRAM_CEILING / times.dram),
+        measured.activity.share_above(1 / times.sm),
+    )
+    risk = risk_of(shares, unit, weak=measured.is_weak)
+    return "its bandwidth or SMs would be exceeded too often" if risk is None else risk
 
 
 def _lacks(unit: Unit, now: Gpu, new: Gpu) -> str | None:
@@ -128,15 +139,10 @@ def _flops_per_s(gpu: Gpu) -> float:
 def _savings(rate: Rate, offer: Offer, gpus: int) -> Savings:
     new = machine_usd_per_hour(offer, gpus)
     shared = rate.machine_gpus is not None and rate.machine_gpus > gpus
-    low = -new if shared else rate.low - new
-    return Savings(
-        low=monthly(low),
-        expected=monthly(rate.expected - new),
-        high=monthly(rate.high - new),
-        basis=f"now {rate.basis}; then {priced(offer)}",
-        condition=(
-            "Saved only when the whole machine it leaves goes away; until then it costs the new machine."
-            if shared
-            else "Saved when the machine it leaves is given back."
-        ),
+    condition = (
+        "Saved only when the whole machine it leaves goes away; until then it costs the new machine."
+        if shared
+        else "Saved when the machine it leaves is given back."
     )
+    low = -new if shared else rate.low - new
+    return rate.worth(low, Decimal(1), condition, new, f"now {rate.basis}; then {priced(offer)}")

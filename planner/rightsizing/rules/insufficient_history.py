@@ -1,10 +1,10 @@
 """Too little was measured to advise anything but "add"."""
 
 from inferplan.planner.confidence import Confidence
-from inferplan.planner.rightsizing.evidence import Unit
 from inferplan.planner.rightsizing.finding import Action
 from inferplan.planner.rightsizing.judging import Context, Judgement
 from inferplan.planner.rightsizing.saturation import saturated
+from inferplan.planner.rightsizing.unit import Unit
 
 order = 10
 action: Action = "insufficient_history"
@@ -16,7 +16,7 @@ def judge(unit: Unit, context: Context) -> Judgement | str:
     if unit.confidence > Confidence.NONE:
         return f"enough was measured: confidence {unit.confidence.name.lower()}"
     days = max((one.days for one in unit.statistics.values()), default=0.0)
-    signs = saturated(unit)
+    signs = saturated(unit, context.profile)
     if signs and days >= ENOUGH_FOR_UPSIZE_DAYS:
         return "too little was measured to take anything away, enough to see a resource used up"
     widest = max(unit.statistics.values(), key=lambda one: one.days)

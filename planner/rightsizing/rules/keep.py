@@ -1,8 +1,8 @@
 """It is right as it is; says which resource would be exceeded first."""
 
-from inferplan.planner.rightsizing.evidence import Unit
 from inferplan.planner.rightsizing.finding import Action
 from inferplan.planner.rightsizing.judging import Context, Judgement
+from inferplan.planner.rightsizing.unit import Unit
 
 order = 100
 action: Action = "keep"

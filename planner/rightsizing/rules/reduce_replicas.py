@@ -1,43 +1,75 @@
 """Fewer replicas carry the load that all of them carried at the same moment."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from inferplan.planner.confidence import Confidence
-from inferplan.planner.rightsizing.evidence import Unit
 from inferplan.planner.rightsizing.finding import Action, Evidence
-from inferplan.planner.rightsizing.judging import Context, Judgement, freed, growth, risk_of, why_protected
+from inferplan.planner.rightsizing.guards import WEEK_NEEDED, growth
+from inferplan.planner.rightsizing.judging import Context, Judgement, freed, risk_of
+from inferplan.planner.rightsizing.market import together
+from inferplan.planner.rightsizing.statistic import Statistic
+from inferplan.planner.rightsizing.unit import Unit
 
 order = 50
 action: Action = "reduce_replicas"
 _ALIKE_SPAN_S = 2 * 3600
+_METRICS = ("kv_cache_usage_ratio", "sm_active_ratio", "dram_active_ratio")
 
 
-def judge(unit: Unit, context: Context) -> Judgement | str:
+def judge_fleet(units: Sequence[Unit], context: Context) -> Mapping[str, Judgement | str]:
     """Fit where the load of all replicas, summed at the same time, fits on fewer of them."""
-    members = context.workloads[unit.workload]
-    profile = context.profile
+    here = {unit.key for unit in units}
+    groups = {unit.workload: context.workloads[unit.workload] for unit in units}
+    reasons = {name: _reason(members, here, context) for name, members in groups.items()}
+    sums = context.measured.together(
+        {name: members for name, members in groups.items() if reasons[name] is None}, _METRICS
+    )
+    verdicts = {
+        name: reasons[name] or _judge(name, members, sums, context) for name, members in groups.items()
+    }
+    return {unit.key: verdicts[unit.workload] for unit in units}
+
+
+def _reason(members: Sequence[Unit], here: set[str], context: Context) -> str | None:
     if len(members) < 2:
         return "it is the only replica that is known"
-    if unit.confidence < Confidence.MEDIUM:
-        return "a week with 80 % of the samples is needed"
-    if protected := why_protected(unit, profile):
+    if not all(member.key in here for member in members):
+        return "there is advice on one of its replicas alone: follow that first"
+    if min(member.confidence for member in members) < Confidence.MEDIUM:
+        return WEEK_NEEDED
+    if protected := next(filter(None, map(context.profile.why_protected, members)), None):
         return protected
     if not _steady(members):
         return "replicas came and went: an autoscaler is at work, and it must not be fought"
-    demand = _replicas_needed(unit.workload, len(members), context)
+    return None
+
+
+def _judge(
+    workload: str,
+    members: Sequence[Unit],
+    sums: Mapping[tuple[str, str], Statistic],
+    context: Context,
+) -> Judgement | str:
+    profile = context.profile
+    demand = _replicas_needed(workload, len(members), sums, context)
     if isinstance(demand, str):
         return demand
     busiest, needed, statistics = demand
-    wanted = max(math.ceil(needed * growth(unit)) + profile.spare_replicas, profile.min_replicas)
+    grown = max(map(growth, members))
+    wanted = max(math.ceil(needed * grown) + profile.spare_replicas, profile.min_replicas)
     if wanted >= len(members):
         return (
             f"{needed:.2f} replicas are busy at the peak; with {profile.spare_replicas} spare and at least "
             f"{profile.min_replicas}, {wanted} are needed of {len(members)}"
         )
-    rate = context.market.rate(unit)
+    rates = [context.market.rate(member) for member in members]
+    known = sorted(
+        (rate for rate in rates if not isinstance(rate, str)),
+        key=lambda rate: rate.effective or rate.expected,
+    )
+    unknown = next((rate for rate in rates if isinstance(rate, str)), None)
     gone = len(members) - wanted
-    savings = None if isinstance(rate, str) else freed(rate.times(gone), len(unit.gpus))
     return Judgement(
         action=action,
         title=f"Run {wanted} replicas instead of {len(members)}",
@@ -47,11 +79,12 @@ def judge(unit: Unit, context: Context) -> Judgement | str:
             "measured: take one away at a time and watch it."
         ),
         evidence=statistics,
-        risk=risk_of((0.001,), unit),
+        risk=max(risk_of((0.001,), member) or 0 for member in members),
         effort="replica count",
-        savings=savings,
-        no_savings_reason=rate if isinstance(rate, str) else None,
-        group=unit.workload,
+        savings=None if unknown else freed(together(known[:gone]), len(members[0].gpus)),
+        no_savings_reason=unknown,
+        group=workload,
+        members=tuple(members),
     )
 
 
@@ -64,7 +97,7 @@ def _steady(members: Sequence[Unit]) -> bool:
 
 
 def _replicas_needed(
-    workload: str, replicas: int, context: Context
+    workload: str, replicas: int, sums: Mapping[tuple[str, str], Statistic], context: Context
 ) -> tuple[str, float, tuple[Evidence, ...]] | str:
     """Return the resource that decides, how many replicas at target carry its peak, and the numbers."""
     profile = context.profile
@@ -76,7 +109,7 @@ def _replicas_needed(
     found = [
         (metric, replicas * one.at(percentile) / target, one.evidence(percentile, target))
         for metric, percentile, target in rows
-        if (one := context.sums.get((workload, metric))) is not None
+        if (one := sums.get((workload, metric))) is not None
     ]
     missing = {metric for metric, _, _ in rows} - {metric for metric, _, _ in found}
     if missing:

@@ -3,13 +3,13 @@
 from decimal import Decimal
 
 from inferplan.planner.confidence import Confidence
-from inferplan.planner.rightsizing.evidence import Unit
+from inferplan.planner.rightsizing.evidence import HOURS_PER_WEEK
 from inferplan.planner.rightsizing.finding import Action
-from inferplan.planner.rightsizing.judging import Context, Judgement, freed, risk_of, why_protected
+from inferplan.planner.rightsizing.judging import Context, Judgement, freed, risk_of
+from inferplan.planner.rightsizing.unit import Unit
 
 order = 40
 action: Action = "schedule"
-HOURS_PER_WEEK = 168
 SHORTEST_BLOCK_H = 4
 WORTHWHILE_H = 24
 THREE_WEEKS_DAYS = 20.9
@@ -29,7 +29,7 @@ def judge(unit: Unit, context: Context) -> Judgement | str:
     hours = sum(length for _, length in blocks)
     if hours < WORTHWHILE_H:
         return f"only {hours} hours a week are idle week after week"
-    if protected := why_protected(unit, context.profile):
+    if protected := context.profile.why_protected(unit):
         return protected
     rate = context.market.rate(unit)
     share = Decimal(hours) / HOURS_PER_WEEK

@@ -1,9 +1,9 @@
 """Nothing was asked of it for a week and longer. Memory in use is no work: a loaded model is not a use."""
 
 from inferplan.planner.confidence import Confidence
-from inferplan.planner.rightsizing.evidence import Unit
 from inferplan.planner.rightsizing.finding import Action
-from inferplan.planner.rightsizing.judging import Context, Judgement, freed, why_protected
+from inferplan.planner.rightsizing.judging import Context, Judgement, freed
+from inferplan.planner.rightsizing.unit import Unit
 
 order = 30
 action: Action = "terminate"
@@ -35,7 +35,7 @@ def judge(unit: Unit, context: Context) -> Judgement | str:
         for one, statistic, limit in ((dram, "p99", DRAM_P99), (power, "p95", None), (asked[0], "max", 0.0))
         if one is not None
     )
-    protected = why_protected(unit, context.profile)
+    protected = context.profile.why_protected(unit)
     certain = any(one is not None for one in asked) and dram is not None
     rate = context.market.rate(unit)
     suspicion = protected or (None if certain else "requests or memory bandwidth were not measured beside it")

@@ -1,10 +1,10 @@
 """A resource is used up: add a replica or a larger GPU before anything else."""
 
-from inferplan.planner.rightsizing.evidence import Unit
 from inferplan.planner.rightsizing.finding import Action
 from inferplan.planner.rightsizing.judging import Context, Judgement
 from inferplan.planner.rightsizing.market import monthly
 from inferplan.planner.rightsizing.saturation import saturated
+from inferplan.planner.rightsizing.unit import Unit
 
 order = 20
 action: Action = "upsize"
@@ -16,14 +16,16 @@ _WORDS = {
     "requests_waiting": "requests wait",
     "preemptions_per_s": "running requests are preempted",
     "fb_used_bytes": "GPU memory is full",
+    "ttft_s": "the first token comes later than the target, on average of five minutes",
+    "tpot_s": "tokens come slower than the target, on average of five minutes",
 }
 
 
 def judge(unit: Unit, context: Context) -> Judgement | str:
-    """Fit where anything is used up."""
-    signs = saturated(unit)
+    """Fit where anything is used up or a latency target is missed."""
+    signs = saturated(unit, context.profile)
     if not signs:
-        return "no resource is used up"
+        return "no resource is used up and no latency target was seen missed"
     rate = context.market.rate(unit)
     cost = (
         f"A second replica costs {monthly(rate.expected):,} USD a month ({rate.basis})."

@@ -1,0 +1,166 @@
+"""What to commit to for a year: of the machines that stay as they are after all other advice."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import numpy as np
+
+from inferplan.datasets.schema import Offer
+from inferplan.planner.confidence import Confidence
+from inferplan.planner.economics import HOURS_PER_MONTH
+from inferplan.planner.rightsizing.evidence import HOURS_PER_WEEK
+from inferplan.planner.rightsizing.finding import Action, Evidence, Finding, Rejected, Savings
+from inferplan.planner.rightsizing.judging import Context, Judgement
+from inferplan.planner.rightsizing.market import priced
+from inferplan.planner.rightsizing.unit import Unit
+from inferplan.pricing.commitments import Recommendation, Term, recommend
+
+STAYING: frozenset[Action] = frozenset(("keep", "upsize", "schedule"))
+"""Advice after which a machine is still there; what is about to be left is never committed to."""
+COVERED_SHARE = Decimal("0.5")
+_HOUR = timedelta(hours=1)
+_CENT = Decimal("0.01")
+
+
+@dataclass(frozen=True)
+class _Machine:
+    """A machine that stays, with what runs on it."""
+
+    instance_type: str
+    units: tuple[Unit, ...]
+    off_hours: frozenset[int]
+    """Hours of the week in which it is to be stopped."""
+
+    @property
+    def first_at(self) -> datetime:
+        return min(one.first_at for unit in self.units for one in unit.statistics.values())
+
+    @property
+    def last_at(self) -> datetime:
+        return max(one.last_at for unit in self.units for one in unit.statistics.values())
+
+
+def commitments(judged: Mapping[str, tuple[Unit, Judgement]], context: Context) -> Iterator[Finding]:
+    """Yield at most one commitment per machine type: the cheapest quantile of the machines that stay.
+
+    Demand is how many of them were there in each hour, less the hours in which they are to be stopped.
+    Machines that a bill shows under a commitment already, or that were measured for less than a week, are no
+    part of it.
+    """
+    by_type: dict[str, list[_Machine]] = {}
+    for machine in _machines(judged, context):
+        by_type.setdefault(machine.instance_type, []).append(machine)
+    for instance_type, machines in sorted(by_type.items()):
+        listed = context.market.listed(instance_type)
+        offers = context.market.yearly(listed) if listed else []
+        if listed is not None and offers:
+            yield from _commit(machines, listed, offers)
+
+
+def _machines(judged: Mapping[str, tuple[Unit, Judgement]], context: Context) -> Iterator[_Machine]:
+    hosts: dict[tuple[str, str], list[tuple[Unit, Judgement]]] = {}
+    for unit, found in judged.values():
+        if unit.host and unit.instance_type and unit.confidence >= Confidence.MEDIUM:
+            hosts.setdefault((unit.instance_type, unit.host), []).append((unit, found))
+    for (instance_type, _), there in hosts.items():
+        staying = [(unit, found) for unit, found in there if found.action in STAYING]
+        if not staying or any(_is_covered(unit, context) for unit, _ in staying):
+            continue
+        off = [
+            frozenset(unit.idle_hours) if found.action == "schedule" else frozenset() for unit, found in there
+        ]
+        yield _Machine(instance_type, tuple(unit for unit, _ in staying), frozenset.intersection(*off))
+
+
+def _is_covered(unit: Unit, context: Context) -> bool:
+    rate = context.market.rate(unit)
+    if isinstance(rate, str) or rate.effective is None or rate.uncommitted is None:
+        return False
+    return rate.uncommitted < rate.effective * COVERED_SHARE
+
+
+def _demand(machines: Sequence[_Machine]) -> list[int]:
+    """Return how many of the machines were there, and not to be stopped, in each hour."""
+    begin = min(machine.first_at for machine in machines).replace(minute=0, second=0, microsecond=0)
+    hours = int((max(machine.last_at for machine in machines) - begin) / _HOUR) + 1
+    wanted = np.zeros(hours, dtype=np.int64)
+    of_week = (np.arange(hours) + begin.weekday() * 24 + begin.hour) % HOURS_PER_WEEK
+    for machine in machines:
+        there = np.zeros(hours, dtype=np.int64)
+        there[int((machine.first_at - begin) / _HOUR) : int((machine.last_at - begin) / _HOUR) + 1] = 1
+        if machine.off_hours:
+            there[np.isin(of_week, list(machine.off_hours))] = 0
+        wanted += there
+    return [int(count) for count in wanted]
+
+
+def _commit(machines: Sequence[_Machine], listed: Offer, offers: Sequence[Offer]) -> Iterator[Finding]:
+    demand = _demand(machines)
+    if listed.usd_per_hour is None:
+        return
+    terms = {
+        Term(offer.purchase_option.replace("_", " "), offer.usd_per_hour, Decimal(1)): offer
+        for offer in offers
+        if offer.usd_per_hour is not None
+    }
+    best, *others = recommend(demand, listed.usd_per_hour, terms)
+    if best.machines <= 0 or best.saved_usd <= 0:
+        return
+    units = [unit for machine in machines for unit in machine.units]
+    count, kind = int(best.machines), listed.instance_type
+    widest = max((one for unit in units for one in unit.statistics.values()), key=lambda one: one.days)
+    yield Finding(
+        action="commitment",
+        entity=f"{kind} in {listed.region}",
+        entities=tuple(unit.key for unit in units),
+        title=f"Commit to {count} x {kind} ({best.term.name})",
+        detail=(
+            f"{len(machines)} of them stay after all other advice. Committed, "
+            f"one costs {best.term.usd_per_hour} USD in every hour, not {listed.usd_per_hour}: it pays when "
+            f"it is used in {best.break_even_utilization:.0%} of the hours, which is true of {count}. With "
+            f"30 % less demand it saves {_monthly(best.saved_usd_if_demand_falls, demand):,} USD a month."
+        ),
+        evidence=(
+            Evidence(
+                metric="machines_in_use", statistic="least" if count == min(demand) else "quantile",
+                value=float(count), unit="machines", limit=None, samples=len(demand), coverage=None,
+                span_days=round(len(demand) / 24, 3), entity=kind,
+            ),
+            widest.evidence("max"),
+        ),
+        rejected=tuple(_rejected(other, demand) for other in others),
+        confidence=min(unit.confidence for unit in units),
+        risk=None,
+        effort="contract",
+        savings=_savings(best, demand, f"{priced(listed)}; then {priced(terms[best.term])}"),
+        no_savings_reason=None,
+        gpu_count=round(count * listed.gpu_count),
+        gpu_name=listed.gpu,
+        host=None,
+        model=None,
+        team=None,
+        is_sample=any(unit.is_sample for unit in units),
+    )  # fmt: skip
+
+
+def _savings(best: Recommendation, demand: Sequence[int], basis: str) -> Savings:
+    expected = _monthly(best.saved_usd, demand)
+    return Savings(
+        low=min(_monthly(best.saved_usd_if_demand_falls, demand), expected),
+        expected=expected,
+        high=expected,
+        basis=basis,
+        condition="Low is with 30 % less demand: a commitment is paid for whether it is used or not.",
+        billed="a commitment is compared at list prices; contracts may differ",
+    )
+
+
+def _rejected(other: Recommendation, demand: Sequence[int]) -> Rejected:
+    saved = _monthly(other.saved_usd, demand)
+    return Rejected(other.term.name, f"{other.machines:g} machines in it would save {saved:,} USD a month")
+
+
+def _monthly(usd: Decimal, demand: Sequence[int]) -> Decimal:
+    return (usd * HOURS_PER_MONTH / len(demand)).quantize(_CENT)

@@ -1,0 +1,60 @@
+"""What must be known before a smaller place for a process is looked for at all."""
+
+from dataclasses import dataclass
+
+from inferplan.planner.confidence import Confidence
+from inferplan.planner.rightsizing.finding import Evidence
+from inferplan.planner.rightsizing.profile import Profile
+from inferplan.planner.rightsizing.statistic import Statistic
+from inferplan.planner.rightsizing.unit import Unit
+
+DRAM_CEILING = 0.8  # practical ceiling of DRAM_ACTIVE (NVIDIA DCGM, profiling metrics)
+WEEK_NEEDED = "a week with 80 % of the samples is needed"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The measurements that every smaller shape must hold."""
+
+    activity: Statistic
+    dram: Statistic
+    memory: Statistic
+    peak_bytes: float
+
+    @property
+    def is_weak(self) -> bool:
+        """Whether another signal stands in for SM activity."""
+        return self.activity.metric != "sm_active_ratio"
+
+    def evidence(
+        self, percentile: str, sm_limit: float, dram_limit: float, memory_limit_bytes: float | None
+    ) -> tuple[Evidence, ...]:
+        """Return the three as evidence, each with its limit on the GPU that was measured."""
+        limit = memory_limit_bytes
+        if limit is not None and self.memory.metric == "fb_used_ratio":
+            limit *= self.memory.max / self.peak_bytes
+        return (
+            self.dram.evidence(percentile, dram_limit),
+            self.activity.evidence(percentile, sm_limit),
+            self.memory.evidence("max", limit),
+        )
+
+
+def measured_enough(unit: Unit, profile: Profile) -> Measured | str:
+    """Return what was measured, or why nothing smaller is to be looked for.
+
+    GPU_UTIL is no measure of work, and a week is the least that shows one.
+    """
+    activity, dram, memory = unit.activity, unit.get("dram_active_ratio"), unit.memory
+    peak = unit.memory_peak_bytes
+    if activity is None or dram is None or memory is None or not peak:
+        return "SM activity, memory bandwidth and memory must all have been measured"
+    if min(unit.confidence, dram.confidence) < Confidence.MEDIUM:
+        return WEEK_NEEDED
+    return profile.why_protected(unit) or Measured(activity, dram, memory, peak)
+
+
+def growth(unit: Unit) -> float:
+    """Return the factor for demand not seen yet, 1 + 1/days: as the Kubernetes VPA's upper bound."""
+    days = min((one.days for one in unit.statistics.values()), default=0.0)
+    return 1 + 1 / days if days > 0 else float("inf")
