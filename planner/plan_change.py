@@ -1,18 +1,29 @@
-"""Why a plan costs more or less than another: price, volume, utilization with speed, and model mix.
+"""Why plans cost more or less than others, or than before: price, volume, utilization with speed, model mix.
 
 A plan is a month of one model. Its tokens are those of its load over 730 hours, and a GPU is the machine, so
 that more or fewer GPUs show as utilization: tokens / (tokens per GPU-hour at full load x utilization) is the
 plan's GPU-hours, and their price its cost.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from inferplan.datasets.errors import InferplanError
+from inferplan.planner import plan_store
 from inferplan.planner.economics import HOURS_PER_MONTH, SECONDS_PER_HOUR
 from inferplan.planner.performance import estimate
 from inferplan.planner.plan import Plan
 from inferplan.planner.plan_results import PlanResults, evaluate
+from inferplan.pricing.offers import offer_on
 from inferplan.pricing.waterfall import Period, ServedModel, Waterfall, explain_change
+
+if TYPE_CHECKING:
+    from inferplan.datasets.warehouse import Warehouse
 
 
 def explain_plans(
@@ -29,6 +40,52 @@ def explain_plans(
     """
     before, after = results or (evaluate(first), evaluate(second))
     return explain_change(month(first, before), month(second, after))
+
+
+@dataclass(frozen=True)
+class ChangeOverTime:
+    """How the monthly cost of plans became what it is on a later day."""
+
+    waterfall: Waterfall
+    prices: tuple[tuple[str, str, str], ...]
+    """Name of each plan, with the price used on the first day and on the second."""
+
+
+def explain_dates(warehouse: Warehouse, plan_ids: Sequence[str], first: date, second: date) -> ChangeOverTime:
+    """Return how the monthly cost of plans as they stood on ``first`` becomes that on ``second``.
+
+    A plan stands as it was last saved by a day, before that as it was first saved; the price of its offer is
+    the newest one seen by then.
+
+    Raises
+    ------
+    InferplanError
+        If a plan is not known, or its price on a day or its speed is not, with the reason.
+    """
+    if first >= second:
+        msg = f"the first day must lie before the second (found {first} and {second})"
+        raise InferplanError(msg)
+    months: tuple[dict[str, ServedModel], ...] = ({}, {})
+    prices = []
+    for plan_id in plan_ids:
+        bases = []
+        for period, day in zip(months, (first, second), strict=True):
+            plan = _plan_on(warehouse, plan_id, day)
+            found = evaluate(plan)
+            period |= {f"{plan_id} {model}": served for model, served in month(plan, found).items()}
+            bases.append(found.price_basis)
+        prices.append((plan.name, *bases))
+    return ChangeOverTime(explain_change(*months), tuple(prices))
+
+
+def _plan_on(warehouse: Warehouse, plan_id: str, day: date) -> Plan:
+    plan_store.entry(warehouse, plan_id)
+    revisions = plan_store.history(warehouse, plan_id)
+    by_then = (entry for entry in revisions if entry.saved_at.date() <= day)
+    plan = plan_store.load(warehouse, plan_id, next(by_then, revisions[-1]).revision)
+    if plan.case.offer is None:
+        return plan
+    return plan.model_copy(update={"prices": (offer_on(warehouse, plan.case.offer, day),)})
 
 
 def month(plan: Plan, found: PlanResults) -> Period:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
+from inferplan.datasets.errors import InferplanError, UnknownNameError
 from inferplan.datasets.schema import Offer
 from inferplan.datasets.warehouse import Warehouse
 from inferplan.pricing import observations
@@ -45,6 +46,26 @@ def history(warehouse: Warehouse, offer_id: str) -> tuple[Offer, ...]:
     """Return every observation of the offer ``offer_id``, the oldest first."""
     with warehouse.transaction() as cursor:
         return tuple(recorded.offer for recorded in observations.of_offer(cursor, offer_id))
+
+
+def offer_on(warehouse: Warehouse, offer_id: str, on: date) -> Offer:
+    """Return the offer as it was known on a day: its newest observation up to then.
+
+    Raises
+    ------
+    InferplanError
+        If the offer is not known here, or had not been seen by then.
+    """
+    load_snapshot(warehouse)
+    with warehouse.transaction() as cursor:
+        found = observations.of_offer_by(cursor, offer_id, on)
+        seen = observations.of_offer(cursor, offer_id)
+    if found is not None:
+        return found.offer
+    if not seen:
+        raise UnknownNameError("offer", offer_id, (offer.offer_id for offer in current_offers(warehouse)))
+    msg = f"{offer_id} was first seen on {seen[0].offer.observed_on}, so its price on {on} is not known"
+    raise InferplanError(msg)
 
 
 def usual_life(offer: Offer) -> timedelta:

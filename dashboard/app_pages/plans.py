@@ -6,7 +6,8 @@ from inferplan.dashboard import formats, inputs, model_inputs
 from inferplan.dashboard.connection import warehouse
 from inferplan.dashboard.plans import actions as plan_actions
 from inferplan.dashboard.plans import views as plan_views
-from inferplan.dashboard.state import case, opened_plan
+from inferplan.dashboard.plans.change_views import show_over_time
+from inferplan.dashboard.state import case, now, opened_plan
 from inferplan.datasets.errors import InferplanError
 from inferplan.planner import plan_store
 from inferplan.planner.plan import read_plan
@@ -78,8 +79,8 @@ with st.form(f"{KEY}form"):
             )
 plan_views.show_share(current, results, is_saved_as_shown=plan_actions.is_saved(current))
 
-saved, compare, upload, deleted = st.tabs(
-    ["Saved plans", "Compare two", "Open a file", "Deleted"],
+saved, compare, over_time, upload, deleted = st.tabs(
+    ["Saved plans", "Compare two", "Over time", "Open a file", "Deleted"],
     key=f"{KEY}tab",
     on_change="rerun",
 )
@@ -108,6 +109,9 @@ if compare.open:
                 st.error(formats.sentence(error), icon=":material/error:")
             else:
                 plan_views.show_comparison(first, second, compare_plans(first, second))
+if over_time.open:
+    with over_time:
+        show_over_time(store, entries, now().date())
 if upload.open:
     with upload:
         uploaded = st.file_uploader(

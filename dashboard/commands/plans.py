@@ -1,7 +1,8 @@
 """`inferplan plans`: list, show, export and import saved plans."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner import plan_store
 from inferplan.planner.plan import Plan, plan_file, read_plan
-from inferplan.planner.plan_change import explain_plans
+from inferplan.planner.plan_change import explain_dates, explain_plans
 from inferplan.planner.plan_results import evaluate
+from inferplan.pricing.waterfall import Waterfall
 
 
 @click.group()
@@ -80,23 +82,56 @@ def show(plan_id: str, as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("first_id", metavar="PLAN_A")
-@click.argument("second_id", metavar="PLAN_B")
+@click.argument("plan_ids", metavar="PLAN...", nargs=-1, required=True)
+@click.option("--from", "first", type=click.DateTime(["%Y-%m-%d"]), help="Explain from this day on.")
+@click.option("--to", "second", type=click.DateTime(["%Y-%m-%d"]), help="Until this day; today without it.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
-def why(first_id: str, second_id: str, as_json: bool) -> None:
-    """Explain why PLAN_B costs more or less a month than PLAN_A."""
-    with Warehouse.open() as warehouse:
-        first, second = (plan_store.load(warehouse, plan_id) for plan_id in (first_id, second_id))
-    results = evaluate(first), evaluate(second)
-    found = explain_plans(first, second, results)
-    rows = [(f"A: {first.name}", found.before_usd), *found.steps, (f"B: {second.name}", found.after_usd)]
-    bases = {f"price of {name}": one.price_basis for name, one in zip("AB", results, strict=True)}
+def why(plan_ids: tuple[str, ...], first: datetime | None, second: datetime | None, as_json: bool) -> None:
+    """Explain why plan B costs more or less a month than plan A, or plans on one day than on another.
+
+    \b
+    inferplan plans why PLAN_A PLAN_B
+    inferplan plans why PLAN --from 2026-09-01 --to 2026-11-21
+    """
+    if first is None:
+        if len(plan_ids) != 2 or second is not None:
+            raise click.UsageError("Give two plans, or --from with the day to start from.")
+        rows, bases = _between_plans(*plan_ids)
+    else:
+        end = second or datetime.now(UTC)
+        rows, bases = _between_days(plan_ids, first.date(), end.date())
     if as_json:
         steps = [{"step": label, "usd_per_month": str(usd)} for label, usd in rows]
         click.echo(json.dumps({"steps": steps, **bases}))
         return
     print_table([{"step": label, "USD per month": f"{usd:,.2f}"} for label, usd in rows])
     print_facts(list(bases.items()))
+
+
+def _between_plans(first_id: str, second_id: str) -> tuple[list[tuple[str, Decimal]], dict[str, str]]:
+    with Warehouse.open() as warehouse:
+        first, second = (plan_store.load(warehouse, plan_id) for plan_id in (first_id, second_id))
+    results = evaluate(first), evaluate(second)
+    found = explain_plans(first, second, results)
+    rows = _rows(found, (f"A: {first.name}", f"B: {second.name}"))
+    return rows, {f"price of {name}": one.price_basis for name, one in zip("AB", results, strict=True)}
+
+
+def _between_days(
+    plan_ids: tuple[str, ...], first: date, second: date
+) -> tuple[list[tuple[str, Decimal]], dict[str, str]]:
+    with Warehouse.open() as warehouse:
+        found = explain_dates(warehouse, plan_ids, first, second)
+    bases = {
+        f"price of {name} on {day}": basis
+        for name, *days in found.prices
+        for day, basis in zip((first, second), days, strict=True)
+    }
+    return _rows(found.waterfall, (f"on {first}", f"on {second}")), bases
+
+
+def _rows(found: Waterfall, ends: tuple[str, str]) -> list[tuple[str, Decimal]]:
+    return [(ends[0], found.before_usd), *found.steps, (ends[1], found.after_usd)]
 
 
 @command.command()

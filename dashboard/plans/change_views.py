@@ -1,7 +1,9 @@
-"""Part of the page Plans: why one plan costs more than the other, as a waterfall that sums to the cent."""
+"""Part of the page Plans: why a plan costs more than another or than before, summing to the cent."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pandas as pd
@@ -9,12 +11,22 @@ import streamlit as st
 
 from inferplan.dashboard import formats
 from inferplan.dashboard.economics import charts as economics_charts
+from inferplan.dashboard.state import PREFIX
 from inferplan.datasets.errors import InferplanError
+from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner.plan import Plan
-from inferplan.planner.plan_change import explain_plans
+from inferplan.planner.plan_change import explain_dates, explain_plans
 from inferplan.planner.plan_results import PlanResults
+from inferplan.planner.plan_store import PlanEntry
 from inferplan.pricing.waterfall import Waterfall
 
+KEY = f"{PREFIX}plans."
+DAY = timedelta(days=1)
+ORDER = (
+    "Each driver is set from the first to the second in this order, so joint effects fall to the later one. "
+    "Tokens are input and output together at the planned load over 730 hours. Another model counts as volume "
+    "first, then as mix."
+)
 STEP_TITLES = {
     "price": "Price of a GPU-hour",
     "volume": "Volume: tokens a month",
@@ -29,9 +41,53 @@ def show_change(first: Plan, second: Plan, results: tuple[PlanResults, PlanResul
     try:
         found = explain_plans(first, second, results)
     except InferplanError as error:
-        st.info(formats.plain(str(error)), icon=":material/info:")
+        st.info(formats.sentence(error), icon=":material/info:")
         return
-    rows = waterfall_rows(found)
+    _show_waterfall(found, ("A, a month", "B, a month"))
+    st.caption(
+        formats.plain(f"{ORDER} Price of A: {results[0].price_basis}. Price of B: {results[1].price_basis}.")
+    )
+
+
+def show_over_time(warehouse: Warehouse, entries: Sequence[PlanEntry], today: date) -> None:
+    """Ask for plans and two days, and show how what they cost changed between them."""
+    if not entries:
+        st.info(
+            "Save a plan first: what it costs is then followed through the prices seen.",
+            icon=":material/info:",
+        )
+        return
+    names = {entry.plan_id: entry.name for entry in entries}
+    plans = st.multiselect(
+        "Plans",
+        list(names),
+        default=[entries[0].plan_id],
+        format_func=names.__getitem__,
+        key=f"{KEY}time_plans",
+    )
+    left, right = st.columns(2)
+    start = min(entries[0].saved_at.date(), today - DAY)
+    first = left.date_input("From", start, max_value=today, key=f"{KEY}time_from", format="YYYY-MM-DD")
+    second = right.date_input("To", today, max_value=today, key=f"{KEY}time_to", format="YYYY-MM-DD")
+    if not plans:
+        st.info("Choose at least one plan.", icon=":material/info:")
+        return
+    try:
+        found = explain_dates(warehouse, plans, first, second)
+    except InferplanError as error:
+        st.info(formats.sentence(error), icon=":material/info:")
+        return
+    _show_waterfall(found.waterfall, (f"On {first}, a month", f"On {second}, a month"))
+    prices = pd.DataFrame(found.prices, columns=["Plan", f"Price on {first}", f"Price on {second}"])
+    st.table(prices.set_index("Plan").map(formats.plain), border="horizontal")
+    st.caption(
+        f"{ORDER} A plan stands as it was last saved by each day, earlier as it was first saved; its price "
+        "is the newest one seen by then. A price given with the plan has no history."
+    )
+
+
+def _show_waterfall(found: Waterfall, ends: tuple[str, str]) -> None:
+    rows = waterfall_rows(found, ends)
     st.altair_chart(
         economics_charts.waterfall(rows),
         alt=f"From {formats.usd(found.before_usd)} to {formats.usd(found.after_usd)} a month: "
@@ -39,25 +95,17 @@ def show_change(first: Plan, second: Plan, results: tuple[PlanResults, PlanResul
     )
     texts = [(row["label"], formats.plain(_amount(row))) for row in rows]
     st.table(pd.DataFrame(texts, columns=["Step", "USD per month"]).set_index("Step"), border="horizontal")
-    st.caption(
-        formats.plain(
-            "Each driver is set from A to B in this order, so joint effects fall to the later one. Tokens "
-            "are input and output together at the planned load over 730 hours. Another model counts as "
-            f"volume first, then as mix. Price of A: {results[0].price_basis}. Price of B: "
-            f"{results[1].price_basis}."
-        )
-    )
 
 
-def waterfall_rows(found: Waterfall) -> list[dict[str, object]]:
-    """Return the bars of a waterfall from the first total to the last."""
-    rows = [_bar("A, a month", Decimal(0), found.before_usd, "total")]
+def waterfall_rows(found: Waterfall, ends: tuple[str, str]) -> list[dict[str, object]]:
+    """Return the bars of a waterfall from the first total to the last, which are called ``ends``."""
+    rows = [_bar(ends[0], Decimal(0), found.before_usd, "total")]
     reached = found.before_usd
     for step in found.steps:
         kind = "dearer" if step.usd > 0 else "cheaper"
         rows.append(_bar(STEP_TITLES.get(step.label, step.label), reached, reached + step.usd, kind))
         reached += step.usd
-    return [*rows, _bar("B, a month", Decimal(0), reached, "total")]
+    return [*rows, _bar(ends[1], Decimal(0), reached, "total")]
 
 
 def _bar(label: str, start: Decimal, end: Decimal, kind: str) -> dict[str, object]:
