@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, get_args
 
@@ -9,12 +10,17 @@ import click
 import pandas as pd
 
 from inferplan.dashboard.command_line.case_options import case_from_options, case_options
+from inferplan.dashboard.command_line.portfolio import fleet_json, print_fleet, read_portfolio
 from inferplan.dashboard.command_line.printing import print_table
 from inferplan.dashboard.comparing import words
+from inferplan.datasets.measurements import own_measurements
 from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner.case import Case
 from inferplan.planner.compare import Comparison, RankBy, Search, Sweep, contest
 from inferplan.planner.deployment import EngineName
+from inferplan.planner.fleet_choice import cheapest_fleet
+from inferplan.planner.performance.own_evidence import own_evidence
+from inferplan.planner.portfolio import Portfolio
 from inferplan.pricing.offers import current_offers
 
 MILLISECONDS = 1000
@@ -22,7 +28,9 @@ SEVERAL = ("model", "gpu", "engine", "tp", "pp", "ep", "dp", "weights_dtype", "k
 """Fields of a case that are searched: several may be given."""
 
 
-def _several(flag: str, name: str, what: str, kind: Any = str) -> Any:
+def _several(
+    flag: str, name: str, what: str, kind: Any = str
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return click.option(flag, name, multiple=True, type=kind, help=f"{what}; repeat for several.")
 
 
@@ -40,6 +48,12 @@ def _several(flag: str, name: str, what: str, kind: Any = str) -> Any:
 @_several("--pp", "pipeline_parallel", "Pipeline parallel size to try [1]", int)
 @_several("--ep", "expert_parallel", "Expert parallel size to try [1]", int)
 @_several("--in-flight", "concurrencies", "Requests in flight to try on a replica [1 to 1024]", int)
+@click.option(
+    "--portfolio",
+    "portfolio_file",
+    metavar="FILE|-",
+    help="Serve several models with shares of the traffic: the cheapest whole machines for all of them.",
+)
 @click.option("--partial-prices", is_flag=True, help="Rank also prices that leave out CPU and memory.")
 @click.option("--stale-prices", is_flag=True, help="Rank prices older than usual among the others.")
 @click.option("--slo-ttft-ms", type=float, help="Target for the time to first token.")
@@ -52,6 +66,7 @@ def _several(flag: str, name: str, what: str, kind: Any = str) -> Any:
 @click.option("--check", is_flag=True, help="Exit with 1 when no offer serves it within the target.")
 def command(
     models: tuple[str, ...],
+    portfolio_file: str | None,
     slo_ttft_ms: float | None,
     slo_tpot_ms: float | None,
     slo_e2e_ms: float | None,
@@ -67,11 +82,15 @@ def command(
     inferplan compare --model Qwen/Qwen3-32B --input-tokens 2000 --output-tokens 300 --slo-tpot-ms 50
     inferplan compare --model openai/gpt-oss-120b --engine vllm --engine sglang --pp 1 --pp 2 \\
         --input-tokens 2000 --output-tokens 300 --request-rate 20 --rank-by kwh_per_mtok
+    inferplan compare --portfolio models.json --purchase-option on_demand
     """
-    targets = {"ttft_s": slo_ttft_ms, "tpot_s": slo_tpot_ms, "e2e_s": slo_e2e_ms}
-    given["slo"] = {name: target / MILLISECONDS for name, target in targets.items() if target is not None}
     searched = {name: given.pop(name) for name in Search.model_fields if name in given}
     search = Search.model_validate({name: value for name, value in searched.items() if value != ()})
+    if portfolio_file:
+        _serve_several(read_portfolio(portfolio_file), search, as_json=as_json)
+        return
+    targets = {"ttft_s": slo_ttft_ms, "tpot_s": slo_tpot_ms, "e2e_s": slo_e2e_ms}
+    given["slo"] = {name: target / MILLISECONDS for name, target in targets.items() if target is not None}
     gpu = search.gpus[0] if search.gpus else "H100 SXM"  # a case names one; every GPU on offer is tried
     cases = [case_from_options({"gpu": gpu, "model": model, **given}) for model in models or (None,)]
     with Warehouse.open() as warehouse:
@@ -84,9 +103,20 @@ def command(
         sys.exit(1)
 
 
-def _swept(warehouse: Warehouse, cases: list[Case], search: Search) -> Comparison:
+def _serve_several(portfolio: Portfolio, search: Search, *, as_json: bool) -> None:
+    by_cost = search.model_copy(update={"rank_by": "usd_per_request"})
+    with Warehouse.open() as warehouse:
+        fleet = cheapest_fleet(portfolio, _swept(warehouse, portfolio.cases(), by_cost))
+    if as_json:
+        click.echo(fleet_json(fleet))
+    else:
+        print_fleet(portfolio, fleet)
+
+
+def _swept(warehouse: Warehouse, cases: Sequence[Case], search: Search) -> Comparison:
     """Return the comparison, with a bar on a terminal while it runs."""
-    sweep = Sweep(cases, current_offers(warehouse), search, datetime.now(UTC).date())
+    own = own_evidence(own_measurements(warehouse))
+    sweep = Sweep(cases, current_offers(warehouse), search, datetime.now(UTC).date(), own)
     if not sys.stderr.isatty():
         while sweep.step():
             pass

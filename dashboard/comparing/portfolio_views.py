@@ -1,0 +1,189 @@
+"""Part of the page Tokens per dollar: several models that share the traffic, and machines for them all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from inferplan.dashboard import cached, formats
+from inferplan.dashboard.comparing.fleet_rows import COLUMNS, fleet_rows, model_rows
+from inferplan.dashboard.comparing.search_inputs import KEY
+from inferplan.dashboard.comparing.views import show_set_aside
+from inferplan.dashboard.downloads import download_menu
+from inferplan.dashboard.reports import Report, table_of_frame
+from inferplan.dashboard.state import case, now
+from inferplan.datasets import catalog
+from inferplan.datasets.errors import InferplanError
+from inferplan.datasets.warehouse import Warehouse
+from inferplan.planner.case import Case
+from inferplan.planner.compare import Search
+from inferplan.planner.fleet_choice import Fleet, cheapest_fleet
+from inferplan.planner.portfolio import Portfolio
+
+MEMBERS = f"{KEY}portfolio"
+BEGUN = f"{MEMBERS}.begun"
+TABLE = f"{MEMBERS}.table"
+RATE = f"{KEY}portfolio_rate"
+UPLOAD = f"{KEY}portfolio_file"
+FIRST_RATE = 20.0
+UPLOAD_LIMIT_MB = 4
+EDITED = {
+    "share_percent": st.column_config.NumberColumn("Share of requests (%)", min_value=0.1, max_value=100.0),
+    "model": st.column_config.SelectboxColumn("Model", options=list(catalog.models()), required=True),
+    "weights_dtype": st.column_config.TextColumn("Weights", help="Empty: as the checkpoint says"),
+    "input_tokens": st.column_config.NumberColumn("Input tokens", min_value=1, required=True),
+    "output_tokens": st.column_config.NumberColumn("Output tokens", min_value=1, required=True),
+    "max_model_len": st.column_config.NumberColumn("Context", min_value=1, help="Empty: the model's own"),
+    "ttft_ms": st.column_config.NumberColumn("First token (ms)", min_value=1.0, help="Empty: no target"),
+    "tpot_ms": st.column_config.NumberColumn("Each token (ms)", min_value=1.0, help="Empty: no target"),
+}
+MODEL_COLUMNS: Mapping[str, Any] = {
+    "model": "Model",
+    "gpu": "GPU",
+    "replicas": "Replicas",
+    "gpus": "GPUs of each",
+    "engine": "Engine",
+    "weights_dtype": "Weights",
+    "requests_per_s": st.column_config.NumberColumn("Requests per s", format="%.2f"),
+    "ttft_ms": st.column_config.NumberColumn("First token (ms)", format=formats.COLUMN_MS),
+    "tpot_ms": st.column_config.NumberColumn("Each token (ms)", format="%.1f"),
+    "kept": "Target kept",
+}
+
+
+def show_portfolio(store: Warehouse, search: Search) -> None:
+    """Ask which models serve which share, and show the cheapest whole machines for all of them."""
+    try:
+        portfolio = _portfolio()
+        if portfolio is None:
+            st.info("Add a model to the table.", icon=":material/add:")
+            return
+        by_cost = search.model_copy(update={"rank_by": "usd_per_request"})
+        found = cached.comparison(store, portfolio.cases(), by_cost)
+        fleet = cheapest_fleet(portfolio, found)
+    except InferplanError as error:
+        st.error(formats.sentence(error), icon=":material/error:")
+        return
+    _show_fleet(portfolio, fleet)
+    show_set_aside(found)
+
+
+def _portfolio() -> Portfolio | None:
+    """Return what was uploaded, else what the table says; ``None`` for an empty table."""
+    rate = st.number_input(
+        "Requests per second, all models together",
+        min_value=0.001,
+        value=FIRST_RATE,
+        format="%g",
+        key=RATE,
+        persist_state="session",
+        width=320,
+    )
+    with st.popover("Use a file", icon=":material/upload_file:"):
+        upload = st.file_uploader(
+            "A portfolio as JSON", type="json", key=UPLOAD, max_upload_size=UPLOAD_LIMIT_MB
+        )
+        st.caption("As downloaded below. Remove it to go back to the table.")
+    if upload is not None:
+        try:
+            return Portfolio.read(json.loads(upload.getvalue()))
+        except ValueError as error:
+            msg = f"{upload.name} is not JSON: {error}"
+            raise InferplanError(msg) from None
+    if MEMBERS not in st.session_state:  # first seen, or back from another page
+        st.session_state[BEGUN] = st.session_state.get(TABLE, _first_table(case()))
+    edited = st.session_state[TABLE] = st.data_editor(
+        st.session_state[BEGUN],
+        column_config=EDITED,
+        num_rows="dynamic",
+        hide_index=True,
+        key=MEMBERS,
+        alt="Models with their shares of the requests",
+    )
+    models = [_entry(row) for row in edited.to_dict("records") if row["model"]]
+    return Portfolio.read({"requests_per_s": rate, "models": models}) if models else None
+
+
+def _first_table(current: Case) -> pd.DataFrame:
+    """Return the table to begin with: the plan's model and a small one beside it."""
+    rows = [
+        (70.0, current.model, current.weights_dtype, current.input_tokens, current.output_tokens, 8192),
+        (30.0, "meta-llama/Llama-3.1-8B-Instruct", None, 1000, 200, 8192),
+    ]
+    frame = pd.DataFrame(rows, columns=list(EDITED)[:6])
+    return frame.assign(ttft_ms=2000.0, tpot_ms=50.0)
+
+
+def _entry(row: dict[Any, Any]) -> dict[str, Any]:
+    """Return a row of the table as a model of a portfolio's document."""
+    known = {name: value for name, value in row.items() if not pd.isna(value)}
+    slo = {
+        name.replace("_ms", "_s"): known.pop(name) / 1000 for name in ("ttft_ms", "tpot_ms") if name in known
+    }
+    share = known.pop("share_percent", 0.0) / 100
+    whole = {name: int(value) if isinstance(value, float) else value for name, value in known.items()}
+    return {"share": share, **whole, "slo": slo}
+
+
+def _show_fleet(portfolio: Portfolio, fleet: Fleet) -> None:
+    machines = sum(purchase.machines for purchase in fleet.purchases)
+    apart = fleet.apart_usd_per_hour - fleet.usd_per_hour
+    shared = f", {formats.usd(apart)} less than with machines of its own for each model" if apart else ""
+    st.success(
+        formats.plain(
+            f"{formats.usd(fleet.usd_per_month)} per month for {formats.plural(machines, 'whole machine')} that "
+            f"serve all models within their targets ({formats.usd(fleet.usd_per_hour)} per hour{shared})."
+        ),
+        icon=":material/payments:",
+    )
+    with st.container(horizontal=True, gap="medium"):
+        st.metric("Per month of 730 hours", formats.usd(fleet.usd_per_month))
+        st.metric("Per million tokens", formats.usd(fleet.usd_per_mtok))
+        st.metric("Tokens per dollar", formats.count(1e6 / fleet.usd_per_mtok))
+    bought, running = pd.DataFrame(fleet_rows(fleet)), pd.DataFrame(model_rows(fleet))
+    st.subheader("What to rent")
+    st.dataframe(
+        bought,
+        column_config={
+            name: st.column_config.NumberColumn(column.header, format=formats.COLUMN_USD)
+            if column.unit.startswith("USD")
+            else column.name
+            for name, column in COLUMNS.items()
+        },
+        hide_index=True,
+        placeholder="",
+        alt="Machines to rent, with their price and its source",
+    )
+    st.subheader("What runs on it")
+    st.dataframe(
+        running,
+        column_config=MODEL_COLUMNS,
+        hide_index=True,
+        placeholder="",
+        alt="Where each model runs, and how fast",
+    )
+    made_at = now()
+    facts = (("Requests per second", f"{portfolio.requests_per_s:g}"), ("Portfolio", portfolio.document()))
+    with st.container(horizontal=True):
+        download_menu(
+            "portfolio",
+            f"portfolio-{made_at:%Y-%m-%d}",
+            lambda: Report("Portfolio", (table_of_frame("Machines", bought, COLUMNS),), facts, made_at),
+        )
+        st.download_button(
+            "Portfolio as JSON",
+            portfolio.document(),
+            file_name="portfolio.json",
+            mime="application/json",
+            icon=":material/data_object:",
+            key=f"{KEY}portfolio_json",
+            on_click="ignore",
+        )
+    st.caption(
+        "Whole machines: what a model does not fill is paid for, unless another model runs there. Replicas "
+        "are counted at full load within the targets; list prices, no tax, traffic or storage."
+    )
