@@ -1,8 +1,8 @@
 """The SQL that divides the bill by what the telemetry saw of its machines, exactly.
 
-A charge's parts are its cost times seconds over seconds. They are summed over the charges of a resource and day,
-rounded at the tenth decimal, and what rounding leaves goes to the largest part where all was seen, else to the
-unknown part: the parts sum to the cost. Hours are counted from 1970, as whole numbers.
+A charge's parts are its cost times seconds over seconds. They are summed over the charges of a resource and
+day, rounded at the tenth decimal, and what rounding leaves goes to the largest part where all was seen, else
+to the unknown part: the parts sum to the cost. Hours are counted from 1970, as whole numbers.
 """
 
 from typing import TYPE_CHECKING
@@ -87,8 +87,8 @@ SELECT node, owner, hour, sum(seen_s) AS seen_s, sum(unallocated_s) AS unallocat
 FROM judged GROUP BY node, owner, hour
 """
 
-# The hours of machines that a charge is for, each with the share of it: a charge within one hour meets that hour,
-# a longer one all that it overlaps.
+# The hours of machines that a charge is for, each with the share of it: a charge within one hour meets that
+# hour, a longer one all that it overlaps.
 MET = """
 CREATE TEMP TABLE spend_met AS
 WITH placed AS (
@@ -108,7 +108,7 @@ FROM placed AS p JOIN machine_hours AS h ON h.node = p.node AND h.hour * 3600 < 
 WHERE NOT p.is_short
 """
 
-# What a second of a machine costs in a charge: over all that was paid for, or seen where the line is not for time.
+# What a second of a machine costs in a charge: over all that was paid for, or seen where it is not for time.
 PRICED = """
 CREATE TEMP TABLE spend_priced AS
 WITH seen AS (SELECT charge, sum(seen_s) AS seen_s FROM spend_met GROUP BY charge HAVING sum(seen_s) > 0)
@@ -123,7 +123,8 @@ USE = """
 CREATE TEMP TABLE spend_use AS
 WITH hours AS (
     SELECT p.bundle, m.node, m.hour, sum(m.share * p.per_second) AS per_second,
-        sum(CASE WHEN p.is_paid THEN m.share ELSE 0 END) AS paid
+        sum(CASE WHEN p.is_paid THEN m.share ELSE 0 END) AS paid_share,
+        paid_share / greatest(1, sum(paid_share) OVER (PARTITION BY m.node, m.hour)) AS paid
     FROM spend_met AS m JOIN spend_priced AS p USING (charge) GROUP BY p.bundle, m.node, m.hour
 )
 SELECT c.bundle, h.owner, DATE '1970-01-01' + CAST(c.hour // 24 AS INTEGER) AS day,
@@ -173,7 +174,8 @@ undivided AS (
         CASE WHEN kind <> 'usage' THEN kind WHEN is_joined THEN 'not_seen' WHEN is_no_gpu THEN 'no_gpu'
             ELSE 'no_usage' END AS reason
     FROM (SELECT r.*, s.without_gpu IS TRUE AND NOT r.is_joined AS is_no_gpu
-        FROM rests AS r LEFT JOIN spend_resources AS s USING (resource) WHERE r.largest IS NULL OR NOT is_whole)
+        FROM rests AS r LEFT JOIN spend_resources AS s USING (resource)
+        WHERE r.largest IS NULL OR NOT r.is_whole)
 ),
 days AS (  -- evenly over the days: what is reached by the end of each, less what was reached before
     SELECT bundle, part, reason, amount, last_day - first_day + 1 AS n_days,

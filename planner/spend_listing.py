@@ -28,7 +28,8 @@ FROM (SELECT *, DATE '1970-01-01' + CAST(hour // 24 AS INTEGER) AS day FROM spen
 ANTI JOIN billed USING (node, day) GROUP BY node, day
 """
 _KINDS = """
-SELECT node, max(g.machine), max(g.instance_type), max(g.gpu_name), any_value(u.gpu_hours) FROM spend_gpus AS g
+SELECT node, max(g.machine), max(g.instance_type), max(g.gpu_name), any_value(u.gpu_hours)
+FROM spend_gpus AS g
 JOIN (SELECT node, sum(gpu_hours) AS gpu_hours FROM spend_unbilled GROUP BY node) AS u USING (node)
 GROUP BY node ORDER BY node
 """
@@ -40,8 +41,9 @@ _ADD = (
     "false AS is_linked, false AS without_gpu FROM spend_listed",
     "INSERT INTO spend_nodes BY NAME SELECT resource, node FROM spend_listed",
     "INSERT INTO spend_charges BY NAME SELECT (SELECT coalesce(max(charge), 0) FROM spend_charges) "
-    "+ row_number() OVER () AS charge, hash('list', node, day) AS bundle, 'list' AS basis, 'USD' AS currency, resource, '{}' AS tags, "
-    "first_at, end_at, day AS first_day, day AS last_day, 'usage' AS kind, 0 AS lines, 0 AS billed_cost, true AS is_joined, false AS has_unit, "
+    "+ row_number() OVER () AS charge, hash('list', node, day) AS bundle, 'list' AS basis, "
+    "'USD' AS currency, resource, '{}' AS tags, first_at, end_at, day AS first_day, day AS last_day, "
+    "'usage' AS kind, 0 AS lines, 0 AS billed_cost, true AS is_joined, false AS has_unit, "
     "CAST(round(gpu_hours * CAST(price AS DOUBLE), 10) AS DECIMAL(38, 10)) AS cost, cost AS list_cost, "
     "epoch(end_at - first_at) AS window_s, gpu_hours AS paid_hours "
     "FROM spend_unbilled JOIN spend_listed USING (node)",

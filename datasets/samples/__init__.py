@@ -14,10 +14,10 @@ _DIGEST = "sample-fleet-1"
 
 def load(warehouse: "Warehouse") -> int:
     """Put the demo fleet into the warehouse and return its import number; a second time changes nothing."""
-    from inferplan.datasets.samples import fleet
+    from inferplan.datasets.samples import bill, fleet
     from inferplan.datasets.uploads.landing import land_series
 
-    return land_series(warehouse, FILE_NAME, _DIGEST, "sample", fleet.series())
+    return land_series(warehouse, FILE_NAME, _DIGEST, "sample", fleet.series(), bill.lines())
 
 
 def is_loaded(warehouse: "Warehouse") -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
@@ -74,7 +75,7 @@ class Member:
             gpu_index=str(self.index),
             gpu_name=self.card.driver_name,
             host=self.host,
-            instance_id=f"i-5a3b1e{sum(map(ord, self.host)):011x}",
+            instance_id=f"i-5a3b1e{crc32(self.host.encode()):011x}",
             instance_type=self.instance_type,
             namespace=self.namespace,
             pod=self.pod,

@@ -138,8 +138,9 @@ def land_series(
     digest: str,
     kind: str,
     found: Iterable[tuple[Series, Times, Values]],
+    records: Iterable[Record] = (),
 ) -> int:
-    """Land series that were computed rather than read, as sample data; return the import's number.
+    """Land series and records that were computed, as sample data; return the import's number.
 
     The same ``digest`` a second time changes nothing.
     """
@@ -153,6 +154,8 @@ def land_series(
         for series, times_us, values in found:
             gathered.statistics.setdefault(series, SeriesStatistics()).take(times_us)
             writer.samples(series, times_us, values)
+        for record in records:
+            writer.record(record)
         writer.finish(gathered.statistics)
         span = gathered.statistics.values()
         first, last = min(one.first_us for one in span), max(one.last_us for one in span)
