@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import ROUND_CEILING, Decimal, InvalidOperation
 
 from inferplan.datasets.errors import InferplanError
@@ -21,6 +22,8 @@ class Demand:
 
     per_hour: tuple[Decimal, ...]
     basis: str
+    hours_at: tuple[datetime, ...] | None = None
+    """When each hour begins, naive UTC; ``None``: not said, the first is taken for a Monday's, 0:00."""
 
     @property
     def peak(self) -> Decimal:

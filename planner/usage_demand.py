@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,7 @@ def served_demands(warehouse: Warehouse) -> tuple[ServedDemand, ...]:
 
     Finished requests are what was served: requests that were turned away are not in them.
     """
-    hours: dict[str | None, list[tuple[object, Decimal, bool]]] = {}
+    hours: dict[str | None, list[tuple[datetime, Decimal, bool]]] = {}
     for model, hour, requests, is_sample in warehouse.rows(_REQUESTS):
         hours.setdefault(model, []).append((hour, Decimal(str(round(requests, 3))), is_sample))
     found = []
@@ -59,5 +60,7 @@ def served_demands(warehouse: Warehouse) -> tuple[ServedDemand, ...]:
             f"{'sample data: ' if is_sample else ''}requests finished of {model or 'all models'}, "
             f"{len(rows)} hours from {rows[0][0]:%Y-%m-%d} to {rows[-1][0]:%Y-%m-%d}{shortness(per_hour)}"
         )
-        found.append(ServedDemand(model, Demand(per_hour, basis), is_sample))
+        found.append(
+            ServedDemand(model, Demand(per_hour, basis, tuple(hour for hour, *_ in rows)), is_sample)
+        )
     return tuple(sorted(found, key=lambda one: -sum(one.demand.per_hour)))

@@ -11,8 +11,8 @@ from inferplan.datasets import samples
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.exports import list_imports
 from inferplan.datasets.warehouse import Warehouse
-from inferplan.planner.rightsizing.finding import Finding
-from inferplan.planner.rightsizing.profile import PROFILES, profile_named
+from inferplan.planner.rightsizing.finding import Finding, Savings
+from inferplan.planner.rightsizing.profile import PROFILES, customised, profile_named
 from inferplan.planner.rightsizing.recommend import recommend
 
 NO_CHANGE = {"keep", "insufficient_history"}
@@ -20,12 +20,22 @@ NO_CHANGE = {"keep", "insufficient_history"}
 
 @click.command()
 @click.option("--profile", type=click.Choice(sorted(PROFILES)), default="production", show_default=True)
+@click.option("--set", "changes", metavar="FIELD=VALUE", multiple=True,
+              help="Change the profile: sm_target=0.7, ttft_target_s=2, exclude=team=search.")  # fmt: skip
 @click.option("--import-id", "import_ids", type=int, multiple=True, help="Only this import; repeatable.")
 @click.option("--sample", is_flag=True, help="Put the sample fleet into the warehouse first.")
 @click.option("--json", "as_json", is_flag=True, help="Print findings with all their evidence as JSON.")
 @click.option("--check", is_flag=True, help="Exit with 1 when something should change.")
-def command(profile: str, import_ids: tuple[int, ...], sample: bool, as_json: bool, check: bool) -> None:
+def command(
+    profile: str,
+    changes: tuple[str, ...],
+    import_ids: tuple[int, ...],
+    sample: bool,
+    as_json: bool,
+    check: bool,
+) -> None:
     """Say what should change, from percentiles of the utilization that was imported."""
+    chosen = customised(profile_named(profile), changes)
     with Warehouse.open() as warehouse:
         if sample:
             samples.load(warehouse)
@@ -36,7 +46,7 @@ def command(profile: str, import_ids: tuple[int, ...], sample: bool, as_json: bo
         if absent := sorted(set(import_ids) - known):
             msg = f"there is no import {absent[0]}; there are {', '.join(map(str, sorted(known)))}"
             raise InferplanError(msg)
-        findings = recommend(warehouse, profile_named(profile), import_ids or None)
+        findings = recommend(warehouse, chosen, import_ids or None)
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], default=str))
     else:
@@ -60,6 +70,15 @@ def _print(findings: tuple[Finding, ...]) -> None:
         if finding.savings:
             click.echo(f"  prices: {finding.savings.basis}")
             click.echo(f"  {finding.savings.condition}")
+            click.echo(f"  {_as_billed(finding.savings)}")
+
+
+def _as_billed(savings: Savings) -> str:
+    if savings.effective is None or savings.net is None:
+        return f"as billed: {savings.billed}"
+    return (
+        f"as billed: {savings.effective:,} USD a month, {savings.net:,} net of commitments ({savings.billed})"
+    )
 
 
 def _row(finding: Finding) -> dict[str, str]:
