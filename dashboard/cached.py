@@ -10,13 +10,16 @@ import streamlit as st
 from inferplan.dashboard.state import now
 from inferplan.datasets import catalog
 from inferplan.datasets.errors import InferplanError
+from inferplan.datasets.measurements import own_measurements
 from inferplan.datasets.schema import Offer
 from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner.answers import GpuFit, fewest_gpus, fit_all_gpus, largest_context
 from inferplan.planner.case import LOAD_FIELDS, Case
 from inferplan.planner.deployment import Deployment
 from inferplan.planner.memory import Fit, fit
-from inferplan.planner.performance import Estimate, estimate
+from inferplan.planner.performance import Estimate, OwnEvidence, estimate
+from inferplan.planner.performance.own_evidence import Compared, compared
+from inferplan.planner.performance.own_evidence import own_evidence as planner_evidence
 from inferplan.pricing.offers import current_offers, load_snapshot
 
 if TYPE_CHECKING:
@@ -29,9 +32,13 @@ NOT_OF_EVERY_GPU = LOAD_FIELDS | {"id", "gpu", "gpu_memory_gib", "dp"}
 """Fields of a case that do not matter when its GPU and its load do not."""
 
 
-def speed(case: Case) -> Estimate:
-    """Return the speed of ``case`` under its load; raises ``InferplanError`` as the planner does."""
-    return _speed(canonical(case))
+def speed(case: Case, warehouse: Warehouse | None = None) -> Estimate:
+    """Return the speed of ``case`` under its load; raises ``InferplanError`` as the planner does.
+
+    With a ``warehouse`` it is drawn to the own measurements in there.
+    """
+    stamp = None if warehouse is None else _measurements_stamp(warehouse)
+    return _speed(canonical(case), stamp, _warehouse=warehouse)
 
 
 class Room(NamedTuple):
@@ -81,8 +88,9 @@ def _memory_fit(case_json: str) -> Fit:
 
 
 @st.cache_resource(max_entries=KEEP, ttl=KEEP_S, show_spinner=False)
-def _speed(case_json: str) -> Estimate:
-    return estimate(_deployment(case_json), Case.model_validate_json(case_json).workload())
+def _speed(case_json: str, stamp: str | None, *, _warehouse: Warehouse | None) -> Estimate:
+    own = None if _warehouse is None else own_evidence(_warehouse)
+    return estimate(_deployment(case_json), Case.model_validate_json(case_json).workload(), own)
 
 
 @st.cache_resource(max_entries=KEEP, ttl=KEEP_S, show_spinner=False)
@@ -98,6 +106,31 @@ def _room(case_json: str, sequences: int) -> Room:
 @st.cache_resource(max_entries=KEEP_COMPARISONS, ttl=KEEP_S, show_spinner="Trying every GPU")
 def _every_gpu(case_json: str) -> list[GpuFit]:
     return fit_all_gpus(_deployment(case_json))
+
+
+def own_evidence(warehouse: Warehouse) -> OwnEvidence | None:
+    """Return what estimates are drawn to; read again only after an import or a removal."""
+    return _own_evidence(_measurements_stamp(warehouse), _warehouse=warehouse)
+
+
+def own_runs(warehouse: Warehouse) -> tuple[Compared, ...]:
+    """Return every own measurement beside its estimate, the newest file first."""
+    return _own_runs(_measurements_stamp(warehouse), _warehouse=warehouse)
+
+
+def _measurements_stamp(warehouse: Warehouse) -> str:
+    [(newest, count)] = warehouse.rows("SELECT max(file_id), count(*) FROM measurement_files")
+    return f"{warehouse.path} {newest} {count}"
+
+
+@st.cache_resource(max_entries=4, ttl=KEEP_S, show_spinner=False)
+def _own_runs(stamp: str, *, _warehouse: Warehouse) -> tuple[Compared, ...]:
+    return compared(own_measurements(_warehouse))
+
+
+@st.cache_resource(max_entries=4, ttl=KEEP_S, show_spinner=False)
+def _own_evidence(stamp: str, *, _warehouse: Warehouse) -> OwnEvidence | None:
+    return planner_evidence(own_runs(_warehouse))
 
 
 def offers(warehouse: Warehouse) -> tuple[Offer, ...]:
@@ -123,9 +156,9 @@ def comparison(
 
     def begin() -> Sweep:
         by_id = {offer.offer_id: offer for offer in (*offers(warehouse), *pinned)}
-        return Sweep(cases, tuple(by_id.values()), search, today)
+        return Sweep(cases, tuple(by_id.values()), search, today, own_evidence(warehouse))
 
-    stamp = f"{_newest_refresh(warehouse)} {today}"
+    stamp = f"{_newest_refresh(warehouse)} {today} {_measurements_stamp(warehouse)}"
     return running.result(warehouse, "\n".join([*question, stamp]), begin)
 
 

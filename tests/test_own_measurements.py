@@ -51,7 +51,7 @@ def measured(concurrency: int, factor: float, **changes: object) -> OwnMeasureme
 
 
 def evidence(*runs: OwnMeasurement) -> OwnEvidence:
-    found = own_evidence(runs)
+    found = own_evidence(compared(runs))
     assert found is not None
     return found
 

@@ -7,7 +7,8 @@ from inferplan.dashboard.comparing import search_inputs
 from inferplan.dashboard.comparing import views as comparison_views
 from inferplan.dashboard.connection import warehouse
 from inferplan.dashboard.economics import hosted_views
-from inferplan.dashboard.rightsizing import evidence_views
+from inferplan.dashboard.measurements import evidence_views
+from inferplan.dashboard.measurements import views as measurement_views
 from inferplan.dashboard.state import case, pinned_prices
 from inferplan.datasets.errors import InferplanError
 from inferplan.planner.compare import contest
@@ -83,7 +84,8 @@ with st.container(horizontal=True, gap="medium"):
         formats.usd(best["usd_per_hour"]),
         help=f"{formats.usd(best['usd_per_month'])} for a month of 730 hours".replace("$", "\\$"),
     )
-evidence_views.show_evidence(evidence_views.of_row(current, best))
+measured = evidence_views.of_row(current, best)
+evidence_views.show_evidence(store, measured)
 
 st.subheader("Why this one")
 comparison_views.show_why(contest(found.ranked, search.rank_by), search.rank_by)
@@ -118,3 +120,4 @@ st.caption(
 comparison_views.show_refused(found.refused)
 comparison_views.show_tried(found)
 hosted_views.show_hosted(current, best)
+measurement_views.show_own(store, measured)

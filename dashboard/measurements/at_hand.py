@@ -10,6 +10,6 @@ def evidence_at_hand() -> OwnEvidence | None:
         if warehouse is None:
             return None
         from inferplan.datasets.measurements import own_measurements
-        from inferplan.planner.performance.own_evidence import own_evidence
+        from inferplan.planner.performance.own_evidence import compared, own_evidence
 
-        return own_evidence(own_measurements(warehouse))
+        return own_evidence(compared(own_measurements(warehouse)))

@@ -102,20 +102,20 @@ def _served(fields: tuple[tuple[str, object], ...]) -> Served:
     return serve(Case.read(dict(fields)).deployment())
 
 
-def own_evidence(measurements: Sequence[OwnMeasurement]) -> OwnEvidence | None:
-    """Return what estimates are drawn to, ``None`` without measurements; raises as ``compared`` does."""
-    found = [one for one in compared(measurements) if not all(map(math.isnan, one.ratios))]
+def own_evidence(runs: Sequence[Compared]) -> OwnEvidence | None:
+    """Return what estimates are drawn to, ``None`` where no run has a figure that can be learnt from."""
+    found = [one for one in runs if not all(map(math.isnan, one.ratios))]
     if not found:
         return None
-    runs = [one.measurement for one in found]
+    measured = [one.measurement for one in found]
     return OwnEvidence(
         tuple(one.traits for one in found),
         load_places(
-            [run.input_tokens for run in runs],
-            [run.output_tokens for run in runs],
+            [one.input_tokens for one in measured],
+            [one.output_tokens for one in measured],
             [one.running_per_replica for one in found],
         ),
         np.log(np.array([one.ratios for one in found])),
         np.array([[math.log(known.high / known.low) / DECILES for known in one.expected] for one in found]),
-        tuple((run.measured_at or run.imported_at).date() for run in runs),
+        tuple((one.measured_at or one.imported_at).date() for one in measured),
     )

@@ -6,7 +6,9 @@ import pandas as pd
 import streamlit as st
 
 from inferplan.dashboard import cached, formats
+from inferplan.dashboard.comparing.views import AS_SHIPPED
 from inferplan.dashboard.state import PREFIX
+from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner.case import Case
 from inferplan.planner.performance import NearMeasurement, nearest_measurements
 
@@ -18,7 +20,13 @@ def of_row(current: Case, row: pd.Series) -> Case:
     changed = {
         "gpu": str(row["gpu"]),
         "gpu_memory_gib": None,
+        "engine": str(row["engine"]),
+        "engine_version": current.engine_version if row["engine"] == current.engine else None,
+        "weights_dtype": None if row["weights_dtype"] == AS_SHIPPED else str(row["weights_dtype"]),
+        "kv_dtype": str(row["kv_dtype"]),
         "tp": int(row["tp"]),
+        "pp": int(row["pp"]),
+        "ep": int(row["ep"]),
         "dp": 1,
         "concurrency": max(1, int(row["concurrency"])),
         "request_rate": None,
@@ -26,9 +34,9 @@ def of_row(current: Case, row: pd.Series) -> Case:
     return current.model_copy(update=changed)
 
 
-def show_evidence(best: Case) -> None:
+def show_evidence(warehouse: Warehouse, best: Case) -> None:
     """Show what limits a replica, what its estimate rests on, and what others measured."""
-    found = cached.speed(best)
+    found = cached.speed(best, warehouse)
     st.caption(
         f"Limited by {found.bound_by.replace('_', ' ')}; {formats.significant(found.running_sequences)} of "
         f"{formats.plural(float(best.concurrency or 1), 'request')} in flight run at once on a replica. "

@@ -1,0 +1,65 @@
+"""Runs beside their estimates, as a table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import streamlit as st
+
+from inferplan.dashboard import formats
+from inferplan.datasets.measurements import OwnMeasurement
+from inferplan.planner.performance.own_evidence import Compared
+
+ROW_PX, MOST_PX = 35, 320
+RATIO = "Measured over estimated; 1 is as published runs alone make us expect"
+
+
+def show_runs(runs: Sequence[Compared], key: str) -> None:
+    """Show each run: what was measured, and by what factor it differs from the estimate."""
+    ratio = st.column_config.NumberColumn(format="%.2f ×", help=RATIO)
+    st.dataframe(
+        [_row(run) for run in runs],
+        column_config={
+            "First token": st.column_config.NumberColumn("First token (ms)", format="%.0f"),
+            "Each token": st.column_config.NumberColumn("Each token (ms)", format="%.1f"),
+            "Output": st.column_config.NumberColumn("Output (tokens/s)", format=formats.COLUMN_COUNT),
+            "of estimate": ratio, "of estimate ": ratio, "of estimate  ": ratio,
+            "Measured": st.column_config.DateColumn(format=formats.COLUMN_DATE),
+        },
+        hide_index=True,
+        height=min(MOST_PX, ROW_PX * (len(runs) + 1) + 3),
+        key=key,
+        alt="Measured runs with what they are as multiples of the estimate",
+    )  # fmt: skip
+
+
+def _row(run: Compared) -> dict[str, object]:
+    one = run.measurement
+    ttft, tpot, output = (None if math.isnan(ratio) else ratio for ratio in run.ratios)
+    return {
+        "Deployment": deployment_words(one),
+        "Tokens": f"{formats.count(one.input_tokens)} in, {formats.count(one.output_tokens)} out",
+        "Load": load_words(one),
+        "First token": None if one.ttft_s is None else one.ttft_s * 1000,
+        "of estimate": ttft,
+        "Each token": None if one.tpot_s is None else one.tpot_s * 1000,
+        "of estimate ": tpot,
+        "Output": one.output_tokens_per_s,
+        "of estimate  ": output,
+        "Measured": one.measured_at,
+        "File": one.file_name,
+    }
+
+
+def deployment_words(one: OwnMeasurement) -> str:
+    """Return a measured deployment in a few words."""
+    model = one.model.rpartition("/")[2]
+    return f"{model} · {one.tp * one.pp * one.dp} × {one.gpu} · {one.engine} · {one.weights_dtype}"
+
+
+def load_words(one: OwnMeasurement) -> str:
+    """Return what was asked of a measured deployment."""
+    if one.concurrency is None:
+        return f"{formats.significant(one.request_rate_per_s or 0)} requests/s"
+    return f"{formats.significant(one.concurrency)} {'at once' if one.at_once else 'in flight'}"
