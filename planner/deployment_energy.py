@@ -111,7 +111,7 @@ def _load(gpu: Gpu, given: PowerInputs) -> tuple[Decimal, str]:
 
 def _idle(load_w: Decimal, given: PowerInputs) -> tuple[Ends, str]:
     if given.idle_w is None:
-        return Ends(Decimal(0), load_w), "not known: 0 W to that at load"
+        return Ends(Decimal(0), load_w), "not known, as no maker publishes it: 0 W to that at load"
     if not 0 <= given.idle_w <= load_w:
         msg = f"power when idle must be 0 to that at load, {load_w:f} W per GPU (found {given.idle_w:f})"
         raise InferplanError(msg)

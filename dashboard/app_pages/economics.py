@@ -48,7 +48,7 @@ try:
         cached_weight=cached_input_weight(plan.deployment, plan.workload),
     )
 except InferplanError as error:
-    st.error(formats.plain(str(error)), icon=":material/error:")
+    st.error(formats.sentence(error), icon=":material/error:")
     st.stop()
 
 part = plan.planned_share < 1

@@ -17,12 +17,12 @@ from inferplan.dashboard.reports import Column, Report, table_of_frame
 from inferplan.dashboard.state import now
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.schema import Offer
-from inferplan.planner.commitment_choice import CommitmentChoice, choose
+from inferplan.planner.commitment_choice import EVEN_CHANCE, CommitmentChoice, choose
 from inferplan.planner.demand import Demand
 from inferplan.planner.planned import Planned
 from inferplan.pricing.commitments import Recommendation
 from inferplan.pricing.conditions import NegotiatedTerms
-from inferplan.pricing.machine_terms import MachineTerms, SpotUse, machine_terms
+from inferplan.pricing.machine_terms import MachineTerms, SpotUse, machine_terms, years_of
 
 COLUMNS = {
     "term": Column("Term"),
@@ -56,7 +56,8 @@ def show_commitments(
     if sold is None:
         return
     spot = spot_inputs() if sold.spot is not None else SpotUse()
-    chance = chance_input()
+    outlasting = any((years_of(offer.purchase_option) or 0) > 1 for offer in sold.committed)
+    chance = chance_input() if outlasting else EVEN_CHANCE
     replica_gpus = plan.deployment.gpu_count // plan.deployment.dp
     each = plan.requests_per_replica_hour * (int(sold.on_demand.gpu_count) // replica_gpus)
     try:
@@ -68,7 +69,8 @@ def show_commitments(
     show_mix(found, mix)
     facts = _facts(plan, demand, found, negotiated, each, chance)
     _show_terms(found, mix, facts)
-    st.caption(formats.plain(f"{facts[0][1]}. Demand: {demand.basis}. {facts[3][1]}."))
+    said = dict(facts)
+    st.caption(formats.plain(f"{said['On demand']}. Demand: {said['Demand']}. {said['Contract']}."))
 
 
 def _choose_machine(plan: Planned, offers: tuple[Offer, ...]) -> MachineTerms | None:

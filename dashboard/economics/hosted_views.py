@@ -56,7 +56,7 @@ def show_hosted(current: Case, best: pd.Series) -> None:
                 "Cached input": _optional(hosted.price.cached_input_usd_per_mtok),
                 "Output": float(hosted.price.output_usd_per_mtok),
                 "Request": float(hosted.usd_per_request) * THOUSAND,
-                "Break-even": float(hosted.break_even_requests_per_s) / served,
+                "Break-even": float(hosted.break_even_requests_per_s) / served * 100,
                 "Price seen on": hosted.price.observed_on,
                 "Price source": hosted.price.source,
                 "Name at the host": hosted.price.model_id,
@@ -72,7 +72,9 @@ def show_hosted(current: Case, best: pd.Series) -> None:
                 "USD per 1,000 requests", format=formats.COLUMN_USD_FINE, help="Of this many tokens"
             ),
             "Break-even": st.column_config.NumberColumn(
-                format="percent", help="Share of the time that own GPUs must be busy to be as cheap"
+                "Break-even, % busy",
+                format="%.0f",
+                help="Share of the time that own GPUs must be busy to be as cheap; above 100 they never are",
             ),
             "Price seen on": st.column_config.DateColumn(format=formats.COLUMN_DATE),
         },

@@ -118,7 +118,7 @@ def demand_inputs(store: Warehouse, requests_per_replica_hour: Decimal) -> Deman
             return _from_usage(served)
         return _own_numbers() if way == OWN else _stated_week(requests_per_replica_hour)
     except InferplanError as error:
-        st.error(formats.plain(str(error)), icon=":material/error:")
+        st.error(formats.sentence(error), icon=":material/error:")
         return None
 
 

@@ -143,7 +143,7 @@ def _energy(plan: Planned, use: Use, power: PowerInputs) -> MonthOfEnergy | None
         return month_of_energy(plan.deployment.gpu, plan.deployment.gpu_count, use.busy_share,
                                provider, region, power)  # fmt: skip
     except InferplanError as error:
-        st.info(f"No energy: {formats.plain(str(error))}", icon=":material/bolt:")
+        st.info(formats.sentence(f"no energy: {error}"), icon=":material/bolt:")
         return None
 
 
