@@ -51,6 +51,10 @@ class UnitCost:
     usd_per_mtok_new_input: UsdInterval | None = None
     usd_per_mtok_cached_input: UsdInterval | None = None
     """``None`` where it was not asked how much less work a cached token is."""
+    usd_per_mtok_visible_output: UsdInterval | None = None
+    """Of the tokens after the reasoning, which bear its cost; ``None`` without reasoning."""
+    usd_per_task: UsdInterval | None = None
+    """Of all calls of a task; ``None`` where a request is one by itself."""
 
 
 def unit_cost(
@@ -92,14 +96,18 @@ def unit_cost(
     per_input = prefill * TOKENS_PER_MTOK / workload.input_tokens
     new, cached = _new_and_cached(request, per_input, workload.prefix_cache_hit_rate, cached_weight)
     served_tokens = workload.input_tokens + workload.output_tokens
+    per_output = (1 - prefill) * TOKENS_PER_MTOK
+    visible, calls = workload.visible_output_tokens, workload.calls_per_task
     return UnitCost(
         usd_per_hour=usd_per_hour,
         usd_per_mtok_input=_scaled(request, per_input),
-        usd_per_mtok_output=_scaled(request, (1 - prefill) * TOKENS_PER_MTOK / workload.output_tokens),
+        usd_per_mtok_output=_scaled(request, per_output / workload.output_tokens),
         usd_per_request=_scaled(request, Decimal(1)),
         tokens_per_usd=UsdInterval(*(_rounded(served_tokens / usd) for usd in reversed(request))),
         usd_per_mtok_new_input=new,
         usd_per_mtok_cached_input=cached,
+        usd_per_mtok_visible_output=_scaled(request, per_output / visible) if visible else None,
+        usd_per_task=_scaled(request, Decimal(calls)) if calls > 1 else None,
     )
 
 

@@ -14,6 +14,8 @@ from inferplan.planner import architecture
 from inferplan.planner.case import LOAD_FIELDS, Case
 
 NOT_OPTIONS = {"id", "config", "slo", "speculative"}
+MILLISECONDS = 1000
+TARGETS = {"ttft": "time to first token", "tpot": "time per output token", "e2e": "whole request"}
 
 
 def case_options(
@@ -38,9 +40,11 @@ def case_options(
             )
         )
         if load:
-            options.append(
-                click.option("--acceptance-rate", type=float, help="Share of --draft-tokens that is accepted")
+            drafting = (
+                ("--acceptance-rate", "Share of --draft-tokens that is accepted"),
+                ("--draft-step-share", "Time of drafting one token over that of a step of the model"),
             )
+            options += [click.option(flag, type=float, help=words) for flag, words in drafting]
         for option in reversed(options):
             function = option(function)
         return function
@@ -48,14 +52,26 @@ def case_options(
     return decorate
 
 
+def target_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add an option for each latency target, in milliseconds."""
+    for name, words in reversed(TARGETS.items()):
+        option = click.option(f"--slo-{name}-ms", type=float, help=f"Target for the {words}.")
+        function = option(function)
+    return function
+
+
 def case_from_options(given: dict[str, Any]) -> Case:
     """Return the case that the given options describe."""
     fields = {name: value for name, value in given.items() if value not in (None, ())}
     if path := fields.pop("config", None):
         fields["config"] = read_config(path)
-    if (acceptance := fields.pop("acceptance_rate", None)) is not None:
+    drafting = {name: fields.pop(name) for name in ("acceptance_rate", "draft_step_share") if name in fields}
+    if drafting:
         drafted = {"draft_tokens": fields["draft_tokens"]} if "draft_tokens" in fields else {}
-        fields["speculative"] = {**drafted, "acceptance_rate": acceptance}
+        fields["speculative"] = {**drafted, **drafting}
+    targets = {f"{name}_s": fields.pop(f"slo_{name}_ms", None) for name in TARGETS}
+    if kept := {name: value / MILLISECONDS for name, value in targets.items() if value is not None}:
+        fields["slo"] = kept
     return Case.read(fields)
 
 
