@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from inferplan.dashboard import state
 from inferplan.dashboard.navigation import page_path
-from inferplan.datasets.measurements import Deployed, complete, files, land, read_file
+from inferplan.datasets.measurements import Deployed, complete, files, land, own_measurements, read_file
 from inferplan.datasets.warehouse import Warehouse
 
 APP = Path(state.__file__).with_name("app.py")
@@ -48,7 +48,7 @@ def test_measurements_are_shown_with_what_they_change_and_taken_back() -> None:
     shown = texts(app)
     assert "2 runs of this deployment" in shown
     assert "drawn to 2 own measurements of 2026-11-20" in shown
-    assert "Each token: " in shown
+    assert "| Each token | " in shown
     app = choice.set_value(choice.options[-1]).run()
     assert "First of the ranking" in choice.options[-1]
     [button] = [button for button in app.button if button.label == "Remove"]
@@ -57,3 +57,34 @@ def test_measurements_are_shown_with_what_they_change_and_taken_back() -> None:
     assert "Measured your own deployment?" in texts(app)
     with Warehouse.open() as warehouse:
         assert files(warehouse) == ()
+
+
+def test_a_dropped_file_asks_for_what_it_does_not_say_then_lands() -> None:
+    app = opened()
+    app.session_state["inferplan.measurements.add"] = True
+    app.run()
+    name = "genai_perf.json"
+    app = app.file_uploader[0].upload(name, (SAMPLES / name).read_bytes()).run()
+    assert app.info[-1].value.startswith("Still open: GPU, Tensor parallel and Weights.")
+    fields = {box.label: box for box in app.selectbox}
+    assert (fields["Model"].value, fields["Engine"].value) == (ANSWERS.model, "vllm")
+    fields["GPU"].set_value("H200 SXM")
+    next(box for box in app.selectbox if box.label == "Weights" and "checkpoint" in box.options).set_value(
+        "fp8"
+    )
+    app = next(box for box in app.number_input if box.label == "Tensor parallel").set_value(2).run()
+    app = next(button for button in app.button if button.label == "Import 1 run").click().run()
+    assert "Imported 1 run of genai\\_perf.json" in texts(app)
+    with Warehouse.open() as warehouse:
+        [kept] = own_measurements(warehouse)
+    assert (kept.gpu, kept.tp, kept.weights_dtype, kept.concurrency, kept.tpot_s) == (
+        "H200 SXM", 2, "fp8", 8, 0.0165,
+    )  # fmt: skip
+
+
+def test_a_file_that_is_no_result_is_refused_in_words() -> None:
+    app = opened()
+    app.session_state["inferplan.measurements.add"] = True
+    app.run()
+    app = app.file_uploader[0].upload("x.json", b'{"a": 1}').run()
+    assert "x.json is no result that we read" in texts(app)

@@ -5,15 +5,17 @@ from typing import Any
 
 import altair as alt
 
+from inferplan.dashboard.charts import log_ticks
+
 ROW_PX = 62
-AXIS_AND_LEGEND_PX = 110
-BEFORE, AFTER, MEASURED = "published runs alone", "with your measurements", "your runs"
+AXIS_AND_LEGEND_PX = 120
+BEFORE, AFTER, MEASURED = "published runs alone", "with yours", "your runs"
 
 
 def change_of_estimate(
     ranges: Sequence[Mapping[str, Any]], runs: Sequence[Mapping[str, Any]]
 ) -> alt.LayerChart:
-    """Return estimates before and after as ranges, and single runs, all as multiples of the first estimate.
+    """Return estimates before and after as ranges, and single runs, all as multiples of the estimate before.
 
     Parameters
     ----------
@@ -26,17 +28,18 @@ def change_of_estimate(
     kinds = [BEFORE, AFTER, MEASURED]
     data = alt.Chart(alt.InlineData(values=[dict(row) for row in ranges]))
     marks = alt.Chart(alt.InlineData(values=[dict(row) for row in (*ranges, *runs)]))
+    reach = [row[end] for row in ranges for end in ("low", "high")] + [row["expected"] for row in runs]
     x: dict[str, Any] = {
-        "title": "Multiple of the estimate from published runs alone",
+        "title": "Published estimate = 1",
         "scale": alt.Scale(type="log", nice=False, padding=12),
-        "axis": alt.Axis(format="~g", tickCount=6),
+        "axis": alt.Axis(format="~g", values=log_ticks(reach)),
     }
     y = alt.Y("figure:N", title=None, sort=figures, axis=alt.Axis(ticks=False, labelPadding=8))
     offset = alt.YOffset("kind:N", sort=kinds, scale=alt.Scale(domain=kinds))
     colour = alt.Color(
         "kind:N",
         scale=alt.Scale(domain=kinds),
-        legend=alt.Legend(title=None, orient="bottom", columns=3, offset=8, symbolType="circle"),
+        legend=alt.Legend(title=None, orient="bottom", columns=2, offset=8, symbolType="circle"),
     )
     tooltip = [alt.Tooltip("kind:N", title="From"), alt.Tooltip("text:N", title="Value")]
     spans = data.mark_rule(strokeWidth=5, opacity=0.45, strokeCap="round").encode(

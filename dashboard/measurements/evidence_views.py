@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 import streamlit as st
 
@@ -13,6 +15,8 @@ from inferplan.planner.case import Case
 from inferplan.planner.performance import NearMeasurement, nearest_measurements
 
 MEASUREMENTS = 8
+SHOWN_OF_LINK = r"https?://(?:github\.com/)?(.+)"
+_IN_REPOSITORY = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+):(?P<path>\S+?)(?:@(?P<commit>[0-9a-f]{7,40}))?")
 
 
 def of_row(current: Case, row: pd.Series) -> Case:
@@ -42,26 +46,41 @@ def show_evidence(warehouse: Warehouse, best: Case) -> None:
         f"{formats.plural(float(best.concurrency or 1), 'request')} in flight run at once on a replica. "
         f"The speed is estimated from {formats.plain(found.basis)}."
     )
-    near = st.expander(
-        "What others measured", icon=":material/speed:", key=f"{PREFIX}compare.near", on_change="rerun"
-    )
+    show_nearest(best, f"{PREFIX}compare.near", "What others measured")
+
+
+def show_nearest(case: Case, key: str, title: str) -> None:
+    """Show the published runs most like ``case``, each with a link, once the expander is opened."""
+    near = st.expander(title, icon=":material/speed:", key=key, on_change="rerun")
     if not near.open:
         return
-    runs = nearest_measurements(cached.deployment(best), best.workload(), MEASUREMENTS)
+    runs = nearest_measurements(cached.deployment(case), case.workload(), MEASUREMENTS)
     near.dataframe(
         [_row(run) for run in runs],
         column_config={
             "First token": st.column_config.NumberColumn("First token (ms)", format=formats.COLUMN_MS),
             "Each token": st.column_config.NumberColumn("Each token (ms)", format="%.1f"),
             "Output": st.column_config.NumberColumn("Output (tokens/s)", format=formats.COLUMN_COUNT),
-            "Source": st.column_config.TextColumn(width="large"),
+            "Source": st.column_config.LinkColumn(width="large", display_text=SHOWN_OF_LINK),
         },
         hide_index=True,
         placeholder="",
-        key=f"{PREFIX}compare.measurements",
-        alt="Published runs that are most like the cheapest deployment",
+        key=f"{key}.runs",
+        alt="Published runs that are most like this deployment",
     )
-    near.caption("The published runs most like the first offer of the ranking, the nearest first.")
+    near.caption("The nearest first; how near counts model, engine, GPU, format, layout and load.")
+
+
+def source_link(source: str) -> str:
+    """Return the address of a source that is written as ``owner/repository:path@commit``.
+
+    >>> source_link("NVIDIA/TensorRT-LLM:docs/source/performance/perf-overview.md@00f37686")
+    'https://github.com/NVIDIA/TensorRT-LLM/blob/00f37686/docs/source/performance/perf-overview.md'
+    """
+    match = _IN_REPOSITORY.fullmatch(source)
+    if match is None:
+        return source
+    return f"https://github.com/{match['repository']}/blob/{match['commit'] or 'HEAD'}/{match['path']}"
 
 
 def _row(run: NearMeasurement) -> dict[str, object]:
@@ -79,5 +98,5 @@ def _row(run: NearMeasurement) -> dict[str, object]:
         "Output": one.output_tokens_per_s,
         "Differs in": formats.listing(run.differs_in),
         "Measured on": one.measured_on,
-        "Source": one.source,
+        "Source": source_link(one.source),
     }

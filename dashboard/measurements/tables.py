@@ -12,14 +12,17 @@ from inferplan.datasets.measurements import OwnMeasurement
 from inferplan.planner.performance.own_evidence import Compared
 
 ROW_PX, MOST_PX = 35, 320
+OF_THE_FILE = ("Deployment", "File")
 RATIO = "Measured over estimated; 1 is as published runs alone make us expect"
 
 
-def show_runs(runs: Sequence[Compared], key: str) -> None:
+def show_runs(runs: Sequence[Compared], key: str, *, with_file: bool) -> None:
     """Show each run: what was measured, and by what factor it differs from the estimate."""
+    hidden = () if with_file else OF_THE_FILE
+    rows = [{name: value for name, value in _row(run).items() if name not in hidden} for run in runs]
     ratio = st.column_config.NumberColumn(format="%.2f ×", help=RATIO)
     st.dataframe(
-        [_row(run) for run in runs],
+        rows,
         column_config={
             "First token": st.column_config.NumberColumn("First token (ms)", format="%.0f"),
             "Each token": st.column_config.NumberColumn("Each token (ms)", format="%.1f"),

@@ -112,7 +112,7 @@ def _ask(found: ResultFile, file_id: str) -> dict[str, Any]:
     st.caption("What was measured? The file's own words are filled in; correct them where they are wrong.")
     answers: dict[str, Any] = {}
     wide = [name for name in TITLES if name not in RARE]
-    for column, name in zip(st.columns([3, 2, 2, 1, 2]), wide, strict=True):
+    for column, name in zip(st.columns([3, 2, 2, 2, 2]), wide, strict=True):
         with column:
             answers[name] = _field(found, name, f"{KEY}{file_id}.{name}")
     with st.expander("More of the deployment"):
@@ -166,7 +166,7 @@ def _show_import(warehouse: Warehouse, found: ResultFile, given: dict[str, Any])
     except InferplanError as error:
         st.error(formats.sentence(error), icon=":material/error:")
         return
-    show_runs(runs, f"{KEY}preview")
+    show_runs(runs, f"{KEY}preview", with_file=False)
     for doubt in doubts(runs):
         st.warning(formats.plain(doubt), icon=":material/warning:")
     st.button(

@@ -10,6 +10,7 @@ import streamlit as st
 
 from inferplan.dashboard import cached, formats
 from inferplan.dashboard.measurements import charts
+from inferplan.dashboard.measurements.evidence_views import show_nearest
 from inferplan.dashboard.measurements.tables import deployment_words, show_runs
 from inferplan.dashboard.measurements.upload_views import KEY, show_files, show_messages, show_upload
 from inferplan.datasets.errors import InferplanError
@@ -49,7 +50,7 @@ def show_own(warehouse: Warehouse, best: Case) -> None:
     if brought:
         with st.expander(f"{formats.plural(len(runs), 'run')} in {formats.plural(len(brought), 'file')}"):
             if runs:
-                show_runs(runs, f"{KEY}runs")
+                show_runs(runs, f"{KEY}runs", with_file=True)
             show_files(warehouse, brought)
 
 
@@ -70,15 +71,19 @@ def _show_change(warehouse: Warehouse, best: Case, runs: Sequence[Compared]) -> 
     ]
     st.altair_chart(
         charts.change_of_estimate(ranges, [mark for run in near for mark in _marks(run)]),
-        alt=f"Estimates of {picked} before and after, as multiples of the first: {_in_words(before, after)}",
+        alt=f"Estimates of {picked} with and without your measurements, as multiples of the one without",
     )
-    st.markdown(_in_words(before, after))
+    if _differ(before, after):
+        st.markdown(_table(before, after))
+    else:
+        st.markdown("None of your measurements is near enough to this deployment to change its estimate.")
     st.caption(
         f"Under this page's workload, {formats.plural(float(chosen.concurrency or 1), 'request')} in flight. "
         f"Bars are 80 % intervals. Your runs are drawn at their multiple of the estimate of their own load; "
         f"{formats.plural(len(near), 'run')} of this deployment. The speed is estimated from "
         f"{formats.plain(after.basis)}."
     )
+    show_nearest(chosen, f"{KEY}near", "Published runs most like it")
 
 
 def _case_of(best: Case, one: OwnMeasurement) -> Case:
@@ -121,22 +126,21 @@ def _marks(run: Compared) -> list[Mapping[str, Any]]:
     ]
 
 
-def _in_words(before: Estimate, after: Estimate) -> str:
-    """Return what the measurements changed, figure by figure."""
-    if all(
-        abs(getattr(after, name).expected / getattr(before, name).expected - 1) < UNCHANGED
-        for name in METRICS
-    ):
-        return "None of your measurements is near enough to this deployment to change its estimate."
-    return " ".join(
-        f"{TITLES[name]}: {_words(name, getattr(before, name))} → **{_words(name, getattr(after, name))}**."
-        for name in METRICS
-    )
+def _differ(before: Estimate, after: Estimate) -> bool:
+    pairs = ((getattr(before, name).expected, getattr(after, name).expected) for name in METRICS)
+    return any(abs(new / old - 1) > UNCHANGED for old, new in pairs)
+
+
+def _table(before: Estimate, after: Estimate) -> str:
+    """Return the figures before and after with their intervals, as a table of Markdown."""
+    words = ((name, *(_words(name, getattr(found, name)) for found in (before, after))) for name in METRICS)
+    rows = (f"| {TITLES[name]} | {old} | **{new}** |" for name, old, new in words)
+    return "\n".join((f"| | {charts.BEFORE} | {charts.AFTER} |", "|---|---|---|", *rows))
 
 
 def _words(name: str, found: Interval) -> str:
     low, expected, high = (_value(name, value) for value in found)
-    return f"{expected} ({low} to {high})"
+    return f"{expected} ({low}{formats.EN_DASH}{high})"
 
 
 def _value(name: str, value: float) -> str:
