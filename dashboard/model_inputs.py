@@ -1,8 +1,5 @@
 """The model of the current plan: picked from the catalog, or read from an uploaded config.json."""
 
-import json
-from typing import Any
-
 import streamlit as st
 
 from inferplan.dashboard import formats
@@ -10,11 +7,10 @@ from inferplan.dashboard.inputs import ENGINE_TITLES
 from inferplan.dashboard.state import bound, case, change, refuse, widget_key
 from inferplan.datasets import catalog
 from inferplan.datasets.errors import InferplanError
-from inferplan.planner.architecture import parse
+from inferplan.planner.architecture import LARGEST_CONFIG_BYTES, parse, read_config
 from inferplan.planner.case import Case
 
 UPLOADED = "Uploaded config.json"
-CONFIG_LIMIT_MB = 4
 
 
 def model_picker() -> None:
@@ -35,7 +31,7 @@ def model_picker() -> None:
             type="json",
             key=widget_key("config"),
             on_change=_use_upload,
-            max_upload_size=CONFIG_LIMIT_MB,
+            max_upload_size=LARGEST_CONFIG_BYTES // 1024**2,
             help="The file beside the model's weights. It is read here and sent nowhere.",
         )
 
@@ -72,31 +68,6 @@ def workload_summary(current: Case) -> str:
     return " · ".join(filter(None, parts))
 
 
-def read_config(name: str, content: bytes) -> dict[str, Any]:
-    """Return the checked config in an uploaded file.
-
-    Raises
-    ------
-    InferplanError
-        If it is too large, not JSON, not an object, or describes no model that is understood.
-    """
-    if len(content) > CONFIG_LIMIT_MB * 1024**2:
-        msg = f"{name} is larger than {CONFIG_LIMIT_MB} MB, which no config.json is."
-        raise InferplanError(msg)
-    try:
-        config = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        what = f"a JSON file ({error})" if isinstance(error, json.JSONDecodeError) else "a JSON file"
-        msg = f"{name} is not {what}. Upload the config.json that lies beside the weights."
-        raise InferplanError(msg) from None
-    if not isinstance(config, dict):
-        msg = f"{name} holds a {type(config).__name__}; a config.json holds an object."
-        raise InferplanError(msg)
-    named = {"_name_or_path": name.removesuffix(".json"), **config}
-    parse(named, name=str(named["_name_or_path"]))
-    return named
-
-
 def _config_name(current: Case) -> str:
     return str((current.config or {}).get("_name_or_path", "without a name"))
 
@@ -111,6 +82,10 @@ def _use_upload() -> None:
     if upload is None:
         return
     try:
-        change(model=None, config=read_config(upload.name, upload.getvalue()))
+        config = read_config(upload.getvalue(), source=upload.name)
+        named = {"_name_or_path": upload.name.removesuffix(".json"), **config}
+        parse(named, name=str(named["_name_or_path"]))
     except InferplanError as error:
         refuse(error)
+        return
+    change(model=None, config=named)

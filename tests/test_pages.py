@@ -106,12 +106,12 @@ def test_a_broken_link_says_so_and_shows_the_example(value: str) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("config.json", b"not json", "config.json is not a JSON file"),
-        ("weights.json", b"[1, 2]", "weights.json holds a list"),
+        ("config.json", b"not json", "config.json: The config is not valid JSON"),
+        ("weights.json", b"[1, 2]", "weights.json: A config is a JSON object"),
         ("config.json", b"{}", "missing hidden_size"),
         ("config.json", b'{"model_type": "llama", "hidden_size": -1}', "missing vocab_size"),
-        ("deep.json", b"[" * 100_000, "deep.json is not a JSON file"),
-        ("binary.json", b"\xff\xfe\x00PAR1", "binary.json is not a JSON file"),
+        ("deep.json", b"[" * 100_000, "deep.json: The config is nested deeper"),
+        ("binary.json", b"\xff\xfe\x00PAR1", "binary.json: The config is not valid JSON"),
     ],
 )
 def test_an_upload_that_is_no_config_is_refused_by_name(name: str, content: bytes, says: str) -> None:

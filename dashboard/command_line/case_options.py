@@ -79,13 +79,11 @@ def read_config(path: Path) -> dict[str, Any]:
     """Return the JSON object in ``path``; raises ``InferplanError`` naming the file and what is wrong."""
     try:
         with path.open("rb") as file:
-            return dict(architecture.read_config(file.read(architecture.LARGEST_CONFIG_BYTES + 1)))
+            content = file.read(architecture.LARGEST_CONFIG_BYTES + 1)
     except OSError as error:
         msg = f"{path}: {error.strerror or error}"
         raise InferplanError(msg) from None
-    except InferplanError as error:
-        msg = f"{path}: {error}"
-        raise InferplanError(msg) from None
+    return dict(architecture.read_config(content, source=str(path)))
 
 
 def answer_cases(

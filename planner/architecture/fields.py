@@ -45,8 +45,13 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def read_config(text: str | bytes) -> Mapping[str, object]:
+def read_config(text: str | bytes, *, source: str = "") -> Mapping[str, object]:
     """Return the object that the ``text`` of a config.json holds.
+
+    Parameters
+    ----------
+    source
+        The file's name, which messages begin with.
 
     Raises
     ------
@@ -58,6 +63,16 @@ def read_config(text: str | bytes) -> Mapping[str, object]:
     >>> read_config('{"model_type": "llama"}')
     {'model_type': 'llama'}
     """
+    try:
+        return _object_of(text)
+    except ConfigError as error:
+        if not source:
+            raise
+        msg = f"{source}: {error}"
+        raise ConfigError(msg, error.fields) from None
+
+
+def _object_of(text: str | bytes) -> Mapping[str, object]:
     if len(text) > LARGEST_CONFIG_BYTES:
         size = len(text) / 1024**2
         msg = (

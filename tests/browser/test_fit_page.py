@@ -47,7 +47,7 @@ def test_an_uploaded_config_is_answered_and_a_wrong_file_is_refused(visit: Visit
     visit.page.get_by_role("button", name="Use another config.json").click()
     upload = visit.page.locator('input[type="file"]')
     upload.set_input_files({"name": "notes.json", "mimeType": "application/json", "buffer": b"hello"})
-    expect(visit.page.get_by_text("notes.json is not a JSON file")).to_be_visible()
+    expect(visit.page.get_by_text("notes.json: The config is not valid JSON")).to_be_visible()
     tiny = {
         "model_type": "llama",
         "hidden_size": 2048,
