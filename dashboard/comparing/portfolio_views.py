@@ -135,8 +135,9 @@ def _show_fleet(portfolio: Portfolio, fleet: Fleet) -> None:
     shared = f", {formats.usd(apart)} less than with machines of its own for each model" if apart else ""
     st.success(
         formats.plain(
-            f"{formats.usd(fleet.usd_per_month)} per month for {formats.plural(machines, 'whole machine')} that "
-            f"serve all models within their targets ({formats.usd(fleet.usd_per_hour)} per hour{shared})."
+            f"{formats.usd(fleet.usd_per_month)} per month for {formats.plural(machines, 'whole machine')} "
+            "that serve all models within their targets "
+            f"({formats.usd(fleet.usd_per_hour)} per hour{shared})."
         ),
         icon=":material/payments:",
     )
