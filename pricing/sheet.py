@@ -162,7 +162,9 @@ def _quote(
             problems.append(f"{cell.place}: {cell.text!r} stands in a column without a name")
             continue
         places[field] = cell.place
-        values[field] = _value(field, cell, problems)
+        values[field] = found = _value(field, cell, problems)
+        if isinstance(found, date) and found > today:
+            problems.append(f"{cell.place}: {found} lies in the future")
     if len(problems) > before:
         return None
     try:

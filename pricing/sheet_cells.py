@@ -2,14 +2,9 @@
 
 import csv
 import io
-import re
-import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
-from xml.etree import ElementTree
 
 from inferplan.datasets.errors import InferplanError
 
@@ -17,19 +12,6 @@ MAX_ROWS = 20_000
 MAX_BYTES = 20 * 1024**2
 MAX_COLUMNS = 200
 _SHOWN_PROBLEMS = 10
-# What the readers of ZIP and XML raise on broken files; a missing part is a LookupError.
-_UNREADABLE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    ElementTree.ParseError,
-    LookupError,
-    ValueError,
-    OSError,
-    EOFError,
-    RuntimeError,
-)
-_MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
-_RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 
 
 class SheetError(InferplanError):
@@ -41,7 +23,8 @@ class SheetError(InferplanError):
         shown = "; ".join(problem.rstrip(".") for problem in problems[:_SHOWN_PROBLEMS])
         more = len(problems) - _SHOWN_PROBLEMS
         rest = f"; and {more} more" if more > 0 else ""
-        super().__init__(f"{name} was not imported, not one row of it: {shown}{rest}.")
+        end = "" if f"{shown}{rest}".endswith("?") else "."
+        super().__init__(f"{name} was not imported, not one row of it: {shown}{rest}{end}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +58,23 @@ def read_cells(path: Path) -> list[list[Cell]]:
             size = file.seek(0, io.SEEK_END)
     except OSError as error:
         raise SheetError(path.name, [f"it cannot be read ({error.strerror})"]) from error
+    from inferplan.pricing.workbook_cells import workbook_rows  # which has its cells from here
+
     if head == b"\xd0\xcf\x11\xe0":
         problem = "it is an old or password-protected workbook; save it as .xlsx without a password"
         raise SheetError(path.name, [problem])
     if path.suffix.lower() == ".xlsx" and head and not head.startswith(b"PK"):
         raise SheetError(path.name, ["it is no Excel workbook, whatever its name says"])
     if size > MAX_BYTES and not head.startswith(b"PK"):
-        raise SheetError(path.name, [f"it has {size / 1024**2:.0f} MiB, and {_limit()}"])
-    rows = list(_numbered(path.name, _xlsx(path) if head.startswith(b"PK") else _csv(path)))
+        raise SheetError(path.name, [f"it has {size / 1024**2:.0f} MiB, and {size_limit()}"])
+    rows = list(_numbered(path.name, workbook_rows(path) if head.startswith(b"PK") else _csv(path)))
     if not rows:
         raise SheetError(path.name, ["it is empty: the first row must name the columns"])
     return rows
 
 
-def _limit() -> str:
+def size_limit() -> str:
+    """Return what a price sheet may have at most, in words."""
     return f"a price sheet may have {MAX_ROWS:,} rows and {MAX_BYTES // 1024**2} MiB: is it the right file?"
 
 
@@ -101,7 +87,7 @@ def _numbered(name: str, rows: Iterator[list[Cell]]) -> Iterator[list[Cell]]:
         count += 1
         if count > MAX_ROWS + 1:
             raise SheetError(
-                name, [f"it has more than {MAX_ROWS:,} rows (at {row[0].place}), and {_limit()}"]
+                name, [f"it has more than {MAX_ROWS:,} rows (at {row[0].place}), and {size_limit()}"]
             )
         if len(row) > MAX_COLUMNS:
             raise SheetError(name, [f"row {row[0].row} has more than {MAX_COLUMNS} columns"])
@@ -152,67 +138,3 @@ def _decoded(path: Path) -> str:
         row = text.count("\n", 0, text.index("\0")) + 1
         raise SheetError(path.name, [f"row {row} holds binary data: it is no CSV or XLSX file"])
     return text
-
-
-def _xlsx(path: Path) -> Iterator[list[Cell]]:
-    """Yield the rows of the first visible worksheet, streaming; formulas and merged cells are refused."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            strings = _shared_strings(path.name, archive)
-            first = _first_sheet(archive)
-            if archive.getinfo(first).file_size > 10 * MAX_BYTES:
-                raise SheetError(path.name, [f"its first worksheet unpacks to too much: {_limit()}"])
-            with archive.open(first) as sheet:
-                yield from _sheet_rows(path.name, sheet, strings)
-    except (*_UNREADABLE, StopIteration) as error:
-        problem = f"it is no readable XLSX workbook ({type(error).__name__}: {error}); save it again as .xlsx"
-        raise SheetError(path.name, [problem]) from error
-
-
-def _first_sheet(archive: zipfile.ZipFile) -> str:
-    workbook = ElementTree.fromstring(archive.read("xl/workbook.xml"))
-    relations = ElementTree.fromstring(archive.read("xl/_rels/workbook.xml.rels"))
-    targets = {relation.get("Id"): relation.get("Target", "") for relation in relations}
-    visible = (
-        sheet for sheet in workbook.iter(f"{_MAIN}sheet") if sheet.get("state", "visible") == "visible"
-    )
-    target = targets[next(visible).get(_RELATION)]
-    return target.lstrip("/") if target.startswith("/") else f"xl/{target}"
-
-
-def _shared_strings(name: str, archive: zipfile.ZipFile) -> list[str]:
-    if "xl/sharedStrings.xml" not in archive.namelist():
-        return []
-    if archive.getinfo("xl/sharedStrings.xml").file_size > MAX_BYTES:
-        raise SheetError(name, [f"it holds more than {MAX_BYTES // 1024**2} MiB of text, and {_limit()}"])
-    root = ElementTree.fromstring(archive.read("xl/sharedStrings.xml"))
-    return ["".join(text.text or "" for text in item.iter(f"{_MAIN}t")) for item in root.iter(f"{_MAIN}si")]
-
-
-def _sheet_rows(name: str, sheet: IO[bytes], strings: list[str]) -> Iterator[list[Cell]]:
-    problems: list[str] = []
-    for _, element in ElementTree.iterparse(sheet):
-        if element.tag == f"{_MAIN}row":
-            row = [_xlsx_cell(cell, strings, problems) for cell in element.iter(f"{_MAIN}c")]
-            yield row
-            element.clear()
-        elif element.tag == f"{_MAIN}mergeCell":
-            problems.append(f"{element.get('ref')}: merged cells; unmerge them and fill in every row")
-    if problems:
-        raise SheetError(name, problems)
-
-
-def _xlsx_cell(element: ElementTree.Element, strings: list[str], problems: list[str]) -> Cell:
-    place = re.fullmatch(r"([A-Z]+)(\d+)", element.get("r", ""))
-    column, row = (place[1], int(place[2])) if place else ("?", 0)
-    kind = element.get("t", "n")
-    value = element.findtext(f"{_MAIN}v") or ""
-    if element.find(f"{_MAIN}f") is not None:
-        problems.append(f"{column}{row}: a formula; paste it as a value")
-    if kind == "e":
-        problems.append(f"{column}{row}: the error {value}")
-    if kind == "s":
-        value = strings[int(value)]
-    elif kind == "inlineStr":
-        value = "".join(text.text or "" for text in element.iter(f"{_MAIN}t"))
-    return Cell(row, column, value.strip(), is_serial=kind == "n" and value != "")

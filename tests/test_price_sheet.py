@@ -1,6 +1,7 @@
 """A price sheet counts as a whole or not at all, and says where it is wrong."""
 
 import random
+import zipfile
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
@@ -110,6 +111,16 @@ def test_a_workbook_says_the_same_as_the_csv(tmp_path: Path) -> None:
         (lambda _, page: page.write("E2", "19,20"), "E2: '19,20' is not a plain number; with a comma"),
         (lambda _, page: page.write("E2", -3), "E2: usd_per_hour should be greater than 0"),
         (lambda _, page: page.write("H2", "stray"), "H2: 'stray' stands in a column without a name"),
+        (lambda _, page: page.write("E2", True), "E2: a yes or no"),
+        (
+            lambda book, page: page.write("E2", 0.1, book.add_format({"num_format": "0.0 %"})),
+            "E2: a number shown as a percentage",
+        ),
+        (
+            lambda book, page: page.write("E2", 0.1, book.add_format({"num_format": 9})),
+            "E2: a number shown as a percentage",
+        ),
+        (lambda book, page: setattr(book, "date_1904", True), "it counts days from 1904"),
     ],
 )
 def test_a_bad_workbook_is_refused_with_the_cell(
@@ -138,6 +149,7 @@ def test_a_bad_workbook_is_refused_with_the_cell(
         (GOOD.replace("19.2", "0.02"), "B2: 0.0025 USD per H100 SXM and hour is outside"),
         (GOOD.replace("L4", "L44"), "B3: There is no GPU named 'L44' in the catalog. Did you mean L4"),
         (GOOD.replace("2026-11-01", "1.11.2026"), "F2: '1.11.2026' is not a date like"),
+        (GOOD.replace("2026-11-01", "2999-11-01"), "F2: 2999-11-01 lies in the future"),
         (GOOD + "acme,L4,1,eu-west-1,0.63,2026-11-01\n", "several prices on one day (0.61 and 0.63"),
         (GOOD + 'acme,"L4,1\n', "is not valid CSV"),
         (GOOD.encode("utf-16"), "A1: it is in UTF-16"),
@@ -182,6 +194,24 @@ def test_a_million_rows_are_refused_at_once(tmp_path: Path) -> None:
     shorter = sheet(tmp_path, HEADER + "\n" + "a,L4,1,x,1,2026-11-01\n" * 30_000, "shorter.csv")
     with pytest.raises(SheetError, match="more than 20,000 rows"):
         read_sheet(shorter)
+
+
+@pytest.mark.parametrize(
+    "part", ["xl/workbook.xml", "xl/styles.xml", "xl/sharedStrings.xml", "xl/worksheets/sheet1.xml"]
+)
+def test_a_part_that_unpacks_to_too_much_is_never_unpacked(tmp_path: Path, part: str) -> None:
+    bomb = tmp_path / "bomb.xlsx"
+    with (
+        zipfile.ZipFile(write_xlsx(tmp_path / "prices.xlsx")) as good,
+        zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+    ):
+        for name in set(good.namelist()) - {part}:
+            archive.writestr(name, good.read(name))
+        with archive.open(part, "w") as opened:
+            for _ in range(220):
+                opened.write(b" " * 2**20)
+    with pytest.raises(SheetError, match=f"its {part} unpacks to too much"):
+        read_sheet(bomb)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
