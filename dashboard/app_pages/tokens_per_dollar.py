@@ -3,7 +3,7 @@
 import streamlit as st
 
 from inferplan.dashboard import cached, charts, formats, inputs, model_inputs
-from inferplan.dashboard.comparing import search_inputs
+from inferplan.dashboard.comparing import portfolio_views, search_inputs
 from inferplan.dashboard.comparing import views as comparison_views
 from inferplan.dashboard.connection import warehouse
 from inferplan.dashboard.economics import hosted_views
@@ -11,7 +11,7 @@ from inferplan.dashboard.measurements import evidence_views
 from inferplan.dashboard.measurements import views as measurement_views
 from inferplan.dashboard.state import case, pinned_prices
 from inferplan.datasets.errors import InferplanError
-from inferplan.planner.compare import contest
+from inferplan.planner.compare import RankBy, contest
 
 st.title("Tokens per dollar")
 inputs.show_problem()
@@ -22,25 +22,41 @@ except InferplanError as error:
     st.error(formats.sentence(error), icon=":material/error:")
     st.stop()
 
+SEVERAL = "Several models"
+serve = st.segmented_control(
+    "What is served",
+    ["One model", SEVERAL],
+    default="One model",
+    key="inferplan.compare.serve",
+    persist_state="session",
+    label_visibility="collapsed",
+)
+ranking: RankBy = "usd_per_request"
 with st.sidebar:
-    model_inputs.model_picker()
-    inputs.precision()
-    inputs.workload()
-    inputs.latency_target()
-    ranking = search_inputs.ranking_input()
+    if serve != SEVERAL:
+        model_inputs.model_picker()
+        inputs.precision()
+        inputs.workload()
+        inputs.latency_target()
+        ranking = search_inputs.ranking_input()
     with st.expander("Which offers"):
         of_offers = search_inputs.offer_inputs(offers)
     with st.expander("Ways to serve"):
         of_deployments = search_inputs.deployment_inputs()
-    with st.expander("Engine"):
-        inputs.engine()
-        inputs.context()
+    if serve != SEVERAL:
+        with st.expander("Engine"):
+            inputs.engine()
+            inputs.context()
+
+search = search_inputs.search_of(ranking, of_offers, of_deployments)
+if serve == SEVERAL:
+    portfolio_views.show_portfolio(store, search)
+    st.stop()
 
 current = case()
 pinned = pinned_prices()
 st.markdown(model_inputs.workload_summary(current))
 try:
-    search = search_inputs.search_of(ranking, of_offers, of_deployments)
     found = cached.comparison(store, [current], search, pinned)
 except InferplanError as error:
     st.error(formats.sentence(error), icon=":material/error:")
