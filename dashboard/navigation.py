@@ -37,6 +37,7 @@ PAGES = (
     PageEntry("tokens_per_dollar", "Tokens per dollar", ":material/payments:"),
     PageEntry("economics", "Economics", ":material/query_stats:"),
     PageEntry("rightsizing", "Rightsizing", ":material/tune:"),
+    PageEntry("spend", "Spend", ":material/account_balance_wallet:"),
     PageEntry("prices", "Prices", ":material/sell:"),
     PageEntry("plans", "Plans", ":material/bookmarks:"),
 )
