@@ -221,23 +221,21 @@ def _outcome(
 
 
 def _waits_s(arrivals: Steps, capacity: Steps) -> Steps:
-    """Return how long a request that comes at the end of each step waits; to the end where it is not served.
+    """Return how long a request in the middle of each step waits; to the end where it is not served.
 
     The queue is Lindley's recursion q = max(0, q + a - c), which is a cumulative sum less its least value.
     """
     surplus = np.cumsum(arrivals - capacity)
     queue = surplus - np.minimum(np.minimum.accumulate(surplus), 0.0)
     come = np.cumsum(arrivals)
-    served = come - queue
-    ends = np.arange(1, len(arrivals) + 1) * float(STEP_S)
-    before = np.concatenate(([0.0], served))
-    times = np.concatenate(([0.0], ends))
-    waiting = queue > 1e-9 * np.maximum(come, 1.0)
-    at = np.searchsorted(before, come[waiting], side="left").clip(1, len(before) - 1)
-    gained = np.maximum(before[at] - before[at - 1], 1e-300)
-    share = ((come[waiting] - before[at - 1]) / gained).clip(0.0, 1.0)
+    served = np.concatenate(([0.0], come - queue))
+    until = np.arange(len(arrivals)) * float(STEP_S) + STEP_S / 2
+    waiting = np.maximum(queue, np.concatenate(([0.0], queue[:-1]))) > 1e-9 * np.maximum(come, 1.0)
+    wanted = (come - arrivals / 2)[waiting]
+    at = np.searchsorted(served, wanted).clip(1, len(arrivals))
+    share = (wanted - served[at - 1]) / np.maximum(served[at] - served[at - 1], 1e-300)
     waits = np.zeros(len(arrivals))
-    waits[waiting] = (times[at - 1] + share * STEP_S - ends[waiting]).clip(0.0)
+    waits[waiting] = ((at - 1 + share.clip(0.0, 1.0)) * STEP_S - until[waiting]).clip(0.0)
     return waits
 
 

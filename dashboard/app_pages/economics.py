@@ -6,7 +6,12 @@ import streamlit as st
 
 from inferplan.dashboard import cached, formats, inputs, model_inputs
 from inferplan.dashboard.connection import warehouse
-from inferplan.dashboard.economics import commitment_views, self_host_views, unit_cost_views
+from inferplan.dashboard.economics import (
+    commitment_views,
+    self_host_views,
+    serving_mode_views,
+    unit_cost_views,
+)
 from inferplan.dashboard.economics import inputs as economics_inputs
 from inferplan.dashboard.plans import views as plan_views
 from inferplan.dashboard.state import case, now, pinned_prices
@@ -66,8 +71,10 @@ st.caption(
         )
     )
 )
-unit_costs, self_host, commitments = st.tabs(
-    ["Unit costs", "Self-host or API", "Commitments"], key=f"{economics_inputs.KEY}tab", on_change="rerun"
+unit_costs, self_host, commitments, modes = st.tabs(
+    ["Unit costs", "Self-host or API", "Commitments", "Always on or elastic"],
+    key=f"{economics_inputs.KEY}tab",
+    on_change="rerun",
 )
 if unit_costs.open:
     with unit_costs:
@@ -82,3 +89,8 @@ if commitments.open:
         demand = economics_inputs.demand_inputs(store, plan.requests_per_replica_hour)
         if demand is not None:
             commitment_views.show_commitments(plan, demand, offers, negotiated)
+if modes.open:
+    with modes:
+        demand = economics_inputs.demand_inputs(store, plan.requests_per_replica_hour)
+        if demand is not None:
+            serving_mode_views.show_serving_modes(plan, demand)
