@@ -19,7 +19,7 @@ from inferplan.planner.case import Case
 from inferplan.planner.compare import Comparison, RankBy, Search, Sweep, contest
 from inferplan.planner.deployment import EngineName
 from inferplan.planner.fleet_choice import cheapest_fleet
-from inferplan.planner.performance.own_evidence import own_evidence
+from inferplan.planner.performance.own_evidence import compared, own_evidence
 from inferplan.planner.portfolio import Portfolio
 from inferplan.pricing.offers import current_offers
 
@@ -115,7 +115,7 @@ def _serve_several(portfolio: Portfolio, search: Search, *, as_json: bool) -> No
 
 def _swept(warehouse: Warehouse, cases: Sequence[Case], search: Search) -> Comparison:
     """Return the comparison, with a bar on a terminal while it runs."""
-    own = own_evidence(own_measurements(warehouse))
+    own = own_evidence(compared(own_measurements(warehouse)))
     sweep = Sweep(cases, current_offers(warehouse), search, datetime.now(UTC).date(), own)
     if not sys.stderr.isatty():
         while sweep.step():
