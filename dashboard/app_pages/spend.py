@@ -8,7 +8,8 @@ from inferplan.dashboard.downloads import download_menu
 from inferplan.dashboard.rightsizing import upload_views
 from inferplan.dashboard.spend import inputs as spend_inputs
 from inferplan.dashboard.spend import tables, unjoined_views, views
-from inferplan.dashboard.spend.figures import ALL_DAYS, found_spend, month_forecast, months
+from inferplan.dashboard.spend.figures import ALL_DAYS, found_spend, months
+from inferplan.dashboard.spend.words import month_forecast
 from inferplan.dashboard.state import case, now
 from inferplan.datasets.errors import InferplanError
 
@@ -79,6 +80,8 @@ if bills.open:
 download_menu(
     "spend",
     f"spend-{now():%Y-%m-%d}",
-    lambda: tables.spend_report(found, statement, rule, forecast, now()),
+    lambda: tables.spend_report(
+        found, statement, rule, tables.forecast_facts(statement, forecast, budget), now()
+    ),
     label="Download spend",
 )

@@ -9,7 +9,7 @@ ROW_PX = 34
 AXES_PX = 90
 BARS_PX = 300
 MONTH_PX = 260
-KINDS = ("effective cost", "used", "paid and not used", "not divided")
+KINDS = ("effective cost", "paid and not used", "used", "not divided")
 
 
 def parts_of_cost(rows: Sequence[Mapping[str, Any]], currency: str) -> alt.Chart:
@@ -97,7 +97,7 @@ def month_end(rows: Sequence[Mapping[str, Any]], budget: float | None, currency:
     y_axis = alt.Axis(format="~s", tickCount=5)
     colour = alt.Color(
         "kind:N",
-        scale=alt.Scale(domain=["spent", "forecast", "budget"]),
+        scale=alt.Scale(domain=["spent", "forecast", *(["budget"] if budget is not None else [])]),
         legend=alt.Legend(title=None, orient="bottom"),
     )
     band = (

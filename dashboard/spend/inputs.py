@@ -7,7 +7,8 @@ from decimal import Decimal
 
 import streamlit as st
 
-from inferplan.dashboard.spend.figures import ALL_DAYS, Period, statement_title
+from inferplan.dashboard.spend.figures import ALL_DAYS, Period
+from inferplan.dashboard.spend.words import statement_title
 from inferplan.dashboard.state import PREFIX
 from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner.spend import Statement

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from inferplan.dashboard.reports import Column, Report, Table
-from inferplan.dashboard.spend.figures import FIXES, MEANINGS, TITLES, reason_words, statement_title
+from inferplan.dashboard.spend.words import FIXES, MEANINGS, TITLES, reason_words, statement_title
 from inferplan.planner.forecast import METHOD, MonthForecast
 from inferplan.planner.spend import Spend, Statement
-from inferplan.planner.spend_showback import RULES, Rule, ShowbackRow, showback, to_cents
+from inferplan.planner.spend_showback import RULES, Rule, showback, to_cents
 
 NOBODY = "nobody named"
 _CENT = Decimal("0.01")
@@ -40,29 +40,28 @@ def waterfall_table(statement: Statement) -> Table:
     return Table("Where it went", columns, (*rows, total))
 
 
-def showback_rows(statement: Statement, dimension: str, rule: Rule) -> tuple[ShowbackRow, ...]:
-    """Return what each name of the dimension costs."""
-    return showback(statement.costs[dimension], rule)
-
-
 def showback_table(statement: Statement, dimension: str, rule: Rule) -> Table:
-    """Return direct cost by part, the share of the common cost and the total, by name."""
+    """Return the total by name, its direct cost and share of the common cost, and the direct cost by part."""
     amount = statement.currency
     columns = (
         Column(dimension_title(dimension)),
-        *(Column(title, amount) for title in TITLES.values()),
-        Column("Direct", amount),
-        Column("Share of common cost", amount),
         Column("Total", amount),
+        Column("Of all", "share"),
+        Column("Direct", amount),
+        Column("Common cost", amount),
+        *(Column(title, amount) for title in TITLES.values()),
     )
-    found = showback_rows(statement, dimension, rule)
+    found = showback(statement.costs[dimension], rule)
+    totals = to_cents({row.name or NOBODY: row.total for row in found})
+    whole = statement.effective_cost
     rows = tuple(
         (
             row.name or NOBODY,
-            *(row.parts.get(part, Decimal(0)).quantize(_CENT) for part in TITLES),
+            totals[row.name or NOBODY],
+            float(row.total / whole) if whole else None,
             row.direct.quantize(_CENT),
             row.shared_out.quantize(_CENT),
-            row.total.quantize(_CENT),
+            *(row.parts.get(part, Decimal(0)).quantize(_CENT) for part in TITLES),
         )
         for row in found
     )
@@ -88,8 +87,8 @@ def token_table(statement: Statement) -> Table:
         Column("Generated", f"{amount} per million tokens"),
         Column("All tokens", f"{amount} per million tokens"),
         Column("Requests", f"{amount} per request"),
-        Column("Generated tokens", "tokens"),
-        Column("Prompt tokens", "tokens"),
+        Column("Generated tokens", "millions"),
+        Column("Prompt tokens", "millions"),
         Column("GPU-hours seen", "hours"),
         Column("Mean activity", "share"),
         Column("Basis"),
@@ -102,8 +101,8 @@ def token_table(statement: Statement) -> Table:
             one.per_mtok_generated,
             one.per_mtok,
             one.per_request,
-            one.generated_tokens,
-            one.prompt_tokens,
+            one.generated_tokens / 1e6,
+            one.prompt_tokens / 1e6,
             one.gpu_hours,
             one.activity,
             "its share of the model's tokens" if one.split_by_tokens else "its own GPUs",
@@ -185,22 +184,30 @@ def trend_table(statement: Statement, step: str) -> Table:
     return Table(f"By {step.lower()}", columns, rows)
 
 
-def forecast_facts(forecast: MonthForecast | str, currency: str) -> tuple[tuple[str, str], ...]:
-    """Return the forecast as facts of a report."""
+def forecast_facts(
+    statement: Statement, forecast: MonthForecast | str, budget: Decimal | None
+) -> tuple[tuple[str, str], ...]:
+    """Return the forecast, and the budget per month if there is one, as facts of a report."""
+    limit = () if budget is None else (("Budget per month", f"{budget:,.2f} {statement.currency}"),)
     if isinstance(forecast, str):
-        return (("Forecast", f"none: {forecast}"),)
+        return (("Forecast", f"none: {forecast}"), *limit)
     low, expected, high = (f"{end:,.2f}" for end in forecast.total)
+    chance = (
+        () if budget is None else (("Budget is passed", f"in {forecast.chance_above(float(budget)):.0%}"),)
+    )
     return (
         ("Forecast of", f"{forecast.month:%B %Y}, {forecast.days_left} days left"),
-        ("Forecast, 80 % interval", f"{low} to {high}, expected {expected} {currency}"),
+        ("Forecast, 80 % interval", f"{low} to {high}, expected {expected} {statement.currency}"),
         ("Forecast method", METHOD),
+        *limit,
+        *chance,
     )
 
 
 def spend_report(
-    found: Spend, statement: Statement, rule: Rule, forecast: MonthForecast | str, made_at: datetime
+    found: Spend, statement: Statement, rule: Rule, outlook: tuple[tuple[str, str], ...], made_at: datetime
 ) -> Report:
-    """Return all tables of a statement as a report to download."""
+    """Return all tables of a statement as a report; ``outlook`` comes from ``forecast_facts``."""
     tables = (
         waterfall_table(statement),
         *(showback_table(statement, dimension, rule) for dimension in statement.costs),
@@ -216,6 +223,6 @@ def spend_report(
         ("Billed cost", f"{statement.billed_cost:.2f} {statement.currency}"),
         ("Common cost is shared out", RULES[rule]),
         ("Sample data", "yes" if found.is_sample else "no"),
-        *forecast_facts(forecast, statement.currency),
+        *outlook,
     )
     return Report("Spend", tables, facts, made_at)

@@ -7,9 +7,9 @@ import streamlit as st
 from inferplan.dashboard import formats
 from inferplan.dashboard.once import once
 from inferplan.dashboard.spend import tables
-from inferplan.dashboard.spend.figures import money
 from inferplan.dashboard.spend.inputs import KEY
 from inferplan.dashboard.spend.views import show_table
+from inferplan.dashboard.spend.words import money
 from inferplan.dashboard.state import refuse
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.warehouse import Warehouse

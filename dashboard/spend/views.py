@@ -6,6 +6,7 @@ import calendar
 from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -13,8 +14,8 @@ import streamlit as st
 from inferplan.dashboard import formats
 from inferplan.dashboard.reports import Table
 from inferplan.dashboard.spend import charts, tables
-from inferplan.dashboard.spend.figures import TITLES, money, money_column
 from inferplan.dashboard.spend.inputs import KEY
+from inferplan.dashboard.spend.words import TITLES, money
 from inferplan.planner.forecast import METHOD, MonthForecast
 from inferplan.planner.spend import Spend, Statement
 from inferplan.planner.spend_division import SM_TARGET
@@ -196,15 +197,24 @@ def show_table(table: Table, currency: str, *, key: str) -> None:
         [[float(cell) if isinstance(cell, Decimal) else cell for cell in row] for row in table.rows],
         columns=[column.name for column in table.columns],
     )
+    frame = frame.loc[:, [name for name in frame if name not in TITLES.values() or frame[name].any()]]
     config = {}
     for column in table.columns:
         if column.unit == currency:
-            config[column.name] = money_column(column.name, currency)
+            config[column.name] = _money_column(column.name, currency)
         elif column.unit.startswith(f"{currency} per"):
             title = f"{column.name}, {currency}/Mtok" if "million" in column.unit else "Per request"
-            config[column.name] = st.column_config.NumberColumn(title, format="%.4f", help=column.header)
+            digits = "%.3f" if "million" in column.unit else "%.5f"
+            config[column.name] = st.column_config.NumberColumn(title, format=digits, help=column.header)
         elif column.unit == "share":
             config[column.name] = st.column_config.NumberColumn(column.name, format="percent")
         elif column.unit:
-            config[column.name] = st.column_config.NumberColumn(column.name, format=formats.COLUMN_COUNT)
-    st.dataframe(frame, column_config=config, hide_index=True, key=key)
+            title = f"{column.name}, M" if column.unit == "millions" else column.name
+            config[column.name] = st.column_config.NumberColumn(title, format=formats.COLUMN_COUNT)
+    st.dataframe(frame, column_config=config, hide_index=True, key=key, placeholder="")
+
+
+def _money_column(title: str, currency: str) -> Any:
+    sign = "dollar" if currency == "USD" else "localized"
+    header = title if currency == "USD" else f"{title}, {currency}"
+    return st.column_config.NumberColumn(header, format=sign)
