@@ -74,7 +74,7 @@ def test_findings_are_those_of_the_planner_and_a_profile_changes_them(own_wareho
         app.selectbox(key="inferplan.rightsizing.profile").set_value(name).run()
         total = sum(one.savings.expected for one in findings if one.savings and one.savings.expected > 0)
         assert metric(app, "Savings per month") == f"${total:,.0f}"
-        assert len(app.expander) == len(findings)
+        assert len(app.main.expander) == len(findings)
     assert {len(findings) for findings in expected.values()} != {0}
 
 

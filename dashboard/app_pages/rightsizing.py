@@ -68,7 +68,7 @@ if findings_tab.open:
                 icon=":material/info:",
             )
             st.stop()
-        finding_views.show_summary(found, sum(one.gpu_count for one in found))
+        finding_views.show_summary(found)
         finding_views.show_findings(store, found)
         download_menu(
             "findings",

@@ -14,28 +14,34 @@ from inferplan.dashboard.rightsizing.usage_tables import TITLES, axis_of, metric
 from inferplan.dashboard.state import PREFIX
 from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner import usage
-from inferplan.planner.rightsizing import Evidence, Finding
+from inferplan.planner.rightsizing import Evidence, Finding, Savings
+from inferplan.planner.rightsizing.latency import COUNTERS, latency_series
 
 KEY = f"{PREFIX}rightsizing."
 ICONS = {
     "upsize": ":material/trending_up:",
     "insufficient_history": ":material/hourglass_empty:",
     "keep": ":material/check:",
+    "commitment": ":material/handshake:",
 }
 SHRINKS = ":material/savings:"
 IN_FULL = 20
 MOST_PRICES = 4
+NET_HELP = "Savings at the rates of the imported bills, without what a commitment goes on being paid for"
 RISKS = ("None", "Very low", "Low", "Medium", "High")
 
 
-def show_summary(findings: Sequence[Finding], gpus: int) -> None:
-    """Show what all findings are worth together, low to high."""
+def show_summary(findings: Sequence[Finding]) -> None:
+    """Show what all findings are worth together: at list low to high, and by the bill where there is one."""
+    gpus = sum(one.gpu_count for one in findings if one.action != "commitment")
     saving = [one.savings for one in findings if one.savings and one.savings.expected > 0]
     low, expected, high = (
         sum((getattr(one, end) for one in saving), Decimal(0)) for end in ("low", "expected", "high")
     )
     with st.container(horizontal=True, gap="large"):
         st.metric("Savings per month", formats.usd(expected, 0))
+        if net := [one.net for one in saving if one.net is not None]:
+            st.metric("Off the next bill", formats.usd(sum(net, Decimal(0)), 0), help=NET_HELP)
         st.metric("Could be saved with", formats.plural(len(saving), "change"))
         st.metric("Need more capacity", formats.count(sum(one.action == "upsize" for one in findings)))
         st.metric("GPUs measured", formats.count(gpus))
@@ -98,6 +104,7 @@ def _show_one(warehouse: Warehouse, finding: Finding) -> None:
                 f"{low} to {high} per month. {finding.savings.condition} Prices: {finding.savings.basis}."
             )
         )
+        st.caption(formats.plain(_as_billed(finding.savings)))
     about = (finding.model, _gpus(finding), finding.host, finding.team)
     st.caption(" · ".join(formats.plain(part) for part in about if part))
     _show_evidence(warehouse, finding)
@@ -109,6 +116,13 @@ def _show_one(warehouse: Warehouse, finding: Finding) -> None:
                 for other in finding.rejected
             )
         )
+
+
+def _as_billed(savings: Savings) -> str:
+    if savings.effective is None or savings.net is None:
+        return f"As billed: {savings.billed}."
+    effective, net = formats.usd(savings.effective), formats.usd(savings.net)
+    return f"As billed: {effective} per month, {net} net of commitments ({savings.billed})."
 
 
 def _gpus(finding: Finding) -> str:
@@ -149,6 +163,8 @@ def _show_evidence(warehouse: Warehouse, finding: Finding) -> None:
 
 def _show_series(warehouse: Warehouse, piece: Evidence) -> None:
     found = usage.series(warehouse, piece.entity, piece.metric)
+    if found.empty and piece.metric in COUNTERS:
+        found = latency_series(warehouse, piece.entity, piece.metric)
     if found.empty:
         st.caption("Taken over several series at the same time; each GPU's own is under Usage.")
         return

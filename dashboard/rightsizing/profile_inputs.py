@@ -1,9 +1,13 @@
-"""The profile picker of the page Rightsizing: how careful advice is to be."""
+"""The profile picker of the page Rightsizing: how careful advice is to be, and what it must leave alone."""
+
+from typing import Any
 
 import streamlit as st
+from pydantic import ValidationError
 
 from inferplan.dashboard.state import PREFIX
 from inferplan.planner.rightsizing import PROFILES, Profile
+from inferplan.planner.rightsizing.profile import TAGS
 
 KEY = f"{PREFIX}rightsizing.profile"
 CUSTOM = "custom"
@@ -17,11 +21,21 @@ SHARES = {
     "sm_target": ("SM activity target", "Share of the SMs that may be active at the percentile"),
     "dram_target": ("Memory bandwidth target", "Share of the peak; about 80 % is the practical ceiling"),
     "kv_target": ("KV cache target", "P99 of the cache's use"),
+    "slice_target": ("MIG slice target", "Share of a slice that may be used at the percentile"),
 }
 COUNTS = {
     "min_replicas": ("Least replicas", "Never advise fewer than these"),
     "spare_replicas": ("Spare replicas", "Kept on top of what the load needs"),
+    "lookback_days": ("Lookback (days)", "Before the newest sample; older ones do not count"),
+    "warm_up_minutes": ("Warm-up (minutes)", "Left out of activity after a GPU or process came up"),
 }
+SWITCHES = {
+    "may_schedule": ("May be stopped by calendar", "Where the same hours are idle week after week"),
+    "may_share_gpus": ("May share GPUs", "Several processes on one GPU, in time slices"),
+}
+PERCENTILES = ("p90", "p95", "p99")
+MS_PER_S = 1000
+MOST_MS = 600_000
 
 
 def profile_picker() -> Profile:
@@ -32,20 +46,55 @@ def profile_picker() -> Profile:
         format_func=lambda known: TITLES.get(known, known),
         key=KEY,
         persist_state="session",
-        help="Sets headroom, spare replicas and which statistic counts.",
+        help="Sets headroom, spare replicas, lookback and which statistic counts.",
     )
+    chosen = _custom(PROFILES["production"]) if name == CUSTOM else PROFILES[name]
     if name != CUSTOM:
-        chosen = PROFILES[name]
         st.caption(
-            f"SM {chosen.sm_target:.0%}, bandwidth {chosen.dram_target:.0%}, KV cache {chosen.kv_target:.0%} "
-            f"at most; at least {chosen.min_replicas} replicas, {chosen.spare_replicas} of them spare."
+            f"{chosen.activity_percentile.upper()} of use may reach: SM {chosen.sm_target:.0%}, bandwidth "
+            f"{chosen.dram_target:.0%}, KV cache {chosen.kv_target:.0%}: {1 - chosen.sm_target:.0%} of the "
+            f"SMs stay free. At least {chosen.min_replicas} replicas, {chosen.spare_replicas} of them spare. "
+            f"The last {chosen.lookback_days:g} days count."
         )
-        return chosen
-    return _custom(PROFILES["production"])
+    with st.expander("Latency targets and exclusions"):
+        given = {"ttft_target_s": _target("First token within (ms)", "ttft_target_s"),
+                 "tpot_target_s": _target("Each token within (ms)", "tpot_target_s")}  # fmt: skip
+        st.caption("A process that misses its target is never shrunk and is offered more capacity.")
+        exclude = st.text_input(
+            "Take nothing from",
+            key=f"{KEY}.exclude",
+            persist_state="session",
+            placeholder="team=search, namespace=prod-*",
+            help=f"Pairs of a tag ({', '.join(TAGS)}) and a pattern, separated by commas",
+        )
+        patterns = tuple(part.strip() for part in exclude.split(",") if part.strip())
+        try:
+            return Profile.model_validate(chosen.model_dump() | given | {"exclude": patterns})
+        except ValidationError as error:
+            st.error(str(error.errors()[0]["msg"]).removeprefix("Value error, "), icon=":material/error:")
+    return chosen
+
+
+def _target(label: str, field: str) -> float | None:
+    found = st.number_input(
+        label, min_value=1, max_value=MOST_MS, value=None, key=f"{KEY}.{field}", persist_state="session",
+        placeholder="not judged",
+        help="Against the mean of five minutes, in 95 % of the time; from the engine's latency metrics",
+    )  # fmt: skip
+    return None if found is None else found / MS_PER_S
 
 
 def _custom(base: Profile) -> Profile:
-    given: dict[str, object] = {"name": CUSTOM}
+    given: dict[str, Any] = {"name": CUSTOM}
+    given["activity_percentile"] = st.segmented_control(
+        "Statistic that counts",
+        PERCENTILES,
+        default=base.activity_percentile,
+        required=True,
+        format_func=str.upper,
+        key=f"{KEY}.activity_percentile",
+        persist_state="session",
+    )
     for field, (label, meaning) in SHARES.items():
         percent = st.number_input(
             f"{label} (%)",
@@ -57,14 +106,22 @@ def _custom(base: Profile) -> Profile:
             persist_state="session",
         )
         given[field] = percent / 100
+    given["memory_factor"] = st.number_input(
+        "Memory factor", 1.0, 10.0, base.memory_factor, 0.05, key=f"{KEY}.memory_factor",
+        persist_state="session", help="The largest memory use ever seen, times this, must fit",
+    )  # fmt: skip
     for field, (label, meaning) in COUNTS.items():
         given[field] = st.number_input(
             label,
-            min_value=0 if field == "spare_replicas" else 1,
-            max_value=100,
-            value=getattr(base, field),
+            min_value=1 if field in ("min_replicas", "lookback_days") else 0,
+            max_value=1000,
+            value=int(getattr(base, field)),
             key=f"{KEY}.{field}",
             help=meaning,
             persist_state="session",
+        )
+    for field, (label, meaning) in SWITCHES.items():
+        given[field] = st.toggle(
+            label, getattr(base, field), key=f"{KEY}.{field}", help=meaning, persist_state="session"
         )
     return Profile.model_validate(base.model_dump() | given)

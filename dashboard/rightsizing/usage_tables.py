@@ -14,7 +14,9 @@ from inferplan.datasets.schema import GIB
 from inferplan.datasets.uploads.metrics import METRICS
 from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner import usage
-from inferplan.planner.rightsizing import Finding, Profile, recommend
+from inferplan.planner.rightsizing import Finding, Profile
+from inferplan.planner.rightsizing.evidence import Measurements
+from inferplan.planner.rightsizing.recommend import context_of, decide
 from inferplan.pricing.offers import load_snapshot
 
 KEEP_S = 3600
@@ -77,6 +79,8 @@ FINDING_COLUMNS = (
     Column("Savings, low", "USD per month"),
     Column("Savings, expected", "USD per month"),
     Column("Savings, high", "USD per month"),
+    Column("Savings, as billed", "USD per month"),
+    Column("Savings, net of commitments", "USD per month"),
     Column("Confidence"),
     Column("Risk", "0 to 4"),
     Column("Effort"),
@@ -131,7 +135,29 @@ def findings(warehouse: Warehouse, profile: Profile, import_ids: Sequence[int]) 
 def _findings(
     version: str, profile_json: str, import_ids: tuple[int, ...], *, _warehouse: Warehouse
 ) -> tuple[Finding, ...]:
-    return recommend(_warehouse, Profile.model_validate_json(profile_json), list(import_ids))
+    profile = Profile.model_validate_json(profile_json)
+    measured = _measured(
+        version,
+        import_ids,
+        profile.lookback_days,
+        profile.warm_up_minutes,
+        _profile=profile,
+        _warehouse=_warehouse,
+    )
+    return decide(context_of(measured, profile))
+
+
+@st.cache_resource(max_entries=4, ttl=KEEP_S, show_spinner="Reading what was measured")
+def _measured(
+    version: str,
+    import_ids: tuple[int, ...],
+    lookback_days: float | None,
+    warm_up_minutes: float,
+    *,
+    _profile: Profile,
+    _warehouse: Warehouse,
+) -> Measurements:
+    return Measurements(_warehouse, list(import_ids), _profile.window)
 
 
 def percentiles(warehouse: Warehouse, by: usage.By, import_ids: Sequence[int]) -> pd.DataFrame:
@@ -236,6 +262,8 @@ def _finding_row(one: Finding) -> tuple[object, ...]:
         worth.low if worth else None,
         worth.expected if worth else None,
         worth.high if worth else None,
+        worth.effective if worth else None,
+        worth.net if worth else None,
         one.confidence.name.lower(),
         one.risk,
         one.effort,
