@@ -16,6 +16,7 @@ import pandas as pd
 from inferplan.datasets.errors import UnknownNameError
 from inferplan.datasets.uploads.metrics import METRICS
 from inferplan.planner.confidence import DAY_S, confidence
+from inferplan.planner.usage_histograms import BINNED
 from inferplan.planner.usage_queries import CHOSEN, FACTS, KINDS, OVERLAPPING, SINGLE, SUMMED, WEIGHTED
 
 if TYPE_CHECKING:
@@ -141,10 +142,10 @@ def _one_by_one(warehouse: "Warehouse", parameters: Mapping[str, object]) -> pd.
     with warehouse.transaction() as cursor:
         cursor.execute(CHOSEN, parameters)
         cursor.execute(FACTS)
-        samples, repeats, irregular = cursor.execute(KINDS).fetchall()[0]
+        samples, repeats, irregular, binned = cursor.execute(KINDS).fetchall()[0]
         pieces = math.ceil(samples / PIECE_SAMPLES) or 1
         parts = [cursor.execute(SINGLE, {"pieces": pieces, "piece": piece}).df() for piece in range(pieces)]
-        asked = ((OVERLAPPING, repeats), (WEIGHTED, irregular))
+        asked = ((OVERLAPPING, repeats), (WEIGHTED, irregular), (BINNED, binned))
         parts += [cursor.execute(sql).df() for sql, is_there in asked if is_there]
         _forget(cursor)
     return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)

@@ -17,7 +17,7 @@ processes AS (  -- model and team of a serving process, carried to its GPUs by t
 mapped AS (SELECT unnest($members::VARCHAR[]) AS entity, unnest($groups::VARCHAR[]) AS mapped),
 placed AS (
     SELECT s.series_id, s.metric, s.variant, s.entity, s.entity_kind, s.host, s.replica, s.gpu_name,
-        s.gpu_index, s.samples, s.first_at, s.last_at, s.step_s, s.irregular,
+        s.gpu_index, s.samples, s.first_at, s.last_at, s.step_s, s.irregular, s.binned,
         greatest(
             ends.latest - to_seconds($lookback_s),
             CASE WHEN list_contains($activity::VARCHAR[], s.metric)
@@ -40,8 +40,9 @@ placed AS (
         AND ($metrics IS NULL OR list_contains($metrics::VARCHAR[], s.metric))
         AND NOT list_contains($increases::VARCHAR[], s.metric)
 )
-SELECT * EXCLUDE (window_at, first_at), CASE WHEN window_at > first_at THEN window_at END AS from_at,
-    greatest(first_at, window_at) AS first_at, dense_rank() OVER (ORDER BY grp, metric) AS g,
+SELECT * EXCLUDE (window_at, first_at),  -- a histogram counts whole or not at all
+    CASE WHEN window_at > first_at AND NOT binned THEN window_at END AS from_at,
+    CASE WHEN binned THEN first_at ELSE greatest(first_at, window_at) END AS first_at, dense_rank() OVER (ORDER BY grp, metric) AS g,
     dense_rank() OVER (ORDER BY grp, metric, entity, variant) AS member
 FROM placed WHERE grp IS NOT NULL AND (window_at IS NULL OR last_at >= window_at)
 """
@@ -49,7 +50,7 @@ FACTS = """
 CREATE TEMP TABLE facts AS
 SELECT g, any_value(grp) AS grp, any_value(metric) AS metric, min(first_at) AS first_at,
     max(last_at) AS last_at, median(step_s) AS step_s, count(DISTINCT member) AS members,
-    bool_or(irregular) AS irregular,
+    bool_or(irregular) AS irregular, bool_and(binned) AS binned,
     count(*) > count(DISTINCT member) OR bool_or(from_at IS NOT NULL) AS repeats,
     any_value(gpu_name) AS gpu_name,
     any_value(gpu_index) AS gpu_index, any_value(host) AS host, any_value(replica) AS replica,
@@ -58,7 +59,8 @@ FROM chosen GROUP BY g
 """
 KINDS = """
 SELECT (SELECT coalesce(sum(samples), 0) FROM chosen),
-    coalesce(bool_or(repeats AND NOT irregular), false), coalesce(bool_or(irregular), false)
+    coalesce(bool_or(repeats AND NOT irregular), false), coalesce(bool_or(irregular), false),
+    coalesce(bool_or(binned), false)
 FROM facts
 """
 

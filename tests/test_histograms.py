@@ -11,6 +11,7 @@ from inferplan.datasets.exports import import_file, inspect, undo_import
 from inferplan.datasets.fleets import SampleTable, read_sample_table, reduction_sql
 from inferplan.datasets.warehouse import MEMORY, Warehouse
 from inferplan.planner import usage
+from inferplan.planner.rightsizing import recommend
 
 START = pd.Timestamp("2026-10-05")
 HOURS = 24 * 14
@@ -120,6 +121,32 @@ def test_samples_that_stand_for_different_times_count_by_their_seconds(
         (0.9 * 60 + 0.2 * 10) / 70, abs=0.001
     )  # 0.9 lasts six times as long
     assert (found["p50"], found["n"]) == (0.9, 1000)
+
+
+def test_requests_that_waited_stop_every_saving(warehouse: Warehouse, tmp_path: Path) -> None:
+    frame = fleet(1)
+    frame["pod"] = "chat-0"
+    frame["waiting"] = [1, 0, 0, 0, 0] * (len(frame) // 5) + [0] * (len(frame) % 5)
+    frame["sm"] = 3.0
+    samples = table(
+        labels={"gpu_uuid": "uuid", "host": "node", "pod": "pod"},
+        metrics=[
+            {"metric": "sm_active_ratio", "column": "sm", "factor": 0.01},
+            {"metric": "requests_waiting", "column": "waiting"},
+        ],
+    )
+    import_file(warehouse, reduced(frame, samples, tmp_path / "histogram.parquet"))
+    (found,) = recommend(warehouse)
+    assert found.action == "upsize"
+    (sign,) = found.evidence
+    assert (sign.metric, sign.value) == ("requests_waiting", pytest.approx(0.2, abs=1e-3))
+
+
+def test_a_histogram_counts_whole_or_not_at_all(warehouse: Warehouse, tmp_path: Path) -> None:
+    frame = fleet(1)
+    import_file(warehouse, reduced(frame, table(), tmp_path / "histogram.parquet"))
+    inside = usage.by_entity(warehouse, window=usage.Window(lookback_days=2))
+    pd.testing.assert_frame_equal(inside, usage.by_entity(warehouse))
 
 
 def test_what_cannot_be_is_counted_and_left_out(warehouse: Warehouse, tmp_path: Path) -> None:

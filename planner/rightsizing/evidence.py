@@ -89,12 +89,21 @@ SELECT max(last_at) FROM usage_series
 WHERE $imports IS NULL OR list_contains($imports::BIGINT[], import_id)
 """
 _SHARES = """
-SELECT u.entity, u.metric, avg(CASE WHEN s.value > 0 THEN 1.0 ELSE 0.0 END)
-FROM usage_samples AS s JOIN usage_series AS u USING (series_id)
-WHERE list_contains($metrics::VARCHAR[], u.metric)
-    AND ($imports IS NULL OR list_contains($imports::BIGINT[], u.import_id))
-    AND ($from_at IS NULL OR s.measured_at >= $from_at)
-GROUP BY ALL
+WITH wanted AS (
+    SELECT series_id, entity, metric, last_at FROM usage_series
+    WHERE list_contains($metrics::VARCHAR[], metric)
+        AND ($imports IS NULL OR list_contains($imports::BIGINT[], import_id))
+),
+counted AS (
+    SELECT w.entity, w.metric, count(*) FILTER (s.value > 0) AS above, count(*) AS samples
+    FROM usage_samples AS s JOIN wanted AS w USING (series_id)
+    WHERE $from_at IS NULL OR s.measured_at >= $from_at GROUP BY ALL
+    UNION ALL
+    SELECT w.entity, w.metric, sum(h.samples) FILTER (h.high > 0), sum(h.samples)
+    FROM usage_histograms AS h JOIN wanted AS w USING (series_id)
+    WHERE $from_at IS NULL OR w.last_at >= $from_at GROUP BY ALL
+)
+SELECT entity, metric, coalesce(sum(above), 0) / sum(samples) FROM counted GROUP BY ALL
 """
 _PLACES = """
 SELECT s.entity, s.entity_kind, any_value(s.replica) AS replica, any_value(s.gpu_name) AS gpu_name,
