@@ -1,10 +1,14 @@
 """What AWS says instead of prices: unreadable answers change nothing, refusals are reasons to skip."""
 
 import json
+import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from inferplan.datasets.aws import credentials
+from inferplan.datasets.aws.credentials import missing_credentials
 from inferplan.datasets.errors import SourceAnswerError, UnknownNameError
 from inferplan.datasets.warehouse import Warehouse
 from inferplan.pricing.refresh import refresh
@@ -91,3 +95,18 @@ def test_without_credentials_nothing_is_asked(aws: Any, no_credentials: None, wa
 def test_an_unknown_region_names_the_nearest(aws: Any, warehouse: Warehouse) -> None:
     with pytest.raises(UnknownNameError, match="us-east-1"):
         refresh(warehouse, "aws", "us-est-1")
+
+
+def test_looking_for_credentials_asks_nobody(
+    aws: Any, no_credentials: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_EC2_METADATA_DISABLED")
+    monkeypatch.setattr(credentials, "_MAKER", Path("/nonexistent"))  # not on EC2, wherever the tests run
+    with socket.create_server(("127.0.0.1", 0)) as metadata:
+        metadata.setblocking(False)
+        monkeypatch.setenv(
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT", f"http://127.0.0.1:{metadata.getsockname()[1]}/"
+        )
+        assert "no AWS credentials" in (missing_credentials() or "")
+        with pytest.raises(BlockingIOError):  # nobody has called
+            metadata.accept()
