@@ -129,6 +129,11 @@ def test_filters_that_leave_nothing_are_an_error(warehouse: Warehouse) -> None:
         compare(warehouse, [CASE], [H100], Search(gpus=("L4",)))
 
 
+def test_sizes_that_no_machine_holds_are_an_error(warehouse: Warehouse) -> None:
+    with pytest.raises(InferplanError, match="holds tensor parallel 16 or 32"):
+        compare(warehouse, [CASE], [H100X8], Search(tensor_parallel=(16, 32)))
+
+
 def test_a_model_that_fits_nowhere_gives_an_empty_ranking(warehouse: Warehouse) -> None:
     case = CASE.model_copy(update={"model": "deepseek-ai/DeepSeek-V3", "weights_dtype": None})
     found = compare(warehouse, [case], [L4])

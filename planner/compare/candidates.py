@@ -7,7 +7,7 @@ from typing import Literal
 
 from inferplan.datasets import catalog
 from inferplan.datasets.errors import InferplanError
-from inferplan.datasets.schema import Offer
+from inferplan.datasets.schema import Gpu, Offer
 from inferplan.planner.case import Case
 from inferplan.planner.compare.search import Search
 from inferplan.planner.deployment import Deployment
@@ -38,22 +38,43 @@ class Refused:
     reason: str
 
 
-def candidates(cases: Sequence[Case], offers: Iterable[Offer], search: Search) -> Iterator[Candidate]:
-    """Yield every deployment to try, in the order of the search.
+class Candidates:
+    """Every deployment to try, in the order of the search; made one by one, counted without making any.
 
     A replica lies within one machine; pipeline stages may also span several machines of
     ``JOINED_MACHINE_GPUS`` or more, each of which holds whole stages.
     """
-    largest: dict[str, int] = {}
-    for offer in offers:
-        largest[offer.gpu] = max(largest.get(offer.gpu, 0), int(offer.gpu_count))
-    machines = [(catalog.gpu(name), count) for name, count in largest.items()]
-    for base, case_indexes in _bases(cases):
-        for deployment in _variants(base, search):
-            for gpu, count in machines:
-                if machines_per_replica(count, deployment.tp, deployment.pp) is not None:
+
+    def __init__(self, cases: Sequence[Case], offers: Iterable[Offer], search: Search) -> None:
+        """Look up what the cases describe and the largest machine of each GPU on offer."""
+        largest: dict[str, int] = {}
+        for offer in offers:
+            largest[offer.gpu] = max(largest.get(offer.gpu, 0), int(offer.gpu_count))
+        self._machines = [(catalog.gpu(name), count) for name, count in largest.items()]
+        self._bases = _bases(cases)
+        self._search = search
+
+    def __len__(self) -> int:
+        return sum(count for _, count in self.counts())
+
+    def counts(self) -> Iterator[tuple[tuple[int, ...], int]]:
+        """Yield the cases that share their deployments, and how many deployments that is."""
+        search = self._search
+        formats = len(search.engines) * len(search.weights_dtypes) * len(search.kv_dtypes)
+        for base, case_indexes in self._bases:
+            shapes = itertools.product(search.tensor_parallel, search.pipeline_parallel)
+            machines = sum(len(self._holding(tp, pp or base.pp)) for tp, pp in shapes)
+            yield case_indexes, formats * len(search.expert_parallel) * machines
+
+    def __iter__(self) -> Iterator[Candidate]:
+        for base, case_indexes in self._bases:
+            for deployment in _variants(base, self._search):
+                for gpu in self._holding(deployment.tp, deployment.pp):
                     same_gpu = gpu.name == base.gpu.name  # whose memory the case may state
                     yield Candidate(replace(deployment, gpu=base.gpu if same_gpu else gpu), case_indexes)
+
+    def _holding(self, tp: int, pp: int) -> list[Gpu]:
+        return [gpu for gpu, count in self._machines if machines_per_replica(count, tp, pp) is not None]
 
 
 def machines_per_replica(machine_gpus: int, tp: int, pp: int) -> int | None:

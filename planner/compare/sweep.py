@@ -1,5 +1,6 @@
 """A comparison in steps, so that whoever runs it can show how far it is, and stop."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import fields
 from datetime import date
@@ -11,7 +12,7 @@ from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.schema import Offer
 from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner.case import Case
-from inferplan.planner.compare.candidates import Refused, candidates, ready
+from inferplan.planner.compare.candidates import Candidates, Refused, ready
 from inferplan.planner.compare.ranking import Comparison, ranked
 from inferplan.planner.compare.search import Search
 from inferplan.planner.compare.tables import Tried, deployments_table, offers_table, rates_table
@@ -73,29 +74,30 @@ class Sweep:
             raise InferplanError(msg)
         self._workloads = [case.workload() for case in self._cases]
         self._loads = [_loads(workload, self._search) for workload in self._workloads]
-        self._candidates = list(candidates(self._cases, self._offers, self._search))
+        candidates = Candidates(self._cases, self._offers, self._search)
+        self.deployments = len(candidates)
+        """Combinations of model, GPU, engine, parallel sizes and formats to try."""
+        self.configurations = sum(
+            count * len(self._loads[case]) for cases, count in candidates.counts() for case in cases
+        )
+        """Deployments times the cases and loads tried on each."""
+        if not self.deployments:
+            sizes = self._search.tensor_parallel
+            msg = f"No machine among these offers holds tensor parallel {' or '.join(map(str, sizes))}."
+            raise InferplanError(msg)
+        self._left = iter(candidates)
         self._tried: list[Tried] = []
         self._parts: list[dict[str, Column]] = []
         self.deployments_done = 0
 
     @property
-    def deployments(self) -> int:
-        """Combinations of model, GPU, engine, parallel sizes and formats to try."""
-        return len(self._candidates)
-
-    @property
-    def configurations(self) -> int:
-        """Deployments times the loads tried on each."""
-        return sum(len(self._loads[case]) for one in self._candidates for case in one.case_indexes)
-
-    @property
     def share_done(self) -> float:
         """Share of the work that is done (0-1)."""
-        return self.deployments_done / max(1, self.deployments)
+        return self.deployments_done / self.deployments
 
     def step(self) -> bool:
         """Try the next deployments; return whether any are left."""
-        batch = self._candidates[self.deployments_done : self.deployments_done + STEP]
+        batch = list(itertools.islice(self._left, STEP))
         served: list[Served] = []
         rows: list[tuple[int, int, int]] = []
         for candidate in batch:

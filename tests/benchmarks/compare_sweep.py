@@ -18,7 +18,7 @@ from inferplan.datasets import catalog
 from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner.case import Case
 from inferplan.planner.compare import Comparison, Search, Sweep
-from inferplan.planner.compare.candidates import candidates, ready
+from inferplan.planner.compare.candidates import Candidates, ready
 from inferplan.planner.performance import Served, estimate_many
 
 CONFIGURATIONS = 1_000_000
@@ -81,7 +81,7 @@ def _timed(warehouse: Warehouse, cases: list[Case], search: Search) -> tuple[flo
 def _plain(cases: list[Case], search: Search) -> float:
     """Return the processor's seconds of the bare formula on ready deployments."""
     offers = [offer for offer in catalog.offers() if search.wants(offer)]
-    found = [(one.case_indexes, ready(one.deployment)) for one in candidates(cases, offers, search)]
+    found = [(one.case_indexes, ready(one.deployment)) for one in Candidates(cases, offers, search)]
     fitting = [(cases[i], served) for i_s, served in found if isinstance(served, Served) for i in i_s]
     loads = np.array(search.concurrencies, dtype=np.float64)
     index = np.repeat(np.arange(len(fitting)), len(loads))
