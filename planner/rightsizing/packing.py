@@ -53,9 +53,10 @@ class _Loads:
 
     def may_fit(self, opened: int, week: Week) -> NDArray[np.bool_]:
         """Return which GPUs cannot be ruled out by their quietest and their busiest hour alone."""
-        return (self.greatest[:opened] + week.min() <= self.limit) & (
+        found: NDArray[np.bool_] = (self.greatest[:opened] + week.min() <= self.limit) & (
             self.least[:opened] + week.max() <= self.limit
         )
+        return found
 
     def fits(self, at: int, week: Week) -> bool:
         return float((self.weeks[at] + week).max()) <= self.limit
