@@ -16,6 +16,8 @@ GGUF_EXAMPLES = ("gguf-q8_0", "gguf-q6_k", "gguf-q5_k_m", "gguf-q4_k_m")
 ENGINE_TITLES = {"vllm": "vLLM", "sglang": "SGLang", "tensorrt-llm": "TensorRT-LLM", "llama.cpp": "llama.cpp"}
 KV_DTYPES = ("auto", "bf16", "fp16", "fp8")
 MILLISECONDS = 1000
+IN_FLIGHT, AT_A_RATE = "in flight", "at a rate"
+LOADS = (IN_FLIGHT, AT_A_RATE)
 
 
 def show_problem() -> None:
@@ -111,6 +113,35 @@ def concurrency() -> None:
     )
 
 
+def load() -> None:
+    """Choose how requests come: so many in flight, or so many per second."""
+    rate = case().request_rate
+    kinds, number = st.columns(2)
+    kinds.selectbox(
+        "Requests",
+        LOADS,
+        help="At a rate, requests arrive at random and may queue; else as many as this are always in flight.",
+        **bound("load", AT_A_RATE if rate is not None else IN_FLIGHT, write=_use_load),
+    )
+    if rate is None:
+        with number:
+            concurrency()
+        return
+    number.number_input(
+        "Rate",
+        min_value=0.0001,
+        step=0.5,
+        format="%g",
+        help="Requests offered to the whole deployment; each call of an agent is one.",
+        **bound("request_rate", rate),
+    )
+
+
+def _use_load(kind: str) -> None:
+    """Take the other way to state the load, beginning with a rate of one or with as many as fit."""
+    change(concurrency=None, request_rate=1.0 if kind == AT_A_RATE else None)
+
+
 def engine() -> None:
     """Choose the serving engine and its version."""
     current = case()
@@ -178,9 +209,13 @@ def workload() -> None:
     prompt, answer = st.columns(2)
     prompt.number_input("Input tokens", min_value=1, step=100, **bound("input_tokens", current.input_tokens))
     answer.number_input(
-        "Output tokens", min_value=1, step=50, **bound("output_tokens", current.output_tokens)
+        "Output tokens",
+        min_value=1,
+        step=50,
+        help="What the user sees; hidden reasoning is asked for under Serving features",
+        **bound("output_tokens", current.output_tokens),
     )
-    concurrency()
+    load()
     st.slider(
         "Prompt found in the prefix cache",
         min_value=0,

@@ -51,6 +51,16 @@ def summary(current: Case) -> str:
 
 def workload_summary(current: Case) -> str:
     """Return one line that says what is served."""
+    parts = (
+        f"**{formats.plain(current.model or _config_name(current))}**",
+        current.weights_dtype or "weights as shipped",
+        load_summary(current),
+    )
+    return " · ".join(parts)
+
+
+def load_summary(current: Case) -> str:
+    """Return what a request is and how many come, in a few words."""
     tokens = (("in", current.input_tokens), ("out", current.output_tokens))
     sizes = " and ".join(f"{formats.count(count)} tokens {way}" for way, count in tokens if count is not None)
     if isinstance(current.concurrency, int):
@@ -59,10 +69,12 @@ def workload_summary(current: Case) -> str:
         load = f"{formats.significant(current.request_rate)} requests per second"
     else:
         load = "as many requests as fit"
+    reasoning = current.reasoning_multiple
+    calls = current.calls_per_task
     parts = (
-        f"**{formats.plain(current.model or _config_name(current))}**",
-        current.weights_dtype or "weights as shipped",
         sizes,
+        f"{formats.significant(reasoning)} reasoning tokens for each" if reasoning else "",
+        f"{formats.count(calls)} calls per task" if calls > 1 else "",
         load,
     )
     return " · ".join(filter(None, parts))

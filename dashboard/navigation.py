@@ -34,6 +34,7 @@ class PageEntry:
 PAGES = (
     PageEntry("overview", "Overview", ":material/dashboard:"),
     PageEntry("fit", "Fit", ":material/memory:"),
+    PageEntry("speed", "Speed", ":material/speed:"),
     PageEntry("tokens_per_dollar", "Tokens per dollar", ":material/payments:"),
     PageEntry("economics", "Economics", ":material/query_stats:"),
     PageEntry("rightsizing", "Rightsizing", ":material/tune:"),

@@ -14,6 +14,7 @@ from inferplan.dashboard.economics import (
 )
 from inferplan.dashboard.economics import inputs as economics_inputs
 from inferplan.dashboard.plans import views as plan_views
+from inferplan.dashboard.serving import inputs as serving_inputs
 from inferplan.dashboard.state import case, now, pinned_prices
 from inferplan.datasets.errors import InferplanError
 from inferplan.planner.economics import cached_input_weight
@@ -31,6 +32,7 @@ try:
         model_inputs.model_picker()
         plan_views.show_price_choice()
         inputs.workload()
+        serving_inputs.request_features()
         use = economics_inputs.use_inputs()
         negotiated = economics_inputs.contract_inputs()
         power = economics_inputs.power_inputs()

@@ -9,6 +9,7 @@ from inferplan.dashboard.connection import warehouse
 from inferplan.dashboard.economics import hosted_views
 from inferplan.dashboard.measurements import evidence_views
 from inferplan.dashboard.measurements import views as measurement_views
+from inferplan.dashboard.serving import inputs as serving_inputs
 from inferplan.dashboard.state import case, pinned_prices
 from inferplan.datasets.errors import InferplanError
 from inferplan.planner.compare import RankBy, contest
@@ -38,6 +39,7 @@ with st.sidebar:
         inputs.precision()
         inputs.workload()
         inputs.latency_target()
+        serving_inputs.request_features()
         ranking = search_inputs.ranking_input()
     with st.expander("Which offers"):
         of_offers = search_inputs.offer_inputs(offers)

@@ -1,0 +1,1 @@
+"""The page Speed: how fast a deployment serves, and what it serves with."""
