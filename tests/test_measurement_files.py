@@ -80,6 +80,20 @@ def test_what_a_file_says_of_the_deployment_is_recognised_and_nothing_else(name:
     assert read_file(SAMPLES / name).said == SAID[name]
 
 
+def test_what_newer_layouts_say_elsewhere_is_found(tmp_path: Path) -> None:
+    lines = (SAMPLES / "sglang_bench_serving.jsonl").read_text().splitlines()
+    server = {"tp_size": 4, "model_path": MODEL, "quantization": "fp8", "version": "0.5.6", "dp_size": 1}
+    found = read_file(written(tmp_path, {**json.loads(lines[0]), "server_info": server}))
+    assert found.said == Deployed(
+        model=MODEL, engine="sglang", engine_version="0.5.6", tp=4, dp=1, weights_dtype="fp8"
+    )
+    report = json.loads((SAMPLES / "guidellm_0_5.json").read_text())
+    for benchmark in report["benchmarks"]:
+        del benchmark["config"]["backend"]
+    report = {"config": {"backend": {"kind": "openai_http", "model": MODEL}}, **report}
+    assert read_file(written(tmp_path, report)).said.model == MODEL
+
+
 def test_content_counts_and_not_the_name_and_gzip_is_read(tmp_path: Path) -> None:
     for name in FILES:
         plain = read_file(SAMPLES / name)
