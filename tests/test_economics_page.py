@@ -82,7 +82,7 @@ def test_own_numbers_are_the_demand() -> None:
     app.text_area(key=f"{KEY}demand_text").input("100\n200\n300").run()
     assert "numbers given, 3 hours (under four weeks" in said(shown(app)).replace("\\", "")
     app.text_area(key=f"{KEY}demand_text").input("100\n1,2 many").run()
-    assert "line 2 of the demand" in app.error[0].value
+    assert "Line 2 of the demand" in app.error[0].value
 
 
 def test_commitments_name_the_term_and_what_a_fall_of_demand_does() -> None:

@@ -9,6 +9,8 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from inferplan.dashboard.navigation import page_path
+from inferplan.dashboard.plans.report import change_report, plan_report
+from inferplan.dashboard.reports import report_format
 from inferplan.datasets import catalog
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.warehouse import MEMORY, Warehouse
@@ -157,3 +159,25 @@ def test_the_page_plans_follows_a_plan_through_the_prices_seen(monkeypatch: pyte
     assert next(iter(month)) == "On 2026-11-10, a month"
     assert "seen 2026-11-15" in prices_shown.iloc[0, 1]
     st.cache_resource.clear()
+
+
+def test_the_download_has_cents_and_the_prices_of_both_days() -> None:
+    with Warehouse.open(MEMORY) as warehouse:
+        saved(warehouse, datetime(2026, 11, 1))
+        load_snapshot(warehouse)
+        seen(warehouse, "60.00", date(2026, 11, 15))
+        found = explain_dates(warehouse, ["p"], EARLY, LATE)
+    report = change_report(found, EARLY, LATE, made_at=NOON)
+    [header, first, price, *_] = report_format("csv").write(report).decode("utf-8-sig").splitlines()
+    assert header == "Step,Amount (USD per month of 730 hours),Prices"
+    assert first.startswith("on 2026-11-10,10044.80,")
+    assert price.startswith("price,905.20,")
+    assert "seen 2026-11-09" in price
+    assert "seen 2026-11-15" in price
+
+
+def test_money_in_a_plan_s_report_keeps_its_cents() -> None:
+    plan = make_plan(dp=8, usd_per_gpu_hour=13.4567)
+    rows = plan_report(plan, evaluate(plan), made_at=NOON).tables[0].rows
+    [month] = [row for row in rows if row[1] == "USD/month"]
+    assert month[2] == Decimal("157174.26")  # 16 x 13.4567 x 730, 157174.256

@@ -10,8 +10,10 @@ import pandas as pd
 import streamlit as st
 
 from inferplan.dashboard import formats
+from inferplan.dashboard.downloads import download_menu
 from inferplan.dashboard.economics import charts as economics_charts
-from inferplan.dashboard.state import PREFIX
+from inferplan.dashboard.plans.report import ORDER, change_report
+from inferplan.dashboard.state import PREFIX, now
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner.plan import Plan
@@ -22,11 +24,6 @@ from inferplan.pricing.waterfall import Waterfall
 
 KEY = f"{PREFIX}plans."
 DAY = timedelta(days=1)
-ORDER = (
-    "Each driver is set from the first to the second in this order, so joint effects fall to the later one. "
-    "Tokens are input and output together at the planned load over 730 hours. Another model counts as volume "
-    "first, then as mix."
-)
 STEP_TITLES = {
     "price": "Price of a GPU-hour",
     "volume": "Volume: tokens a month",
@@ -78,6 +75,12 @@ def show_over_time(warehouse: Warehouse, entries: Sequence[PlanEntry], today: da
         st.info(formats.sentence(error), icon=":material/info:")
         return
     _show_waterfall(found.waterfall, (f"On {first}, a month", f"On {second}, a month"))
+    made_at = now()
+    download_menu(
+        "why",
+        f"why-the-cost-changed-{made_at:%Y-%m-%d}",
+        lambda: change_report(found, first, second, made_at=made_at),
+    )
     prices = pd.DataFrame(found.prices, columns=["Plan", f"Price on {first}", f"Price on {second}"])
     st.table(prices.set_index("Plan").map(formats.plain), border="horizontal")
     st.caption(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 from inferplan.dashboard.reports import Column, Report, Table
 from inferplan.datasets.errors import InferplanError
 from inferplan.planner.plan import Plan
-from inferplan.planner.plan_change import explain_plans
+from inferplan.planner.plan_change import ChangeOverTime, explain_plans
 from inferplan.planner.plan_results import (
     FigureDifference,
     PlanComparison,
@@ -38,6 +38,12 @@ PRICE_COLUMNS = (
     Column("Source"),
 )
 SIGNIFICANT_DIGITS = 6
+DIGITS_TO_THE_CENT = 3  # beyond the power of ten of the first digit
+ORDER = (
+    "Each driver is set from the first to the second in this order, so joint effects fall to the later one. "
+    "Tokens are input and output together at the planned load over 730 hours. Another model counts as volume "
+    "first, then as mix."
+)
 
 
 def plan_report(plan: Plan, results: PlanResults, *, made_at: datetime) -> Report:
@@ -116,6 +122,30 @@ def comparison_report(first: Plan, second: Plan, comparison: PlanComparison, *, 
     )
 
 
+def change_report(found: ChangeOverTime, first: date, second: date, *, made_at: datetime) -> Report:
+    """Return how the cost of plans changed between two days, with the prices used on each."""
+    prices = "; ".join(f"{name}: {before}, then {after}" for name, before, after in found.prices)
+    ends = (f"on {first}", found.waterfall.before_usd), (f"on {second}", found.waterfall.after_usd)
+    rows = (ends[0], *found.waterfall.steps, ends[1])
+    return Report(
+        title="Why the cost changed",
+        tables=(
+            Table(
+                "Steps",
+                (Column("Step"), Column("Amount", "USD per month of 730 hours"), Column("Prices")),
+                tuple((*row, prices) for row in rows),
+            ),
+            Table(
+                "Prices",
+                (Column("Plan"), Column(f"Price on {first}"), Column(f"Price on {second}")),
+                found.prices,
+            ),
+        ),
+        facts=(("Order", ORDER),),
+        made_at=made_at,
+    )
+
+
 def _change(first: Plan, second: Plan, comparison: PlanComparison) -> Table:
     """Return why the monthly cost changes, or one row that says why that is not known."""
     columns = (Column("Step"), Column("Amount", "USD per month of 730 hours"), Column("Why not known"))
@@ -163,9 +193,9 @@ def _compared(row: FigureDifference) -> tuple[object, ...]:
 
 
 def _rounded(value: float | Decimal | None) -> float | int | Decimal | None:
-    """Return ``value`` with the digits that an estimate can carry; whole numbers stay whole."""
+    """Return ``value`` with the digits that an estimate can carry, and money with its cents."""
     if value is None or isinstance(value, int):
         return value
     if isinstance(value, Decimal):
-        return Decimal(f"{value:.{SIGNIFICANT_DIGITS}g}")
+        return Decimal(f"{value:.{max(SIGNIFICANT_DIGITS, value.adjusted() + DIGITS_TO_THE_CENT)}g}")
     return float(f"{value:.{SIGNIFICANT_DIGITS}g}")

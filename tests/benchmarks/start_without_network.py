@@ -66,9 +66,8 @@ def main() -> None:
         for name, given in (("with", ANSWERED), ("without", unanswered(silent))):
             found = [measure(browser, given) for _ in range(REPEATS)]
             first_s, sources_s = (min(one[at] for one in found) for at in (0, 1))
-            print(
-                f"{name} credentials and network: first page {first_s:.2f} s, Sources {sources_s:.2f} s; {found[0][2]}"
-            )
+            print(f"{name} credentials and network: first page {first_s:.2f} s, Sources {sources_s:.2f} s")
+            print(f"  {found[0][2]}")
 
 
 if __name__ == "__main__":
