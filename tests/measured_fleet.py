@@ -60,6 +60,7 @@ def member(
     begin_day: float = 0.0,
     ttft_s: float | None = None,
     tpot_s: float | None = None,
+    rates: dict[str, float] | None = None,
     **labels: str,
 ) -> list:
     """One GPU with its process, five-minute samples; ``load`` (by sample) scales what a load moves."""
@@ -82,6 +83,7 @@ def member(
         "fb_used_bytes": fb * GIB, "fb_total_bytes": 80 * GIB,
         "generation_tokens_per_s": None if running is None else running * 10,
     }  # fmt: skip
+    levels |= rates or {}
     for name, latency in (("ttft", ttft_s), ("tpot", tpot_s)):
         if latency is not None:
             levels |= {f"{name}_sum_s": latency * 30.0, f"{name}_count": 30.0, f"{name}_count_per_s": 0.1}

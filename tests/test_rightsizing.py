@@ -3,15 +3,12 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from measured_fleet import OFFERS, advise, idle_member, member
 
 from inferplan.datasets import samples
 from inferplan.datasets.errors import UnknownNameError
 from inferplan.datasets.uploads.reading import Labels, Series
 from inferplan.datasets.warehouse import MEMORY, Warehouse
-from inferplan.planner.confidence import Confidence
 from inferplan.planner.rightsizing import PROFILES, profile_named, recommend
 from inferplan.planner.rightsizing.finding import SHRINKING
 
@@ -172,47 +169,3 @@ def test_a_pod_named_without_its_namespace_is_the_same_pod(empty: Warehouse) -> 
     bare = [(Series(one.metric, Labels(pod=one.labels.pod)), times, level) for one, times, level in engine]
     (found,) = advise(empty, gpu_only, bare)
     assert (found.entity, found.gpu_count) == ("prod/svc-7c9d5b7f6c-aaaaa", 1)
-
-
-share = st.floats(0, 1, allow_nan=False)
-maybe = st.none() | share
-
-
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    sm=maybe, dram=maybe, kv=maybe, running=st.none() | st.floats(0, 40), waiting=st.sampled_from([0.0, 3.0]),
-    fb=st.floats(1, 79), util=share, days=st.sampled_from([0.1, 1.0, 2.0, 6.0, 8.0, 15.0, 22.0]),
-    keep=st.sampled_from([0.2, 0.6, 0.85, 1.0]), replicas=st.integers(1, 3),
-    name=st.sampled_from(sorted(PROFILES)),
-)  # fmt: skip
-def test_nothing_is_taken_away_on_missing_data_weak_signals_or_while_saturated(
-    empty: Warehouse, sm, dram, kv, running, waiting, fb, util, days, keep, replicas, name
-) -> None:
-    members = [
-        member(
-            sm=sm, dram=dram, kv=kv, running=running, waiting=waiting, fb=fb, util=util, days=days, keep=keep,
-            pod=f"svc-7c9d5b7f6c-{number}aaaa", uuid=f"GPU-{number}",
-        )
-        for number in range(replicas)
-    ]  # fmt: skip
-    for found in advise(empty, *members, profile=PROFILES[name]):
-        if found.action not in SHRINKING:
-            assert found.savings is None
-            continue
-        assert sm is not None, "GPU_UTIL alone takes nothing away"
-        assert found.confidence >= Confidence.MEDIUM
-        assert days >= 6.9
-        assert keep >= 0.8
-        assert not (dram is not None and dram >= 0.75)
-        assert not (kv is not None and kv >= 0.9)
-        assert sm < 0.9
-        assert not (running is not None and waiting > 0)
-        assert found.risk is not None
-        if found.action == "downsize_type":
-            limit = {"L40S": 46068, "L4": 23034, "A10G": 23028, "H100 SXM": 81559}
-            target = next(gpu for gpu in limit if f" {gpu} " in found.title)
-            assert fb * 1024 * PROFILES[name].memory_factor <= limit[target] * 1.001
-        if found.action == "mig_slice":
-            assert fb < 80 * 0.5
-        if found.action == "reduce_replicas":
-            assert replicas > PROFILES[name].min_replicas

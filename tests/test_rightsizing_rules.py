@@ -1,0 +1,318 @@
+"""Rules beyond one GPU, and money: packing, commitments, latency targets, bills, what does not count."""
+
+import csv
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from measured_fleet import advise, idle_member, member
+
+from inferplan.datasets.errors import InferplanError
+from inferplan.datasets.exports import import_file
+from inferplan.datasets.uploads.landing import undo_import
+from inferplan.datasets.warehouse import MEMORY, Warehouse
+from inferplan.planner.confidence import Confidence
+from inferplan.planner.rightsizing import PROFILES
+from inferplan.planner.rightsizing.finding import SHRINKING
+from inferplan.planner.rightsizing.packing import Capacity, Item, lower_bound, pack
+from inferplan.planner.rightsizing.profile import PRODUCTION, customised
+
+STEPS = 28 * 288
+HOUR = np.arange(STEPS) // 12 % 24
+DAY = np.where((HOUR >= 8) & (HOUR < 20), 1.0, 0.05)
+NIGHT = 1.05 - DAY
+
+
+@pytest.fixture(scope="module")
+def empty():
+    with Warehouse.open(MEMORY) as warehouse:
+        yield warehouse
+
+
+def service(name: str, *, host: str = "", **given) -> list:
+    stated = {"sm": 0.6, "dram": 0.4, "kv": None, "running": None, "fb": 20.0, "gpu_name": "NVIDIA A40"}
+    stated["instance_type"] = "g6.xlarge"  # the cheapest: nothing smaller is on offer
+    return member(pod=f"{name}-7c9d5b7f6c-aaaaa", uuid=name, host=host or f"host-{name}", **stated | given)
+
+
+def test_work_by_day_and_work_by_night_share_a_gpu(empty: Warehouse) -> None:
+    (found,) = advise(empty, service("day", load=DAY), service("night", load=NIGHT))
+    assert found.action == "consolidate"
+    assert len(found.entities) == found.gpu_count == 2
+    shown = {one.metric: one for one in found.evidence}
+    assert shown["sm_active_ratio"].value == pytest.approx(0.6 * 1.05)  # at the same moment, not 2 x P95
+    assert shown["dram_active_ratio"].value == pytest.approx(0.4 * 1.05)
+    assert "2 such processes fit 1 GPUs; fewer than 1 cannot hold them" in found.detail
+    assert found.risk is not None
+    assert found.risk >= 2
+
+
+@pytest.mark.parametrize(
+    ("services", "profile", "reason"),
+    [
+        ((("a", {"load": DAY}), ("b", {"load": DAY})), PRODUCTION, "stays alone"),
+        ((("a", {"load": DAY, "fb": 45.0}), ("b", {"load": NIGHT, "fb": 45.0})), PRODUCTION, "stays alone"),
+        ((("a", {"load": DAY}), ("b", {"load": NIGHT})), PROFILES["high-availability"], "of its own"),
+        ((("a", {"load": DAY}), ("standby", {"load": NIGHT})), PRODUCTION, "no other process"),
+        ((("a", {"load": DAY}), ("b", {"load": NIGHT, "gpu_name": "NVIDIA L4"})), PRODUCTION, "no other"),
+        ((("a", {"load": DAY, "dram": None}), ("b", {"load": NIGHT})), PRODUCTION, "must all have been"),
+        ((("a", {"load": DAY, "sm": None}), ("b", {"load": NIGHT})), PRODUCTION, "must all have been"),
+        ((("a", {"load": DAY, "keep": 0.6}), ("b", {"load": NIGHT})), PRODUCTION, "a week with 80 %"),
+    ],
+)
+def test_what_must_not_share_a_gpu(empty: Warehouse, services, profile, reason: str) -> None:
+    found = advise(empty, *(service(name, **given) for name, given in services), profile=profile)
+    assert {one.action for one in found} <= {"keep"}
+    reasons = [other.reason for one in found for other in one.rejected if other.action == "consolidate"]
+    assert any(reason in other for other in reasons)
+
+
+def test_replicas_of_one_workload_never_meet(empty: Warehouse) -> None:
+    replicas = [
+        member(
+            pod=f"svc-7c9d5b7f6c-{name}aaaa", uuid=name, host=f"h-{name}", sm=0.1, dram=0.1, kv=None,
+            running=None, gpu_name="NVIDIA A40", fb=10.0, instance_type="g6.xlarge",
+        )
+        for name in "ab"
+    ]  # fmt: skip
+    assert {one.action for one in advise(empty, *replicas)} == {"keep"}
+
+
+week = st.lists(st.floats(0, 0.8), min_size=4, max_size=4).map(lambda found: np.repeat(found, 42))
+items = st.lists(
+    st.builds(
+        lambda workload, host, memory, sm, dram: (workload, host, memory, sm, dram),
+        st.sampled_from("abc"), st.sampled_from(["x", "y", None]), st.floats(1, 60), week, week,
+    ),
+    min_size=1, max_size=6,
+).map(lambda found: [Item(str(at), *one) for at, one in enumerate(found)])  # fmt: skip
+ROOM = Capacity(77.0, 0.8, 0.8)
+
+
+def holds(members: tuple[Item, ...]) -> bool:
+    return (
+        sum(one.memory_bytes for one in members) <= ROOM.memory_bytes
+        and (sum(one.sm for one in members) <= ROOM.sm + 1e-9).all()
+        and (sum(one.dram for one in members) <= ROOM.dram + 1e-9).all()
+        and len({one.workload for one in members}) == len(members)
+    )
+
+
+def partitions(rest: list[Item]) -> Iterator[list[list[Item]]]:
+    if not rest:
+        yield []
+        return
+    for parts in partitions(rest[1:]):
+        for at in range(len(parts)):
+            yield [*parts[:at], [rest[0], *parts[at]], *parts[at + 1 :]]
+        yield [[rest[0]], *parts]
+
+
+@settings(max_examples=60, deadline=None)
+@given(found=items)
+def test_packing_holds_everything_once_and_no_fewer_gpus_than_the_bound(found: list[Item]) -> None:
+    shared = pack(found, ROOM)
+    assert sorted(one.key for members in shared for one in members) == sorted(one.key for one in found)
+    assert all(holds(members) for members in shared if len(members) > 1)
+    fewest = min(len(parts) for parts in partitions(found) if all(holds(tuple(one)) for one in parts))
+    assert lower_bound(found, ROOM) <= fewest <= len(shared)
+
+
+def kept(name: str, **given) -> list:
+    """A process that is right where it is, on a machine with one H100."""
+    stated = {"sm": 0.7, "dram": 0.5, "fb": 70.0, "kv": 0.5}
+    return member(
+        pod=f"{name}-7c9d5b7f6c-aaaaa", uuid=name, host=f"host-{name}", instance_type="p5.4xlarge",
+        gpu_name="NVIDIA H100 80GB HBM3", **stated | given,
+    )  # fmt: skip
+
+
+def commitment(found):
+    return next((one for one in found if one.action == "commitment"), None)
+
+
+def test_what_remains_is_committed_to(empty: Warehouse) -> None:
+    found = advise(empty, kept("a"), kept("b"), kept("c", sm=0.0, dram=0.0, kv=0.0, running=0.0, power=60.0))
+    assert sorted(one.action for one in found) == ["commitment", "keep", "keep", "terminate"]
+    advice = commitment(found)
+    assert advice.title == "Commit to 2 x p5.4xlarge (reserved 1y)"  # not 3: one is about to be left
+    assert advice.savings.expected == (2 * (Decimal("6.88") - Decimal("4.40")) * 730).quantize(
+        Decimal("0.01")
+    )
+    # With 30 % less demand 1.4 machines are used on 2 that are paid for.
+    fallen = (Decimal("1.4") * Decimal("6.88") - 2 * Decimal("4.40")) * 730
+    assert advice.savings.low == fallen.quantize(Decimal("0.01"))
+
+
+def test_a_commitment_is_the_quantile_of_the_machines_in_use(empty: Warehouse) -> None:
+    """One of two machines came in the last ten of 28 days: used less than 64 % of the time, it never pays."""
+    found = advise(empty, kept("a"), kept("b", days=10, begin_day=18))
+    assert commitment(found).title.startswith("Commit to 1 x")
+    assert commitment(advise(empty, kept("a", days=5))) is None
+
+
+def focus(folder: Path, *lines: dict[str, str]) -> Path:
+    columns = {
+        "ChargePeriodStart": "2026-10-05T00:00:00Z", "ChargePeriodEnd": "2026-11-02T00:00:00Z",
+        "ChargeCategory": "Usage", "BillingCurrency": "USD", "BilledCost": "0", "EffectiveCost": "0",
+        "CommitmentDiscountStatus": "", "ResourceId": "", "ResourceName": "", "Tags": "",
+        "SkuPriceDetails": "", "ConsumedQuantity": "672", "ConsumedUnit": "Hours",
+    }  # fmt: skip
+    path = folder / "focus.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(columns | line for line in lines)
+    return path
+
+
+def test_savings_by_the_bill_and_net_of_commitments(empty: Warehouse, tmp_path: Path) -> None:
+    """At 2 USD an hour instead of 6.88, half of it under a commitment that goes on being paid."""
+    usage = {"ResourceId": "i-1", "ResourceName": "host-c", "EffectiveCost": "672.00"}
+    path = focus(tmp_path, usage, {**usage, "CommitmentDiscountStatus": "Used"})
+    bill = import_file(empty, path).import_id
+    try:
+        (found,) = advise(empty, kept("c", sm=0.0, dram=0.0, kv=0.0, running=0.0, power=60.0), bills=(bill,))
+    finally:
+        undo_import(empty, bill)
+    assert found.savings.expected == (Decimal("6.88") * 730).quantize(Decimal("0.01"))
+    spent_per_month = Decimal(1344) / 672 * 730
+    assert found.savings.effective == pytest.approx(spent_per_month, abs=Decimal("0.1"))
+    assert found.savings.net == pytest.approx(spent_per_month / 2, abs=Decimal("0.1"))
+
+
+def test_who_misses_the_latency_target_is_never_shrunk(empty: Warehouse) -> None:
+    replicas = [
+        member(
+            sm=0.1, dram=0.1, kv=0.1, pod=f"svc-7c9d5b7f6c-{name}aaaa", uuid=name, ttft_s=late, tpot_s=0.02
+        )
+        for name, late in (("a", 0.5), ("b", 0.5), ("c", 2.5), ("d", 0.5))
+    ]
+    assert {one.action for one in advise(empty, *replicas)} == {"reduce_replicas"}
+    strict = customised(PRODUCTION, ["ttft_target_s=2", "tpot_target_s=0.05"])
+    found = advise(empty, *replicas, profile=strict)
+    assert sorted(one.action for one in found) == ["keep", "keep", "keep", "upsize"]
+    late = next(one for one in found if one.action == "upsize")
+    assert [(one.metric, one.value, one.limit) for one in late.evidence] == [("ttft_s", 2.5, 2.0)]
+    assert "first token comes later" in late.detail
+
+
+SLOW, FAST = (customised(PRODUCTION, [f"tpot_target_s={target}"]) for target in (0.2, 0.012))
+
+
+def test_the_model_is_checked_where_it_would_move(empty: Warehouse) -> None:
+    """Qwen3-8B fits an L40S: its 16 GiB and the cache that was used, not the memory that vLLM took."""
+    one = {"sm": 0.1, "dram": 0.1, "fb": 72.0, "model": "Qwen/Qwen3-8B"}
+    found = advise(empty, kept("a", kv=0.2, **one))[0]
+    assert found.title.startswith("Move it to 1 x L40S")
+    assert "14.4 GiB per GPU" in found.detail  # 0.2 x 72
+    unknown = advise(empty, kept("a", kv=0.2, **one | {"model": "m"}))
+    assert {found.action for found in unknown} == {"keep", "commitment"}
+    for changed in ({"kv": 0.6}, {"kv": 0.1, "model": "Qwen/Qwen3-32B"}):
+        found = advise(empty, kept("a", **one | changed))[0]
+        assert found.title.startswith("Move it to 1 x A100 SXM 80GB"), changed
+    served = {"prompt_tokens_per_s": 1000.0, "requests_per_s": 2.0}
+    found = advise(empty, kept("a", kv=0.2, running=20.0, rates=served, **one), profile=SLOW)[0]
+    assert "L40S" in found.title
+    assert "Estimated for each token" in found.detail
+    found = advise(empty, kept("a", kv=0.2, running=20.0, rates=served, **one), profile=FAST)[0]
+    assert "L40S" not in found.title
+
+
+def test_exclusions_lookback_and_warm_up(empty: Warehouse) -> None:
+    team = idle_member(team="search")
+    assert advise(empty, team)[0].action == "terminate"
+    excluded = customised(PRODUCTION, ["exclude=team=sea*"])
+    (found,) = advise(empty, team, profile=excluded)
+    assert (found.action, "excluded by the profile" in found.detail) == ("suspected_idle", True)
+    with pytest.raises(InferplanError, match="TAG being one of"):
+        customised(PRODUCTION, ["exclude=colour=red"])
+    busy_once = np.where(np.arange(STEPS) < 5 * 288, 1.0, 0.0)
+    was_busy = member(sm=0.5, dram=0.3, kv=0.3, running=1.0, power=60.0, load=busy_once)
+    quiet = [one for one in was_busy if one[0].metric != "generation_tokens_per_s"]
+    assert advise(empty, quiet)[0].action != "terminate"
+    assert advise(empty, quiet, profile=customised(PRODUCTION, ["lookback_days=14"]))[0].action == "terminate"
+    loading = np.where(np.arange(STEPS) < 6, 1.0, 0.0)
+    late = member(sm=1.0, dram=0.0, kv=0.0, running=0.0, power=60.0, load=loading, begin_day=1, uuid="late",
+                  pod="late-7c9d5b7f6c-aaaaa", days=27)  # fmt: skip
+    found = {one.entities[0]: one for one in advise(empty, idle_member(), late)}
+    loaded = found["prod/late-7c9d5b7f6c-aaaaa"]
+    assert loaded.action == "terminate"
+    assert next(one.value for one in loaded.evidence if one.metric == "sm_active_ratio") == 0
+
+
+level = st.sampled_from([None, 0.0, 0.02, 0.2, 0.5, 0.85, 0.99])
+shape = st.sampled_from([None, DAY, NIGHT, np.where(np.arange(STEPS) % 100 == 0, 1.0, 0.01)])
+one_service = st.fixed_dictionaries(
+    {
+        "sm": level, "dram": level, "kv": level, "running": st.sampled_from([None, 0.0, 8.0]),
+        "waiting": st.sampled_from([0.0, 0.0, 3.0]), "fb": st.sampled_from([2.0, 20.0, 72.0]),
+        "util": st.sampled_from([0.0, 0.99]), "days": st.sampled_from([0.5, 6.0, 15.0, 28.0]),
+        "keep": st.sampled_from([0.5, 1.0, 1.0]), "load": shape, "ttft_s": st.sampled_from([None, 0.2, 9.0]),
+        "power": st.sampled_from([60.0, 300.0]),
+    }
+)  # fmt: skip
+KINDS = (("NVIDIA H100 80GB HBM3", "p5.4xlarge"), ("NVIDIA A100-SXM4-80GB", "p4de.24xlarge"))
+MEMORY_MIB = {"L40S": 46068, "L4": 23034, "A10G": 23028, "A100 SXM 80GB": 81920}
+PRICE = {"p5.4xlarge": Decimal("6.88"), "p4de.24xlarge": Decimal("27.44") / 8}
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    services=st.lists(
+        st.tuples(one_service, st.sampled_from(KINDS), st.integers(1, 3)), min_size=1, max_size=3
+    ),
+    name=st.sampled_from(sorted(PROFILES)), target=st.sampled_from([None, 1.0]),
+)  # fmt: skip
+def test_no_rule_takes_away_what_is_unknown_used_up_or_taken_already(
+    empty: Warehouse, services, name: str, target: float | None
+) -> None:
+    profile = PROFILES[name].model_copy(update={"ttft_target_s": target})
+    measured, fleet = {}, []
+    for number, (levels, (gpu, machine), replicas) in enumerate(services):
+        for replica in range(replicas):
+            pod = f"svc{number}-7c9d5b7f6c-{replica}aaaa"
+            labels = {"gpu_name": gpu, "instance_type": machine, "host": f"host-{number}-{replica}"}
+            fleet.append(member(pod=pod, uuid=f"GPU-{number}-{replica}", **levels, **labels))
+            measured[f"prod/{pod}"] = levels | {"machine": machine}
+    found = advise(empty, *fleet, profile=profile)
+    advice = [one for one in found if one.action != "commitment"]
+    assert sorted(key for one in advice for key in one.entities) == sorted(measured)
+    for one in advice:
+        if one.action not in SHRINKING:
+            assert one.savings is None
+            continue
+        assert one.confidence >= Confidence.MEDIUM
+        assert one.risk is not None
+        for key in one.entities:
+            assert_may_shrink(measured[key], target)
+        held = [measured[key]["fb"] * profile.memory_factor for key in one.entities]
+        if one.action == "downsize_type":
+            gpu = next(gpu for gpu in MEMORY_MIB if f" {gpu} " in one.title)
+            assert held[0] * 1024 <= MEMORY_MIB[gpu]
+        elif one.action == "mig_slice":
+            assert held[0] < 40
+        elif one.action == "consolidate":
+            assert sum(held) <= 80
+            assert profile.may_share_gpus
+        elif one.action == "reduce_replicas":
+            assert len(one.entities) > profile.min_replicas
+    listed = sum(PRICE[one["machine"]] * 730 for one in measured.values())
+    assert sum(one.savings.expected for one in found if one.savings) <= listed + Decimal("0.05")
+
+
+def assert_may_shrink(levels: dict, target: float | None) -> None:
+    """Nothing is known too little of, nothing is used up for 5 % of the time, no target is missed."""
+    assert levels["sm"] is not None, "GPU_UTIL alone takes nothing away"
+    assert levels["days"] >= 7
+    assert levels["keep"] > 0.8
+    assert not (levels["running"] is not None and levels["waiting"])
+    assert not (target is not None and levels["ttft_s"] == 9.0)
+    if levels["load"] is None or levels["load"].mean() > 0.1:
+        assert levels["sm"] < 0.9
+        assert (levels["dram"] or 0) < 0.75
+        assert (levels["kv"] or 0) < 0.9
