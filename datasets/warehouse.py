@@ -21,7 +21,8 @@ from inferplan.datasets.warehouse_errors import (
     diagnose,
     unwritable,
 )
-from inferplan.datasets.warehouse_path import MEMORY, warehouse_path
+from inferplan.datasets.warehouse_path import MEMORY as MEMORY
+from inferplan.datasets.warehouse_path import warehouse_path
 
 if TYPE_CHECKING:
     import pandas as pd

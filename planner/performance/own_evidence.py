@@ -68,11 +68,14 @@ def compared(measurements: Sequence[OwnMeasurement]) -> tuple[Compared, ...]:
     places: dict[Served, int] = {}
     index = [places.setdefault(_served_of(one), len(places)) for one in measurements]
     served = list(places)
-    column = {
-        name: np.array([getattr(one, name) for one in measurements], dtype=np.float64)  # None becomes NaN
-        for name in ("input_tokens", "output_tokens", "concurrency", "request_rate_per_s")
-    }
-    found = estimate_many(served, index, **column)
+    found = estimate_many(
+        served,
+        index,
+        input_tokens=[one.input_tokens for one in measurements],
+        output_tokens=[one.output_tokens for one in measurements],
+        concurrency=[one.concurrency or math.nan for one in measurements],
+        request_rate_per_s=[one.request_rate_per_s or math.nan for one in measurements],
+    )
     traits = [Traits.of(one.deployment) for one in served]
     intervals = [
         [Interval(*row) for row in zip(*(getattr(found, column).tolist() for column in columns), strict=True)]

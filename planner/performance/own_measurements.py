@@ -10,7 +10,7 @@ Rasmussen and Williams, Gaussian Processes for Machine Learning (2006), equation
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -45,6 +45,8 @@ BELIEF = 4.0
 WIDEST = 2.0
 """An interval grows to twice its width at most."""
 MOST = 64
+"""Measurements that an answer rests on: the nearest."""
+ROWS_AT_ONCE = 8_192
 LEAST_LIKENESS = 0.02
 NEAR = 0.5
 """Likeness from which a measurement counts as one of this deployment."""
@@ -106,9 +108,8 @@ class OwnEvidence:
 
 def load_places(input_tokens: ArrayLike, output_tokens: ArrayLike, running: ArrayLike) -> Column:
     """Return loads as rows whose distances are doublings of tokens and of sequences per replica."""
-    return np.log2(
-        np.stack(np.broadcast_arrays(input_tokens, output_tokens, np.maximum(running, 1.0)), axis=1)
-    )
+    sides = np.broadcast_arrays(input_tokens, output_tokens, np.maximum(running, 1.0))
+    return np.asarray(np.log2(np.stack(sides, axis=1)))
 
 
 def corrected(
@@ -136,21 +137,21 @@ def corrected(
     chosen = chosen[best[chosen] >= LEAST_LIKENESS]
     if not len(chosen):
         return found
-    learnt = _learn(own.taken(chosen))
     replicas = np.array([deployment.dp for deployment in deployments], dtype=np.float64)[index]
     loads = load_places(input_tokens, output_tokens, found.running_sequences / replicas)
-    near = likeness[np.ix_(np.arange(len(traits)), chosen)][index] * _load_likeness(loads, learnt.loads)
-    changes: dict[str, Column] = {}
-    for place, (name, ends) in enumerate(METRICS.items()):
-        middle, low, high = (getattr(found, column) for column in (name, *ends))
-        shift, width = learnt.at(place, near, np.log(high / low) / DECILES)
-        if name == "output_tokens_per_s":
-            given = at_a_rate & ~found.saturated
-            shift, width = np.where(given, 0.0, shift), np.where(given, 1.0, width)
-            changes["requests_per_s"] = found.requests_per_s * np.exp(shift)
-        moved = middle * np.exp(shift)
-        ends_moved = (moved * (end / middle) ** width for end in (low, high))
-        changes |= dict(zip((name, *ends), (moved, *ends_moved), strict=True))
+    spreads = np.stack(
+        [np.log(getattr(found, high) / getattr(found, low)) / DECILES for low, high in METRICS.values()],
+        axis=1,
+    )
+    shifts, widths = _learn(own.taken(chosen)).at(likeness[:, chosen], index, loads, spreads)
+    given = at_a_rate & ~found.saturated  # of the last metric: tokens per second
+    shifts[given, -1], widths[given, -1] = 0.0, 1.0
+    changes: dict[str, Any] = {"requests_per_s": found.requests_per_s * np.exp(shifts[:, -1])}
+    for (name, ends), shift, width in zip(METRICS.items(), shifts.T, widths.T, strict=True):
+        middle = getattr(found, name)
+        changes[name] = middle * np.exp(shift)
+        for end in ends:
+            changes[end] = changes[name] * (getattr(found, end) / middle) ** width
     return replace(found, **changes)
 
 
@@ -168,13 +169,29 @@ class _Learnt:
     disagreement: float
     """Their sum of squares as a multiple of the expected one; 1 is as expected."""
 
-    def at(self, metric: int, near: Column, spread: Column) -> tuple[Column, Column]:
-        """Return the shift of the logarithm and the factor on the interval's width, a row each."""
-        shift = self.scale[metric] * (near @ self.weights[:, metric])
-        open_ = np.clip(1 - ((near @ self.certainties[metric]) * near).sum(axis=1), 0.0, 1.0)
-        open_ = open_ * (1 + (self.disagreement - 1) * (1 - open_))
-        rerun = np.minimum(RERUN / spread, 1.0) ** 2
-        return shift, np.minimum(np.sqrt(open_ * (1 - rerun) + rerun), WIDEST)
+    def at(
+        self, likeness: Column, index: NDArray[np.intp], loads: Column, spreads: Column
+    ) -> tuple[Column, Column]:
+        """Return the shifts of the logarithms and the factors on the intervals' widths, rows x metrics.
+
+        Parameters
+        ----------
+        likeness
+            Of deployments and measurements.
+        index, loads, spreads
+            Deployment, load and what the calibration expects of the logarithms, a row each.
+        """
+        shifts, widths = np.empty_like(spreads), np.empty_like(spreads)
+        for start in range(0, len(loads), ROWS_AT_ONCE):
+            rows = slice(start, start + ROWS_AT_ONCE)
+            near = likeness[index[rows]] * _load_likeness(loads[rows], self.loads)
+            shifts[rows] = self.scale * (near @ self.weights)
+            learnt = np.stack([((near @ one) * near).sum(axis=1) for one in self.certainties], axis=1)
+            unknown = np.clip(1 - learnt, 0.0, 1.0)
+            unknown = unknown * (1 + (self.disagreement - 1) * (1 - unknown))
+            rerun = np.minimum(RERUN / spreads[rows], 1.0) ** 2
+            widths[rows] = np.minimum(np.sqrt(unknown * (1 - rerun) + rerun), WIDEST)
+        return shifts, widths
 
 
 def _learn(own: OwnEvidence) -> _Learnt:
@@ -204,5 +221,7 @@ def _likenesses(some: Sequence[Traits], others: Sequence[Traits]) -> Column:
 
 
 def _load_likeness(loads: Column, others: Column) -> Column:
-    doublings = np.abs(loads[:, None, :] - others[None, :, :]).sum(axis=2)
+    doublings = sum(
+        np.abs(np.subtract.outer(loads[:, side], others[:, side])) for side in range(loads.shape[1])
+    )
     return np.asarray(ANY_LOAD + (1 - ANY_LOAD) * np.exp(-doublings / FADING_DOUBLINGS))
