@@ -61,8 +61,8 @@ def planned(case: Case, offer: Offer | None) -> Planned:
         replica_usd = deployment_usd_per_hour(offer, deployment.gpu.name, replica_gpus)
         covers = "" if offer.price_covers == "machine" else f", {offer.price_covers.replace('_', ' ')}"
         basis = (
-            f"{offer.offer_id}: {offer.usd_per_hour:f} USD per hour for {offer.gpu_count:g} GPUs{covers}, "
-            f"seen {offer.observed_on} in {offer.source}"
+            f"{offer.offer_id}: {offer.usd_per_hour:f} USD per hour for {offer.gpu_count:g} x {offer.gpu}"
+            f"{covers}, seen {offer.observed_on} in {offer.source}"
         )
     elif case.usd_per_gpu_hour is not None:
         per_gpu = Decimal(repr(case.usd_per_gpu_hour))

@@ -16,6 +16,7 @@ from inferplan.dashboard.plans.report import ORDER, change_report
 from inferplan.dashboard.state import PREFIX, now
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.warehouse import Warehouse
+from inferplan.planner import plan_store
 from inferplan.planner.plan import Plan
 from inferplan.planner.plan_change import explain_dates, explain_plans
 from inferplan.planner.plan_results import PlanResults
@@ -24,6 +25,7 @@ from inferplan.pricing.waterfall import Waterfall
 
 KEY = f"{PREFIX}plans."
 DAY = timedelta(days=1)
+RECENT = 20
 STEP_TITLES = {
     "price": "Price of a GPU-hour",
     "volume": "Volume: tokens a month",
@@ -58,12 +60,13 @@ def show_over_time(warehouse: Warehouse, entries: Sequence[PlanEntry], today: da
     plans = st.multiselect(
         "Plans",
         list(names),
-        default=[entries[0].plan_id],
+        default=[_priced_first(warehouse, entries)],
         format_func=names.__getitem__,
         key=f"{KEY}time_plans",
     )
     left, right = st.columns(2)
-    start = min(entries[0].saved_at.date(), today - DAY)
+    first_saved = (plan_store.history(warehouse, plan_id)[-1].saved_at.date() for plan_id in plans)
+    start = min([*first_saved, today - DAY])
     first = left.date_input("From", start, max_value=today, key=f"{KEY}time_from", format="YYYY-MM-DD")
     second = right.date_input("To", today, max_value=today, key=f"{KEY}time_to", format="YYYY-MM-DD")
     if not plans:
@@ -87,6 +90,13 @@ def show_over_time(warehouse: Warehouse, entries: Sequence[PlanEntry], today: da
         f"{ORDER} A plan stands as it was last saved by each day, earlier as it was first saved; its price "
         "is the newest one seen by then. A price given with the plan has no history."
     )
+
+
+def _priced_first(warehouse: Warehouse, entries: Sequence[PlanEntry]) -> str:
+    """Return the plan saved last whose price has a history, else the one saved last."""
+    recent = (entry.plan_id for entry in entries[:RECENT])
+    priced = (plan_id for plan_id in recent if plan_store.load(warehouse, plan_id).case.offer)
+    return next(priced, entries[0].plan_id)
 
 
 def _show_waterfall(found: Waterfall, ends: tuple[str, str]) -> None:
