@@ -172,6 +172,7 @@ BROKEN = {
     "empty": ("   \n", "broken.json is empty"),
     "no figures": (f"{LOAD}\n10,10,1\n", "none of TTFT, TPOT"),
     "column": (f"{LOAD},ttft_s\n1,1,1,1\n", "line 1: found the column 'ttft_s'.*Did you mean ttft_ms"),
+    "comma": (f"{LOAD},ttft_ms\n1000,500,8,95,5\n", "line 2: found 5 cells, the header has 4"),
     "cell": (f"{LOAD},ttft_ms\n1,1,1,fast\n", "line 2: 'fast' is not a number"),
     "unit": (f"{LOAD},ttft_ms\n1,1,1,5 s\n", "line 2: ttft_ms holds '5 s', allowed is a number"),
     "GPU": (f"gpu,{LOAD},ttft_ms\nH300,1,1,1,5\n", "line 2: There is no GPU named 'H300'"),

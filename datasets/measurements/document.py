@@ -1,7 +1,7 @@
 """A result file's content: JSON values one after the other, or the rows of a table."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -68,6 +68,26 @@ def document(upload: Upload) -> Document:
         msg = f"{upload.file_name}, line {problem.line}: {problem.reason}. Save it again as CSV in UTF-8."
         raise UnreadableError(msg)
     return Document(upload.file_name, rows=tuple(found), delimiter=form.delimiter)
+
+
+def records(document: Document, header: Sequence[str], rows: Iterable[Value]) -> Iterator[Value]:
+    """Yield the ``rows`` that are not blank as objects by ``header``.
+
+    Raises
+    ------
+    UnreadableError
+        If a row has more or fewer cells than the header: its values would stand under the wrong names.
+    """
+    for line, cells in rows:
+        if not any(cells):
+            continue
+        if len(cells) != len(header):
+            msg = (
+                f"{document.file_name}, line {line}: found {len(cells)} cells, the header has {len(header)}. "
+                "Put values with a comma in quotes, or bring the JSON of the same run."
+            )
+            raise UnreadableError(msg)
+        yield Value(line, dict(zip(header, cells, strict=True)))
 
 
 def _values(text: str, file_name: str) -> Iterator[Value]:

@@ -106,7 +106,7 @@ def _asked(config: Any) -> Mapping[str, float]:
     """Return concurrency and rate from wherever this version of the tool keeps them."""
     places = (
         config, inside(config, "loadgen"), inside(config, "perf_analyzer", "stimulus"),
-        *members(config, "phases"),
+        *(phase for phase in members(config, "phases") if "warmup" not in str(inside(phase, "name"))),
     )  # fmt: skip
     found: dict[str, float] = {}
     for place in places:

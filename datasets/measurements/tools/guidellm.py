@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from inferplan.datasets.measurements.document import Document, Value
+from inferplan.datasets.measurements.document import Document, Value, records
 from inferplan.datasets.measurements.recognising import (
     amount,
     deployed,
@@ -58,10 +58,8 @@ def runs(document: Document) -> Iterator[Value]:
             yield Value(value.line, {"report": value.content, "benchmark": benchmark})
     if not document.rows:
         return
-    columns, rows = _columns(document)
-    for row in rows:
-        if any(row.content):
-            yield Value(row.line, _as_json(dict(zip(columns, row.content, strict=False))))
+    for line, cells in records(document, *_columns(document)):
+        yield Value(line, _as_json(cells))
 
 
 def _columns(document: Document) -> tuple[list[str], tuple[Value, ...]]:

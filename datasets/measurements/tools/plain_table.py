@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from inferplan.datasets.errors import InferplanError, UnknownNameError
-from inferplan.datasets.measurements.document import Document, Value
+from inferplan.datasets.measurements.document import Document, Value, records
 from inferplan.datasets.measurements.recognising import SPELLINGS, answered, deployed
 from inferplan.datasets.measurements.result import Result
 from inferplan.datasets.uploads.reading import UnreadableError
@@ -26,25 +26,13 @@ LOAD_COLUMNS = {
 DATE_COLUMN = "measured_on"
 _NEEDED = frozenset({"input_tokens", "output_tokens"})
 _KNOWN = (*SPELLINGS, *LOAD_COLUMNS, DATE_COLUMN)
+_EXAMPLE = "meta-llama/Llama-3.3-70B-Instruct,H200 SXM,vllm,0.11.0,2,1,1,1,fp8,auto"
 
 
 def template() -> str:
     """Return a table to fill in: the header and two invented runs."""
-    deployment = (
-        "meta-llama/Llama-3.3-70B-Instruct",
-        "H200 SXM",
-        "vllm",
-        "0.11.0",
-        "2",
-        "1",
-        "1",
-        "1",
-        "fp8",
-        "auto",
-    )
-    runs = (("1000", "500", "8", "", "200", "95", "16.5", "450", "2026-11-20"),
-            ("1000", "500", "64", "", "600", "410", "24.1", "2450", "2026-11-20"))  # fmt: skip
-    return "\n".join(",".join(row) for row in (_KNOWN, *((*deployment, *run) for run in runs))) + "\n"
+    runs = ("1000,500,8,,200,95,16.5,450,2026-11-20", "1000,500,64,,640,410,24.1,2450,2026-11-20")
+    return "\n".join((",".join(_KNOWN), *(f"{_EXAMPLE},{run}" for run in runs))) + "\n"
 
 
 def recognises(document: Document) -> bool:
@@ -73,10 +61,7 @@ def runs(document: Document) -> Iterator[Value]:
                 f"{', '.join(_KNOWN)}." + (f" Did you{hint}" if hint else "")
             )
             raise UnreadableError(msg)
-    for line, cells in document.rows[1:]:
-        if not any(cells):
-            continue
-        row = dict(zip(header, cells, strict=False))
+    for line, row in records(document, header, document.rows[1:]):
         try:
             answered({column: row.get(column) or None for column in SPELLINGS})
             yield Value(line, {column: _cell(column, cell, document) for column, cell in row.items() if cell})

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from inferplan.datasets.measurements.document import Document, Value
+from inferplan.datasets.measurements.document import Document, Value, records
 from inferplan.datasets.measurements.recognising import amount, deployed, mapping, seconds, text_of
 from inferplan.datasets.measurements.result import RefusedRunError, Result, at_rate, refuse_failures
 
@@ -29,10 +29,7 @@ def runs(document: Document) -> Iterator[Value]:
     if not document.rows:
         yield from document.values
         return
-    header = document.rows[0].content
-    for row in document.rows[1:]:
-        if any(row.content):
-            yield Value(row.line, dict(zip(header, row.content, strict=False)))
+    yield from records(document, document.rows[0].content, document.rows[1:])
 
 
 def read(run: Any) -> Result:
