@@ -106,12 +106,15 @@ class Stages:
 
         places = np.full_like(rate, self.places)
         found = queueing.running(rate / split.decode, places, ends_per_s, variation)
-        prompt_s = np.full_like(rate, self.prompt_s)
-        waiting_s = queueing.single_server_wait_s(rate / split.prefill, prompt_s, variation)
-        busy = rate / split.prefill * prompt_s
-        own_s = (
-            self.decoding.constants.first_token_s + prompt_s + self.transfer_s + self.step(found.mean).total_s
-        )
+        each = rate / split.prefill
+        waits_s = [
+            queueing.single_server_wait_s(each, np.full_like(rate, stage_s), variation)
+            for stage_s in (self.prompt_s, self.transfer_s)
+        ]
+        waiting_s = waits_s[0] + waits_s[1]
+        busy = each * max(self.prompt_s, self.transfer_s)
+        passing_s = self.prompt_s + self.transfer_s + self.step(found.mean).total_s
+        own_s = self.decoding.constants.first_token_s + passing_s
         backlog_s = queueing.RUN_REQUESTS / 2 * (1 / rate - 1 / offered)
         slow_s = np.maximum(
             queueing.slowest_hundredth(waiting_s, busy) + found.place_wait_s,

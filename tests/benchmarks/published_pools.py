@@ -1,0 +1,71 @@
+"""Errors against published runs with prefill and decode apart, none of which is in the calibration.
+
+python tests/benchmarks/published_pools.py
+
+The runs state workers and GPUs of both pools ("P 1x4 D 4x8") but not how a worker splits the model: it is
+taken for tensor parallel, as most are at low load; at high load their attention is data parallel.
+"""
+
+import re
+from collections.abc import Iterator
+
+import numpy as np
+
+from inferplan.datasets import catalog
+from inferplan.datasets.benchmarks import Benchmark, benchmarks
+from inferplan.datasets.errors import InferplanError
+from inferplan.planner.architecture import parse
+from inferplan.planner.deployment import Deployment, Pools
+from inferplan.planner.performance.measurements import ENGINES
+from inferplan.planner.performance.pools import in_pools
+from inferplan.planner.workload import Workload
+
+LAYOUT = re.compile(r"P (\d+)x(\d+) D (\d+)x(\d+)")
+NOT_TOGETHER = InferplanError("only the pools are looked at")
+BOUNDS = ((0, 4), (4, 16), (16, np.inf))
+
+
+def main() -> None:
+    """Print the errors by requests in flight per GPU."""
+    rows = np.array([row for benchmark in benchmarks() for row in errors(benchmark)])
+    print(f"{len(rows)} runs")
+    for low, high in BOUNDS:
+        inside = rows[(rows[:, 0] >= low) & (rows[:, 0] < high)]
+        print(f"{low} to {high} requests per GPU, {len(inside)} runs")
+        for name, ratio in (("first token", inside[:, 1]), ("each token", inside[:, 2])):
+            off = np.quantile(np.abs(ratio - 1), [0.5, 0.9])
+            middle = np.median(ratio)
+            print(f"  {name}: expected over measured {middle:.2f}, off by {off[0]:.0%}, P90 {off[1]:.0%}")
+
+
+def errors(benchmark: Benchmark) -> Iterator[tuple[float, float, float]]:
+    """Yield requests per GPU, and expected over measured time of the first and of each token."""
+    layout = LAYOUT.search(benchmark.notes)
+    if benchmark.speculative != "disagg" or layout is None or benchmark.model is None:
+        return
+    prefill, prefill_tp, decode, decode_tp = map(int, layout.groups())
+    gpus = prefill * prefill_tp + decode * decode_tp
+    pools = Pools(prefill * prefill_tp, prefill_tp, decode_tp)
+    deployment = Deployment(
+        parse(catalog.model_config(benchmark.model), name=benchmark.model),
+        catalog.gpu(benchmark.gpu),
+        engine=ENGINES[str(benchmark.engine).removesuffix("+Dynamo")],
+        dp=gpus,
+        weights_dtype=benchmark.weights_dtype,
+        max_model_len=16384,
+    )
+    load = {
+        "input_tokens": round(benchmark.input_tokens or 0),
+        "output_tokens": round(benchmark.output_tokens or 0),
+        "concurrency": int(benchmark.concurrency or 0),
+    }
+    found = in_pools(deployment, pools, Workload.model_validate(load), NOT_TOGETHER)
+    yield (
+        load["concurrency"] / gpus,
+        found.ttft_s.expected * 1000 / (benchmark.ttft_p50_ms or np.nan),
+        found.tpot_s.expected * 1000 / (benchmark.tpot_p50_ms or np.nan),
+    )
+
+
+if __name__ == "__main__":
+    main()
