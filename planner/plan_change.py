@@ -48,7 +48,7 @@ class ChangeOverTime:
 
     waterfall: Waterfall
     prices: tuple[tuple[str, str, str], ...]
-    """Name of each plan, with the price used on the first day and on the second."""
+    """Name of each plan, the price used on the first day and the one on the second."""
 
 
 def explain_dates(warehouse: Warehouse, plan_ids: Sequence[str], first: date, second: date) -> ChangeOverTime:
@@ -65,17 +65,16 @@ def explain_dates(warehouse: Warehouse, plan_ids: Sequence[str], first: date, se
     if first >= second:
         msg = f"the first day must lie before the second (found {first} and {second})"
         raise InferplanError(msg)
-    months: tuple[dict[str, ServedModel], ...] = ({}, {})
+    before: dict[str, ServedModel] = {}
+    after: dict[str, ServedModel] = {}
     prices = []
     for plan_id in plan_ids:
-        bases = []
-        for period, day in zip(months, (first, second), strict=True):
-            plan = _plan_on(warehouse, plan_id, day)
-            found = evaluate(plan)
-            period |= {f"{plan_id} {model}": served for model, served in month(plan, found).items()}
-            bases.append(found.price_basis)
-        prices.append((plan.name, *bases))
-    return ChangeOverTime(explain_change(*months), tuple(prices))
+        old, new = (_plan_on(warehouse, plan_id, day) for day in (first, second))
+        found = evaluate(old), evaluate(new)
+        before |= {f"{plan_id} {model}": served for model, served in month(old, found[0]).items()}
+        after |= {f"{plan_id} {model}": served for model, served in month(new, found[1]).items()}
+        prices.append((new.name, found[0].price_basis, found[1].price_basis))
+    return ChangeOverTime(explain_change(before, after), tuple(prices))
 
 
 def _plan_on(warehouse: Warehouse, plan_id: str, day: date) -> Plan:
