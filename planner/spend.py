@@ -164,7 +164,7 @@ def spend(
         spend_division.make_amounts(cursor)
         kinds = cursor.execute(_STATEMENTS, period).fetchall()
         found = Spend(
-            statements=tuple(_statement(cursor, *kind, period) for kind in kinds),
+            statements=tuple(_statement(cursor, basis, currency, period) for basis, currency in kinds),
             restated=tuple(Restated(*row) for row in cursor.execute(_RESTATED).fetchall()),
             list_prices=prices,
             is_sample=bool(cursor.execute(_SAMPLE).fetchall()[0][0]),

@@ -65,7 +65,7 @@ def showback(
         nobody = parts[None]
         pot = sum((nobody.pop(part) for part in COMMON_PARTS if part in nobody), _ZERO)
         direct[None] -= pot
-        shares = dict(_divided(pot, weights))
+        shares.update(_divided(pot, weights).items())
         if not nobody:
             del parts[None]
     rows = (ShowbackRow(name, found, direct[name], shares.get(name, _ZERO)) for name, found in parts.items())

@@ -70,7 +70,8 @@ if showback.open:
         views.show_showback(statement, rule)
 if trend.open:
     with trend:
-        views.show_trend(statement, forecast, budget, st.context.timezone)
+        views.show_trend(statement, st.context.timezone)
+        views.show_month_end(whole, forecast, budget)
 if unjoined.open:
     with unjoined:
         unjoined_views.show_unjoined(store, found, statement)

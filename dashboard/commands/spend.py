@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from inferplan.dashboard.command_line.printing import print_facts, print_table
-from inferplan.dashboard.reports import Table, report_format, report_formats, text_of
+from inferplan.dashboard.reports import Report, Table, report_format, report_formats, text_of
 from inferplan.dashboard.spend import tables
 from inferplan.dashboard.spend.words import month_forecast, statement_title
 from inferplan.datasets import samples
@@ -146,7 +146,7 @@ def _texts(table: Table, row: tuple[object, ...]) -> dict[str, str]:
     return texts
 
 
-def _write(path: Path, made: tables.Report) -> None:
+def _write(path: Path, made: Report) -> None:
     known = {one.suffix for one in report_formats()}
     suffix = path.suffix.removeprefix(".").casefold()
     if suffix not in known:

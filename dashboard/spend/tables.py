@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from inferplan.dashboard.reports import Column, Report, Table
@@ -160,14 +160,19 @@ def list_price_table(found: Spend) -> Table:
     return Table("Used, and on no bill", columns, rows)
 
 
-def trend_table(statement: Statement, step: str) -> Table:
+def trend(statement: Statement, step: str) -> dict[date, dict[str, Decimal]]:
     """Return the cost by part for each day, week (from Monday) or month, by its first day (UTC)."""
-    sums: dict[object, dict[str, Decimal]] = {}
+    sums: dict[date, dict[str, Decimal]] = {}
     for one in statement.days:
         back = {"Day": 0, "Week": one.day.weekday(), "Month": one.day.day - 1}[step]
         of_step = sums.setdefault(one.day - timedelta(days=back), {})
         for part, amount in one.parts.items():
             of_step[part] = of_step.get(part, Decimal(0)) + amount
+    return sums
+
+
+def trend_table(statement: Statement, step: str) -> Table:
+    """Return ``trend`` with the sum of the parts."""
     columns = (
         Column("From"),
         *(Column(title, statement.currency) for title in TITLES.values()),
@@ -179,7 +184,7 @@ def trend_table(statement: Statement, step: str) -> Table:
             *(found.get(part, Decimal(0)).quantize(_CENT) for part in TITLES),
             sum(found.values(), Decimal(0)).quantize(_CENT),
         )
-        for start, found in sums.items()
+        for start, found in trend(statement, step).items()
     )
     return Table(f"By {step.lower()}", columns, rows)
 

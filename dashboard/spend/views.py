@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import calendar
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -123,18 +123,15 @@ def show_showback(statement: Statement, rule: Rule) -> None:
     )
 
 
-def show_trend(
-    statement: Statement, forecast: MonthForecast | str, budget: Decimal | None, viewer_zone: str | None
-) -> None:
-    """Show cost over time and the month's end."""
+def show_trend(statement: Statement, viewer_zone: str | None) -> None:
+    """Show cost over time."""
     currency = statement.currency
     step = st.segmented_control("Step", tables.STEPS, default="Day", key=f"{KEY}step", required=True) or "Day"
-    table = tables.trend_table(statement, step)
     rows = [
-        {"at": f"{row[0]:%Y-%m-%d}", "part": title, "amount": float(amount)}
-        for row in table.rows
-        for title, amount in zip(TITLES.values(), row[1:-1], strict=True)
-        if amount
+        {"at": f"{start:%Y-%m-%d}", "part": title, "amount": float(parts[part])}
+        for start, parts in tables.trend(statement, step).items()
+        for part, title in TITLES.items()
+        if parts.get(part)
     ]
     st.altair_chart(
         charts.cost_over_time(rows, list(TITLES.values()), currency),
@@ -143,6 +140,11 @@ def show_trend(
     last = statement.days[-1].day + timedelta(days=1)
     zone = "" if viewer_zone in (None, "UTC") else f" The last one ended at {_local(last, viewer_zone)}."
     st.caption(formats.plain(f"Days are the bill's, from 0:00 to 24:00 UTC; weeks begin on Monday.{zone}"))
+
+
+def show_month_end(whole: Statement, forecast: MonthForecast | str, budget: Decimal | None) -> None:
+    """Show what the last month of all days will have cost at its end."""
+    currency = whole.currency
     st.subheader("Month end")
     if isinstance(forecast, str):
         st.info(f"No forecast: {forecast}.", icon=":material/info:")
@@ -157,15 +159,13 @@ def show_trend(
         )
     )
     st.altair_chart(
-        charts.month_end(
-            _month_rows(statement, forecast), None if budget is None else float(budget), currency
-        ),
+        charts.month_end(_month_rows(whole, forecast), None if budget is None else float(budget), currency),
         alt=f"Cost of {forecast.month:%B %Y} so far and its forecast: {low} to {high}",
     )
     st.caption(formats.plain(f"Method: {METHOD}."))
 
 
-def _local(day: object, zone: str | None) -> str:
+def _local(day: date, zone: str | None) -> str:
     return f"{pd.Timestamp(day, tz='UTC').tz_convert(zone):%Y-%m-%d %H:%M} of your time"
 
 
@@ -175,7 +175,7 @@ def _against(forecast: MonthForecast, budget: Decimal, currency: str) -> str:
 
 
 def _month_rows(statement: Statement, forecast: MonthForecast) -> list[Mapping[str, object]]:
-    reached, rows = 0.0, []
+    reached, rows = 0.0, list[Mapping[str, object]]()
     last = calendar.monthrange(forecast.month.year, forecast.month.month)[1]
     today = last - forecast.days_left
     for one in statement.days:

@@ -6,6 +6,7 @@ Rates per GPU-hour are list prices of the machines in us-east-1 (facts/offers.cs
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 
@@ -34,7 +35,7 @@ def lines() -> Iterator[BillLine]:
         yield BillLine(line=number, currency="USD", account=ACCOUNT, **fields)
 
 
-def _lines() -> Iterator[dict[str, object]]:
+def _lines() -> Iterator[dict[str, Any]]:
     begin = START.replace(tzinfo=None)
     days = [begin + _DAY * number for number in range(DAYS)]
     traffic = np.random.default_rng(SEED).gamma(6.0, 1.5, DAYS)
@@ -72,7 +73,7 @@ def _hours(member: Member, day: datetime) -> Decimal:
     return min(Decimal(24), Decimal(str(member.days * 24)) - Decimal(left.days - 1) * 24).max(Decimal(0))
 
 
-def _machine(member: Member, day: datetime, hours: Decimal) -> dict[str, object]:
+def _machine(member: Member, day: datetime, hours: Decimal) -> dict[str, Any]:
     listed = (_LIST[member.instance_type] * hours).quantize(_CENT)
     share = _COMMITTED.get(member.host)
     cost = listed if share is None else (listed * share).quantize(_CENT)
@@ -97,7 +98,7 @@ def _machine(member: Member, day: datetime, hours: Decimal) -> dict[str, object]
     )
 
 
-def _batch(day: datetime) -> dict[str, object]:
+def _batch(day: datetime) -> dict[str, Any]:
     """Return the line of a machine that nobody watches."""
     return _charge(
         day, day + _DAY, "Usage", Decimal("14.54"), list_cost=Decimal("14.54"), quantity=Decimal(12),
@@ -115,8 +116,8 @@ def _charge(
     cost: Decimal,
     *,
     billed: Decimal | None = None,
-    **more: object,
-) -> dict[str, object]:
+    **more: Any,
+) -> dict[str, Any]:
     paid = cost if billed is None else billed
     effective = Decimal(0) if billed and category == "Purchase" else cost
     return {
