@@ -6,7 +6,7 @@ import functools
 import io
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
@@ -178,8 +178,8 @@ def offers() -> tuple[Offer, ...]:
     return newest(offer_observations())
 
 
-def offer(name: str) -> Offer:
-    """Return the bundled offer with the id ``name``, or the only one of that instance type.
+def offer(name: str, known: Sequence[Offer] | None = None) -> Offer:
+    """Return the offer with the id ``name``, or the only one of that instance type, bundled or ``known``.
 
     Raises
     ------
@@ -189,7 +189,7 @@ def offer(name: str) -> Offer:
         When none does.
     """
     folded = name.strip().casefold()
-    by_id = {offer.offer_id: offer for offer in offers()}
+    by_id = {offer.offer_id: offer for offer in (offers() if known is None else known)}
     found = [
         key for key, offer in by_id.items() if folded in (key.casefold(), offer.instance_type.casefold())
     ]

@@ -8,12 +8,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 from inferplan.datasets.errors import InferplanError
-from inferplan.planner.economics import HOURS_PER_MONTH, deployment_usd_per_hour, unit_cost
+from inferplan.planner.case_price import CasePrice, case_price, price_text
+from inferplan.planner.economics import HOURS_PER_MONTH, unit_cost
 from inferplan.planner.memory import fit
 from inferplan.planner.performance import estimate
 
 if TYPE_CHECKING:
-    from inferplan.datasets.schema import Offer
     from inferplan.planner.deployment import Deployment
     from inferplan.planner.economics import UnitCost
     from inferplan.planner.memory import Fit
@@ -170,26 +170,14 @@ def compare_plans(first: Plan, second: Plan) -> PlanComparison:
     )
 
 
-def price_text(offer: Offer) -> str:
-    """Return a price with its date and source, as it must stand beside every figure made of it."""
-    price = f"{offer.usd_per_hour:f} USD per hour" if offer.usd_per_hour else f"none: {offer.no_price_reason}"
-    return f"{price} for {offer.gpu_count:g} x {offer.gpu}, seen {offer.observed_on} in {offer.source}"
-
-
-def _price(plan: Plan, deployment: Deployment) -> tuple[Decimal | None, str]:
-    if plan.case.offer is not None:
-        offer = plan.price()
-        if offer is None:
-            return None, f"the plan names offer {plan.case.offer} but holds no price of it"
-        try:
-            usd_per_hour = deployment_usd_per_hour(offer, deployment.gpu.name, deployment.gpu_count)
-        except InferplanError as error:
-            return None, str(error)
-        return usd_per_hour, f"{offer.offer_id}: {price_text(offer)}"
-    if plan.case.usd_per_gpu_hour is not None:
-        price = Decimal(repr(plan.case.usd_per_gpu_hour))
-        return price * deployment.gpu_count, f"{price} USD per GPU-hour, given with the plan"
-    return None, "no price: choose an offer or give a price per GPU-hour"
+def _price(plan: Plan, deployment: Deployment) -> CasePrice:
+    offer = plan.price()
+    if plan.case.offer is not None and offer is None:
+        return CasePrice(None, f"the plan names offer {plan.case.offer} but holds no price of it")
+    try:
+        return case_price(plan.case, deployment, offer)
+    except InferplanError as error:
+        return CasePrice(None, str(error))
 
 
 def _memory_figures(results: PlanResults) -> Iterator[Figure]:

@@ -1,12 +1,13 @@
 """A case with its price: the deployment, its planned load, and what one replica of it serves and costs."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.schema import Offer
 from inferplan.planner.case import Case
+from inferplan.planner.case_price import case_price
 from inferplan.planner.deployment import Deployment
 from inferplan.planner.economics import SECONDS_PER_HOUR, deployment_usd_per_hour
 from inferplan.planner.memory import fit
@@ -55,24 +56,14 @@ def planned(case: Case, offer: Offer | None) -> Planned:
     found = fit(deployment)
     if not found.fits:
         raise InferplanError(found.reason)
-    replica_gpus = deployment.gpu_count // deployment.dp
-    if offer is not None:
-        usd = deployment_usd_per_hour(offer, deployment.gpu.name, deployment.gpu_count)
-        replica_usd = deployment_usd_per_hour(offer, deployment.gpu.name, replica_gpus)
-        covers = "" if offer.price_covers == "machine" else f", {offer.price_covers.replace('_', ' ')}"
-        basis = (
-            f"{offer.offer_id}: {offer.usd_per_hour:f} USD per hour for {offer.gpu_count:g} x {offer.gpu}"
-            f"{covers}, seen {offer.observed_on} in {offer.source}"
-        )
-    elif case.usd_per_gpu_hour is not None:
-        per_gpu = Decimal(repr(case.usd_per_gpu_hour))
-        usd, replica_usd = per_gpu * deployment.gpu_count, per_gpu * replica_gpus
-        basis = f"{per_gpu} USD per GPU-hour, given with the case"
-    else:
-        msg = f"no price: choose an offer of {deployment.gpu.name} or give a price per GPU-hour"
-        raise InferplanError(msg)
+    price = case_price(case, deployment, offer)
+    replica = case_price(case, replace(deployment, dp=1), offer)
+    if price.usd_per_hour is None or replica.usd_per_hour is None:
+        raise InferplanError(price.basis)
     full, share = _full_load(deployment, workload, case.slo)
-    return Planned(deployment, workload, full, share, offer, usd, replica_usd, basis)
+    return Planned(
+        deployment, workload, full, share, offer, price.usd_per_hour, replica.usd_per_hour, price.basis
+    )
 
 
 def _full_load(deployment: Deployment, workload: Workload, slo: Slo) -> tuple[Estimate, Decimal]:

@@ -85,7 +85,7 @@ def test_estimate_without_a_price_says_so() -> None:
     done = inferplan("estimate", "--cases", "-", stdin=json.dumps({"id": 1, **LLAMA_8B, **LOAD}))
     answer = json.loads(done.stdout)
     assert answer["usd_per_mtok_output"] is None
-    assert answer["price"].startswith("unknown: ")
+    assert answer["price"].startswith("no price: ")
 
 
 @pytest.mark.parametrize(

@@ -135,3 +135,22 @@ def test_compare_prices_one_model_on_every_offer() -> None:
     table = run(*arguments, "--limit", "3").output
     assert answer["ranked"][0]["offer_id"] in table
     assert run(*arguments, "--slo-tpot-ms", "0.001", "--check").exit_code == 1
+
+
+def test_estimate_and_compare_take_an_offer_s_price_from_one_place(tmp_path: Path) -> None:
+    sheet = tmp_path / "contract.csv"
+    sheet.write_text(
+        "provider,instance_type,gpu,gpu_count,region,purchase_option,usd_per_hour,observed_on\n"
+        "acme,hal-9000,H100 SXM,8,mars,negotiated,11.11,2026-11-20\n",
+        encoding="utf-8",
+    )
+    load = ["--model", "Qwen/Qwen3-8B", "--input-tokens", "500", "--output-tokens", "100"]
+    alone = ["estimate", *load, "--gpu", "H100 SXM", "--tp", "8", "--offer", "hal-9000", "--json"]
+    with pytest.raises(InferplanError, match="hal-9000"):
+        run(*alone)
+    assert run("prices", "import", str(sheet)).exit_code == 0
+    compared = ["compare", *load, "--tp", "8", "--provider", "acme", "--in-flight", "64", "--json"]
+    (row,) = json.loads(run(*compared).output)["ranked"]
+    estimated = json.loads(run(*alone, "--concurrency", "64").output)
+    assert estimated["price"].startswith("acme/hal-9000/mars/negotiated/H100 SXM: 11.11 USD per hour for 8 x")
+    assert estimated["usd_per_mtok_output"] == pytest.approx(row["usd_per_mtok_output"], abs=1e-6)

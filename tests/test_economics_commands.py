@@ -43,7 +43,7 @@ def test_useful_tokens_at_two_fifths_cost_two_and_a_half_times_as_much() -> None
         "useful": "1022.00", "retried": "0.00", "cancelled": "0.00", "failed": "255.50", "off_slo": "0.00",
         "idle": "1277.50",
     }  # fmt: skip
-    assert half["price"] == "3.5 USD per GPU-hour, given with the case"
+    assert half["price"] == "3.5 USD per GPU-hour, as given"
 
 
 def test_hosts_are_named_with_date_and_source_and_the_mix_sums(tmp_path: Path) -> None:
@@ -126,4 +126,4 @@ def test_plans_why_sums_to_the_cent(monkeypatch: pytest.MonkeyPatch, tmp_path: P
         "A: old": Decimal("2920.00"), "price": Decimal("-730.00"), "volume": 0, "utilization": 0,
         "model mix": 0, "B: new": Decimal("2190.00"),
     }  # fmt: skip
-    assert answer["price of B"] == "3.0 USD per GPU-hour, given with the plan"
+    assert answer["price of B"] == "3.0 USD per GPU-hour, as given"

@@ -102,8 +102,7 @@ def _offer(case: Case) -> Offer | None:
     with Warehouse.open() as warehouse:
         offers = current_offers(warehouse)
     if case.offer is not None:
-        known = {offer.offer_id: offer for offer in offers}
-        return known.get(case.offer) or catalog.offer(case.offer)
+        return catalog.offer(case.offer, offers)
     deployment = case.deployment()
     today, wanted = datetime.now(UTC).date(), (deployment.gpu.name, deployment.gpu_count)
     fresh = [offer for offer in offers if not is_stale(offer, today)]

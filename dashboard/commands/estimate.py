@@ -1,7 +1,6 @@
 """`inferplan estimate`: how fast does it serve, and what do the tokens cost?"""
 
 import json
-from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -15,13 +14,12 @@ from inferplan.dashboard.command_line.case_options import (
     target_options,
 )
 from inferplan.dashboard.command_line.estimate_answers import as_facts, as_json
+from inferplan.dashboard.command_line.offers_at_hand import offer_at_hand
 from inferplan.dashboard.command_line.printing import print_facts
 from inferplan.dashboard.measurements.at_hand import evidence_at_hand
-from inferplan.datasets import catalog
-from inferplan.datasets.schema import Offer
 from inferplan.planner.case import Case
-from inferplan.planner.deployment import Deployment
-from inferplan.planner.economics import UnitCost, deployment_usd_per_hour, unit_cost
+from inferplan.planner.case_price import case_price
+from inferplan.planner.economics import UnitCost, unit_cost
 from inferplan.planner.performance import Estimate, OwnEvidence, estimate
 
 
@@ -34,19 +32,9 @@ def answer(case: Case, own: OwnEvidence | None = None) -> dict[str, Any]:
 def _evaluate(case: Case, own: OwnEvidence | None) -> tuple[Estimate, UnitCost | None, str]:
     deployment, workload = case.deployment(), case.workload()
     found = estimate(deployment, workload, own)
-    usd_per_hour, price = _price(case, deployment)
+    offer = None if case.offer is None else offer_at_hand(case.offer)
+    usd_per_hour, price = case_price(case, deployment, offer)
     return found, unit_cost(found, workload, usd_per_hour) if usd_per_hour else None, price
-
-
-def _price(case: Case, deployment: Deployment) -> tuple[Decimal | None, str]:
-    """Return the deployment's USD per hour and where it comes from, or None and the reason."""
-    if case.offer is not None:
-        offer: Offer = catalog.offer(case.offer)
-        usd_per_hour = deployment_usd_per_hour(offer, case.gpu, deployment.gpu_count)
-        return usd_per_hour, f"{offer.offer_id}, observed {offer.observed_on} in {offer.source}"
-    if case.usd_per_gpu_hour is not None:
-        return Decimal(repr(case.usd_per_gpu_hour)) * deployment.gpu_count, "given with the case"
-    return None, "unknown: neither an offer nor a price per GPU-hour was given"
 
 
 @click.command()
