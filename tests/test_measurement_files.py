@@ -14,6 +14,7 @@ from inferplan.datasets.errors import InferplanError, UnknownNameError
 from inferplan.datasets.measurements import (
     Deployed,
     UnansweredError,
+    agreed,
     answered,
     complete,
     files,
@@ -22,6 +23,7 @@ from inferplan.datasets.measurements import (
     read_file,
     remove,
     template,
+    varied,
 )
 from inferplan.datasets.uploads.reading import UnreadableError
 from inferplan.datasets.warehouse import Warehouse
@@ -77,21 +79,21 @@ SAID = {
 
 @pytest.mark.parametrize("name", SAID)
 def test_what_a_file_says_of_the_deployment_is_recognised_and_nothing_else(name: str) -> None:
-    assert read_file(SAMPLES / name).said == SAID[name]
+    assert agreed(read_file(SAMPLES / name).runs) == SAID[name]
 
 
 def test_what_newer_layouts_say_elsewhere_is_found(tmp_path: Path) -> None:
     lines = (SAMPLES / "sglang_bench_serving.jsonl").read_text().splitlines()
     server = {"tp_size": 4, "model_path": MODEL, "quantization": "fp8", "version": "0.5.6", "dp_size": 1}
     found = read_file(written(tmp_path, {**json.loads(lines[0]), "server_info": server}))
-    assert found.said == Deployed(
+    assert agreed(found.runs) == Deployed(
         model=MODEL, engine="sglang", engine_version="0.5.6", tp=4, dp=1, weights_dtype="fp8"
     )
     report = json.loads((SAMPLES / "guidellm_0_5.json").read_text())
     for benchmark in report["benchmarks"]:
         del benchmark["config"]["backend"]
     report = {"config": {"backend": {"kind": "openai_http", "model": MODEL}}, **report}
-    assert read_file(written(tmp_path, report)).said.model == MODEL
+    assert agreed(read_file(written(tmp_path, report)).runs).model == MODEL
 
 
 def test_content_counts_and_not_the_name_and_gzip_is_read(tmp_path: Path) -> None:
@@ -104,7 +106,7 @@ def test_content_counts_and_not_the_name_and_gzip_is_read(tmp_path: Path) -> Non
 
 def test_a_sweep_over_the_deployment_says_so(tmp_path: Path) -> None:
     found = read_file(written(tmp_path, [vllm_run(tp="2"), vllm_run(tp="4")]))
-    assert (found.said.tp, found.varied) == (None, ("tp",))
+    assert (agreed(found.runs).tp, varied(found.runs)) == (None, ("tp",))
     assert [one.tp for one in complete(found, Deployed(), NOW)] == [2, 4]
     assert [one.tp for one in complete(found, Deployed(tp=8), NOW)] == [8, 8]
 

@@ -1,4 +1,4 @@
-"""Own measurements on the page Tokens per dollar: what they change is shown, and taken back."""
+"""The section of own measurements: what they change is shown, asked, landed and taken back."""
 
 from __future__ import annotations
 
@@ -7,21 +7,27 @@ from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
-from inferplan.dashboard import state
-from inferplan.dashboard.navigation import page_path
 from inferplan.datasets.measurements import Deployed, complete, files, land, own_measurements, read_file
 from inferplan.datasets.warehouse import Warehouse
 
-APP = Path(state.__file__).with_name("app.py")
 SAMPLES = Path(__file__).parent / "data" / "measurements"
 ANSWERS = Deployed(
     model="meta-llama/Llama-3.3-70B-Instruct", gpu="H200 SXM", engine="vllm", tp=2, weights_dtype="fp8"
 )
 
 
-def opened() -> AppTest:
-    app = AppTest.from_file(str(APP), default_timeout=60).run()
-    app = app.switch_page(str(page_path("tokens_per_dollar"))).run()
+def section() -> None:
+    from inferplan.dashboard.connection import warehouse
+    from inferplan.dashboard.measurements.views import show_own
+    from inferplan.dashboard.state import FIRST_CASE
+
+    show_own(warehouse(), FIRST_CASE)
+
+
+def opened(*, adding: bool = False) -> AppTest:
+    app = AppTest.from_function(section, default_timeout=60)
+    app.session_state["inferplan.measurements.add"] = adding
+    app.run()
     assert [(error.message, error.stack_trace) for error in app.exception] == []
     return app
 
@@ -60,9 +66,7 @@ def test_measurements_are_shown_with_what_they_change_and_taken_back() -> None:
 
 
 def test_a_dropped_file_asks_for_what_it_does_not_say_then_lands() -> None:
-    app = opened()
-    app.session_state["inferplan.measurements.add"] = True
-    app.run()
+    app = opened(adding=True)
     name = "genai_perf.json"
     app = app.file_uploader[0].upload(name, (SAMPLES / name).read_bytes()).run()
     assert app.info[-1].value.startswith("Still open: GPU, Tensor parallel and Weights.")
@@ -83,8 +87,28 @@ def test_a_dropped_file_asks_for_what_it_does_not_say_then_lands() -> None:
 
 
 def test_a_file_that_is_no_result_is_refused_in_words() -> None:
-    app = opened()
-    app.session_state["inferplan.measurements.add"] = True
-    app.run()
+    app = opened(adding=True)
     app = app.file_uploader[0].upload("x.json", b'{"a": 1}').run()
     assert "x.json is no result that we read" in texts(app)
+
+
+def test_several_files_of_one_deployment_are_asked_about_once() -> None:
+    app = opened(adding=True)
+    names = ("vllm_bench_serve_append.json", "vllm_sweep_summary.csv", "aiperf.csv")
+    files_ = [(name, (SAMPLES / name).read_bytes(), "text/plain") for name in names]
+    app = app.file_uploader[0].set_value(files_).run()
+    assert app.info[-1].value.startswith("Still open:")
+    app.number_input(
+        key=next(box.key for box in app.number_input if box.label == "Tensor parallel")
+    ).set_value(2)
+    for box in app.selectbox:
+        if box.label in ("Model", "Engine", "GPU", "Weights") and box.key.startswith(
+            "inferplan.measurements."
+        ):
+            box.set_value(
+                {"Model": ANSWERS.model, "Engine": "vllm", "GPU": "H200 SXM", "Weights": "fp8"}[box.label]
+            )
+    app.run()
+    app = next(button for button in app.button if button.label == "Import 5 runs").click().run()
+    with Warehouse.open() as warehouse:
+        assert sorted(one.file_name for one in files(warehouse)) == sorted(names)

@@ -9,7 +9,7 @@ from inferplan.dashboard.charts import log_ticks
 
 ROW_PX = 62
 AXIS_AND_LEGEND_PX = 120
-BEFORE, AFTER, MEASURED = "published runs alone", "with yours", "your runs"
+BEFORE, AFTER, MEASURED = "Published runs alone", "With yours", "Your runs"
 
 
 def change_of_estimate(

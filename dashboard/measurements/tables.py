@@ -11,7 +11,7 @@ from inferplan.dashboard import formats
 from inferplan.datasets.measurements import OwnMeasurement
 from inferplan.planner.performance.own_evidence import Compared
 
-ROW_PX, MOST_PX = 35, 320
+MOST_ROWS, MOST_PX = 8, 320
 OF_THE_FILE = ("Deployment", "File")
 RATIO = "Measured over estimated; 1 is as published runs alone make us expect"
 
@@ -31,7 +31,7 @@ def show_runs(runs: Sequence[Compared], key: str, *, with_file: bool) -> None:
             "Measured": st.column_config.DateColumn(format=formats.COLUMN_DATE),
         },
         hide_index=True,
-        height=min(MOST_PX, ROW_PX * (len(runs) + 1) + 3),
+        height="content" if len(runs) <= MOST_ROWS else MOST_PX,
         key=key,
         alt="Measured runs with what they are as multiples of the estimate",
     )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,18 @@ from inferplan.datasets import catalog
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.measurements import (
     CHECKPOINT,
+    NEEDED,
     Deployed,
     MeasurementFile,
     ResultFile,
+    Run,
     UnansweredError,
+    agreed,
     answered,
     read_file,
     remove,
     template,
+    varied,
 )
 from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner.quantization import FORMATS
@@ -39,7 +44,9 @@ TITLES = {
     "tp": "Tensor parallel", "pp": "Pipeline parallel", "dp": "Replicas", "ep": "Expert parallel",
     "weights_dtype": "Weights", "kv_dtype": "KV cache",
 }  # fmt: skip
-RARE = ("engine_version", "pp", "dp", "ep", "kv_dtype")
+RARE = tuple(name for name in TITLES if name not in NEEDED)
+SHOWN_PROBLEMS = 5
+KEPT_FILES = 100
 
 
 def show_messages() -> None:
@@ -49,16 +56,17 @@ def show_messages() -> None:
 
 
 def show_upload(warehouse: Warehouse) -> None:
-    """Take one result file, tell what is in it, ask what it does not say, and import on confirmation."""
-    upload = st.file_uploader(
-        "Drop a result file",
+    """Take result files of one deployment, tell what is in them, ask what they do not say, and import."""
+    uploads = st.file_uploader(
+        "Drop result files of one deployment",
+        accept_multiple_files=True,
         key=f"{KEY}file.{st.session_state.setdefault(ROUND, 0)}",
         max_upload_size=LIMIT_MB,
         help="JSON of vllm bench serve (also appended or of a sweep), JSON lines of SGLang's bench_serving, "
         "JSON or CSV of GuideLLM, AIPerf and GenAI-Perf, or a table of your own; gzip too. Recognised by "
         "content. Nothing is imported before you confirm.",
     )
-    if upload is None:
+    if not uploads:
         st.download_button(
             "CSV to fill in",
             template(),
@@ -69,20 +77,36 @@ def show_upload(warehouse: Warehouse) -> None:
             on_click="ignore",
         )
         return
+    found = [one for upload in uploads if (one := _shown(upload)) is not None]
+    if found:
+        runs = [run for one in found for run in one.runs]
+        _show_import(warehouse, found, _ask(runs, "".join(upload.file_id for upload in uploads)))
+
+
+def _shown(upload: Any) -> ResultFile | None:
+    """Show what is in a file; ``None`` for one that is refused."""
     try:
         found = _read(upload)
     except InferplanError as error:
         st.error(formats.sentence(error), icon=":material/error:")
-        return
-    _show_file(found)
-    _show_import(warehouse, found, _ask(found, upload.file_id))
+        return None
+    st.markdown(
+        f"**{formats.plain(found.file_name)}** · {formats.plain(found.tool)} · "
+        f"{formats.plural(len(found.runs), 'run')}"
+    )
+    for problem in found.refused[:SHOWN_PROBLEMS]:
+        st.caption(formats.plain(f"Line {problem.line} is left out: {problem.reason}."))
+    for note in found.notes:
+        st.caption(formats.plain(note))
+    return found
 
 
 def _read(upload: Any) -> ResultFile:
     """Read a file once for each upload."""
     known: dict[str, ResultFile] = st.session_state.setdefault(f"{KEY}read", {})
     if upload.file_id not in known:
-        known.clear()
+        while len(known) >= KEPT_FILES:
+            known.pop(next(iter(known)))
         with tempfile.NamedTemporaryFile() as spooled:
             spooled.write(upload.getbuffer())
             spooled.flush()
@@ -90,46 +114,33 @@ def _read(upload: Any) -> ResultFile:
     return known[upload.file_id]
 
 
-def _show_file(found: ResultFile) -> None:
-    st.markdown(
-        f"**{formats.plain(found.file_name)}** · {formats.plain(found.tool)} · "
-        f"{formats.plural(len(found.runs), 'run')}"
-    )
-    names = sorted({run.published_model for run in found.runs if run.published_model})
-    if names and found.said.model is None and "model" not in found.varied:
-        listed = formats.listing(names[:3])
+def _ask(runs: Sequence[Run], key: str) -> dict[str, Any]:
+    """Ask what was measured, filled in with what the files say; return the answers by field."""
+    said, differing = agreed(runs), varied(runs)
+    names = sorted({run.published_model for run in runs if run.published_model})
+    st.caption("What was measured? The files' own words are filled in; correct them where they are wrong.")
+    if names and said.model is None and "model" not in differing:
         st.caption(
-            f"It calls the model {formats.plain(listed)}, which the catalog does not have by that name."
+            formats.plain(f"The files call the model {formats.listing(names[:3])}: not a catalog name.")
         )
-    for problem in found.refused[:5]:
-        st.caption(formats.plain(f"Line {problem.line} is left out: {problem.reason}."))
-    for note in found.notes:
-        st.caption(formats.plain(note))
-
-
-def _ask(found: ResultFile, file_id: str) -> dict[str, Any]:
-    """Ask what was measured, filled in with what the file says; return the answers by field."""
-    st.caption("What was measured? The file's own words are filled in; correct them where they are wrong.")
     answers: dict[str, Any] = {}
-    wide = [name for name in TITLES if name not in RARE]
-    for column, name in zip(st.columns([3, 2, 2, 2, 2]), wide, strict=True):
+    for column, name in zip(st.columns([3, 2, 2, 2, 2]), NEEDED, strict=True):
         with column:
-            answers[name] = _field(found, name, f"{KEY}{file_id}.{name}")
+            answers[name] = _field(name, getattr(said, name), name in differing, f"{KEY}{key}.{name}")
     with st.expander("More of the deployment"):
         for column, name in zip(st.columns(len(RARE)), RARE, strict=True):
             with column:
-                answers[name] = _field(found, name, f"{KEY}{file_id}.{name}")
+                answers[name] = _field(name, getattr(said, name), name in differing, f"{KEY}{key}.{name}")
     return answers
 
 
-def _field(found: ResultFile, name: str, key: str) -> Any:
-    said, label = getattr(found.said, name), TITLES[name]
-    hint = "as the file says" if name in found.varied else "not said"
+def _field(name: str, said: Any, differs: bool, key: str) -> Any:
+    label, hint = TITLES[name], "as the files say" if differs else "not said"
     if name in ("tp", "pp", "dp", "ep"):
+        empty = hint if differs or name == "tp" else "1"
         return st.number_input(
-            label, min_value=1, max_value=4096, step=1, value=said, key=key,
-            placeholder=hint if name in found.varied or name == "tp" else "1",
-        )  # fmt: skip
+            label, min_value=1, max_value=4096, step=1, value=said, key=key, placeholder=empty
+        )
     if name in ("engine_version", "kv_dtype"):
         return st.text_input(label, value=said or "", key=key, placeholder=hint) or None
     options = {
@@ -147,16 +158,16 @@ def _field(found: ResultFile, name: str, key: str) -> Any:
         key=key,
         placeholder=hint,
         accept_new_options=name == "weights_dtype",
-        format_func=(lambda value: ENGINE_TITLES.get(value, value)) if name == "engine" else str,
+        format_func=lambda value: ENGINE_TITLES.get(value, value),
         help="checkpoint: as the model is published" if name == "weights_dtype" else None,
     )
 
 
-def _show_import(warehouse: Warehouse, found: ResultFile, given: dict[str, Any]) -> None:
+def _show_import(warehouse: Warehouse, found: Sequence[ResultFile], given: dict[str, Any]) -> None:
     """Show the runs beside their estimates, and the button once nothing is left to ask."""
     try:
         answers = answered(given)
-        runs = preview(found, answers, now())
+        runs = [run for one in found for run in preview(one, answers, now())]
     except UnansweredError as error:
         missing = formats.listing([TITLES[name] for name in error.fields])
         st.info(
@@ -166,7 +177,7 @@ def _show_import(warehouse: Warehouse, found: ResultFile, given: dict[str, Any])
     except InferplanError as error:
         st.error(formats.sentence(error), icon=":material/error:")
         return
-    show_runs(runs, f"{KEY}preview", with_file=False)
+    show_runs(runs, f"{KEY}preview", with_file=len(found) > 1 or bool(varied(found[0].runs)))
     for doubt in doubts(runs):
         st.warning(formats.plain(doubt), icon=":material/warning:")
     st.button(
@@ -178,9 +189,10 @@ def _show_import(warehouse: Warehouse, found: ResultFile, given: dict[str, Any])
     )
 
 
-def _import(warehouse: Warehouse, found: ResultFile, answers: Deployed) -> None:
-    action = ("import measurements", found.digest, answers.model_dump_json())
-    st.session_state[MESSAGES] = [once(action, lambda: _outcome(warehouse, found, answers))]
+def _import(warehouse: Warehouse, found: Sequence[ResultFile], answers: Deployed) -> None:
+    action = ("import measurements", *(one.digest for one in found), answers.model_dump_json())
+    outcomes = once(action, lambda: [_outcome(warehouse, one, answers) for one in found])
+    st.session_state[MESSAGES] = outcomes
     st.session_state[ROUND] += 1
 
 

@@ -14,7 +14,7 @@ from inferplan.datasets.measurements.landing import (
     own_measurements,
     remove,
 )
-from inferplan.datasets.measurements.reading import ResultFile, read_file, tools
+from inferplan.datasets.measurements.reading import ResultFile, agreed, read_file, tools, varied
 from inferplan.datasets.measurements.recognising import answered
 from inferplan.datasets.measurements.run import CHECKPOINT, Deployed, Load, OwnMeasurement, Run
 from inferplan.datasets.measurements.tools.plain_table import template
@@ -29,6 +29,7 @@ __all__ = [
     "ResultFile",
     "Run",
     "UnansweredError",
+    "agreed",
     "answered",
     "complete",
     "files",
@@ -38,4 +39,5 @@ __all__ = [
     "remove",
     "template",
     "tools",
+    "varied",
 ]

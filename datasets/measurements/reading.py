@@ -2,7 +2,7 @@
 
 import importlib
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -49,22 +49,18 @@ class ResultFile:
     refused: tuple[Problem, ...]
     notes: tuple[str, ...]
 
-    @property
-    def said(self) -> Deployed:
-        """What the file says of the deployment and all of its runs agree on."""
-        found = [run.deployed for run in self.runs]
-        fields = {name: {getattr(one, name) for one in found} for name in Deployed.model_fields}
-        return Deployed.model_validate(
-            {name: values.pop() if len(values) == 1 else None for name, values in fields.items()}
-        )
 
-    @property
-    def varied(self) -> tuple[str, ...]:
-        """Fields of the deployment in which its runs differ, such as ``tp`` in a sweep."""
-        return tuple(
-            name for name in Deployed.model_fields
-            if len({getattr(run.deployed, name) for run in self.runs}) > 1
-        )  # fmt: skip
+def agreed(runs: Iterable[Run]) -> Deployed:
+    """Return what all ``runs`` say of the deployment alike."""
+    found = [run.deployed for run in runs]
+    values = {name: {getattr(one, name) for one in found} for name in Deployed.model_fields}
+    return Deployed.model_validate({name: one.pop() for name, one in values.items() if len(one) == 1})
+
+
+def varied(runs: Iterable[Run]) -> tuple[str, ...]:
+    """Return the fields of the deployment in which ``runs`` differ, such as ``tp`` in a sweep."""
+    found = [run.deployed for run in runs]
+    return tuple(name for name in Deployed.model_fields if len({getattr(one, name) for one in found}) > 1)
 
 
 @cache

@@ -15,7 +15,7 @@ SAMPLE = Path(__file__).parents[1] / "data" / "measurements" / "vllm_bench_serve
 
 
 def table(visit: Visit) -> Locator:
-    return visit.page.get_by_role("table").filter(has_text="published runs alone")
+    return visit.page.get_by_role("table").filter(has_text="Published runs alone")
 
 
 def test_a_result_changes_the_estimate_until_it_is_removed(visit: Visit) -> None:
@@ -27,7 +27,7 @@ def test_a_result_changes_the_estimate_until_it_is_removed(visit: Visit) -> None
     expect(main.get_by_text("vLLM or SGLang serving benchmark · 2 runs")).to_be_visible()
     main.get_by_role("button", name="Import 2 runs", exact=True).click()
     expect(main.get_by_text("Imported 2 runs of vllm_bench_serve_append.json")).to_be_visible()
-    expect(table(visit)).to_contain_text("with yours")
+    expect(table(visit)).to_contain_text("With yours")
     expect(main.get_by_text("drawn to 2 own measurements of 2026-11-20").last).to_be_visible()
     main.get_by_text("2 runs in 1 file", exact=True).click()
     main.get_by_role("button", name="Remove", exact=True).click()
