@@ -136,4 +136,5 @@ def _variants(base: Deployment, search: Search) -> Iterator[Deployment]:
             pp=pp or base.pp,
             ep=ep or base.ep,
             dp=1,
+            pools=None,
         )
