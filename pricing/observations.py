@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 from inferplan.datasets.schema import Offer
@@ -22,13 +21,6 @@ _OF_ONE_OFFER = """
     FROM price_observations
     WHERE offer_id = ?
     ORDER BY observed_on, observation_id
-"""
-_BY_A_DATE = """
-    SELECT offer_id, source_name, provider, instance_type, gpu, gpu_count, vcpus, memory_gib, region,
-        purchase_option, usd_per_hour, price_covers, observed_on, date_basis, source, notes, no_price_reason
-    FROM price_observations
-    WHERE offer_id = ? AND observed_on <= ?
-    ORDER BY observed_on DESC, observation_id DESC LIMIT 1
 """
 _INSERT_REFRESH = """
     INSERT INTO price_refreshes (source_name, region, refreshed_at, snapshot_digest, report)
@@ -74,11 +66,6 @@ def newest_by_offer(cursor: Cursor) -> dict[str, Recorded]:
 def of_offer(cursor: Cursor, offer_id: str) -> tuple[Recorded, ...]:
     """Return every observation of one offer, the oldest first."""
     return _recorded(cursor.execute(_OF_ONE_OFFER, [offer_id]))
-
-
-def of_offer_by(cursor: Cursor, offer_id: str, on: date) -> Recorded | None:
-    """Return what was known of one offer on a day, ``None`` if it had not been seen by then."""
-    return next(iter(_recorded(cursor.execute(_BY_A_DATE, [offer_id, on]))), None)
 
 
 def append(cursor: Cursor, report: RefreshReport, digest: str | None, offers: Sequence[Offer]) -> None:

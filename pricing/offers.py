@@ -57,14 +57,13 @@ def offer_on(warehouse: Warehouse, offer_id: str, on: date) -> Offer:
         If the offer is not known here, or had not been seen by then.
     """
     load_snapshot(warehouse)
-    with warehouse.transaction() as cursor:
-        found = observations.of_offer_by(cursor, offer_id, on)
-        seen = observations.of_offer(cursor, offer_id)
-    if found is not None:
-        return found.offer
+    seen = history(warehouse, offer_id)
+    by_then = [offer for offer in seen if offer.observed_on <= on]
+    if by_then:
+        return by_then[-1]
     if not seen:
         raise UnknownNameError("offer", offer_id, (offer.offer_id for offer in current_offers(warehouse)))
-    msg = f"{offer_id} was first seen on {seen[0].offer.observed_on}, so its price on {on} is not known"
+    msg = f"{offer_id} was first seen on {seen[0].observed_on}, so its price on {on} is not known"
     raise InferplanError(msg)
 
 
