@@ -30,7 +30,7 @@ from inferplan.planner.serving_modes import (
 
 TITLES = {"always_on": "Always on", "calendar": "Opening hours", "elastic": "Elastic"}
 SHOWN_HOURS = 14 * 24
-CHART_PX = 240
+CHART_PX = 280
 COLUMNS = {
     "mode": Column("Way"),
     "usd": Column("Cost", USD_PER_MONTH),
@@ -61,8 +61,12 @@ def show_serving_modes(plan: Planned, demand: Demand) -> None:
         return
     st.markdown(_sentence(found, allowed))
     rows = pd.DataFrame([_row(one) for one in found])
+    shares = {
+        name: st.column_config.NumberColumn(f"{COLUMNS[name].name} (%)", format="%.2f", help=HELP[name])
+        for name in ("late", "away", "hours")
+    }
     st.dataframe(
-        rows, hide_index=True, column_config=column_config(COLUMNS, HELP), key=f"{KEY}modes",
+        rows, hide_index=True, column_config=column_config(COLUMNS, HELP) | shares, key=f"{KEY}modes",
         alt="Cost and waiting of each way to serve the demand",
     )  # fmt: skip
     st.altair_chart(
@@ -163,15 +167,16 @@ def _chart(found: Sequence[ModeOutcome], demand: Demand, zone: str) -> alt.Chart
             times, one.replicas.reshape(-1, STEPS_PER_HOUR).mean(axis=1)[:SHOWN_HOURS], strict=True
         )
     ]
+    days = alt.Axis(
+        format="%a" if demand.hours_at is None else "%b %d", tickCount={"interval": "day", "step": 1}
+    )
     chart: alt.Chart = (
         alt.Chart(alt.InlineData(values=rows))
         .mark_line(interpolate="step-after")
         .encode(
-            x=alt.X("utcyearmonthdatehours(at):T", title="Time (UTC)", axis=alt.Axis(format="%b %d")),
+            x=alt.X("utcyearmonthdatehours(at):T", title="Time (UTC)", axis=days),
             y=alt.Y("replicas:Q", title="Replicas ready", axis=alt.Axis(tickMinStep=1)),
-            color=alt.Color(
-                "way:N", title=None, sort=list(TITLES.values()), legend=alt.Legend(orient="bottom")
-            ),
+            color=alt.Color("way:N", title=None, sort=list(TITLES.values()), legend=alt.Legend(orient="top")),
             tooltip=[alt.Tooltip("way:N", title="Way"), alt.Tooltip("replicas:Q", title="Replicas")],
         )
         .properties(height=CHART_PX)

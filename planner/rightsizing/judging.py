@@ -12,6 +12,7 @@ from inferplan.planner.rightsizing.market import Market, Rate
 from inferplan.planner.rightsizing.profile import Profile
 from inferplan.planner.rightsizing.unit import Unit
 
+HIGHEST_RISK = 4
 _ZERO = Decimal(0)
 
 
@@ -96,7 +97,7 @@ def risk_of(shares: Sequence[float], unit: Unit, *, weak: bool = False) -> int |
     worst = max(shares, default=0.0)
     for level, limit in enumerate((0.0, 0.001, 0.01, 0.05)):
         if worst <= limit:
-            return min(4, level + (unit.confidence == Confidence.LOW) + weak)
+            return min(HIGHEST_RISK, level + (unit.confidence == Confidence.LOW) + weak)
     return None
 
 

@@ -17,6 +17,9 @@ from inferplan.planner.workload import Workload
 THROUGHPUT_TARGET = 0.7
 """Of the tokens per second that the new GPU makes at most, the busiest percent of the time may ask."""
 
+AS_FAST = 1.1
+"""A tenth more for a token is less than the estimate's own error."""
+
 
 @dataclass(frozen=True)
 class ModelCheck:
@@ -29,6 +32,8 @@ class ModelCheck:
     holds_memory: bool = False
     """Whether weights and the cache that was really used were shown to fit, so that memory that an engine
     took in advance need not."""
+    keeps_latency: bool = False
+    """Whether tokens were shown to come as fast as now, or within the targets."""
 
 
 def check_model(unit: Unit, new: Gpu, profile: Profile) -> ModelCheck:
@@ -92,7 +97,9 @@ def _check_speed(unit: Unit, new: Gpu, profile: Profile, so_far: ModelCheck) -> 
         f"Estimated for each token: {then.tpot_s.expected * 1000:.1f} ms there, "
         f"{now.tpot_s.expected * 1000:.1f} ms now."
     )
-    return ModelCheck(None, f"{so_far.note} {note}", so_far.holds_memory)
+    as_fast = then.tpot_s.expected <= AS_FAST * now.tpot_s.expected
+    keeps = as_fast or profile.tpot_target_s is not None
+    return ModelCheck(None, f"{so_far.note} {note}", so_far.holds_memory, keeps)
 
 
 def _load(unit: Unit) -> tuple[int, int, int] | None:

@@ -8,7 +8,7 @@ from inferplan.datasets.errors import UnknownNameError
 from inferplan.datasets.schema import GIB, Gpu, Offer
 from inferplan.planner.rightsizing.finding import Action, Savings
 from inferplan.planner.rightsizing.guards import DRAM_CEILING, Measured, growth, measured_enough
-from inferplan.planner.rightsizing.judging import Context, Judgement, risk_of
+from inferplan.planner.rightsizing.judging import HIGHEST_RISK, Context, Judgement, risk_of
 from inferplan.planner.rightsizing.market import Rate, machine_usd_per_hour, priced
 from inferplan.planner.rightsizing.model_check import check_model
 from inferplan.planner.rightsizing.profile import Profile
@@ -84,7 +84,7 @@ def _try(
             times.dram_limit,
             new.memory_total_bytes / profile.memory_factor if holds else None,
         ),
-        risk=risk,
+        risk=min(HIGHEST_RISK, risk + (not checked.keeps_latency)),
         effort="type" if now.architecture == new.architecture else "architecture",
         savings=savings,
     )
