@@ -36,8 +36,6 @@ class Use:
     """Of requests that ended with an error."""
     off_slo: Decimal = Decimal(0)
     """Later than the latency target."""
-    reasoning_per_output: Decimal = Decimal(0)
-    """Reasoning tokens for each output token that a user sees; the workload's output counts both."""
     requests_per_user_month: Decimal | None = None
     """Useful requests of one active user; ``None`` where it is not known."""
     fixed_usd_per_month: Decimal = Decimal(0)
@@ -53,8 +51,8 @@ class Use:
             said = ", ".join(f"{name} {share}" for name, share in losses.items())
             msg = f"losses are shares of the served tokens and must leave something useful (found {said})"
             raise InferplanError(msg)
-        if self.reasoning_per_output < 0 or self.fixed_usd_per_month < 0:
-            msg = "reasoning tokens and fixed costs cannot be negative"
+        if self.fixed_usd_per_month < 0:
+            msg = "fixed costs cannot be negative"
             raise InferplanError(msg)
         if self.requests_per_user_month is not None and self.requests_per_user_month <= 0:
             msg = f"an active user sends more than {self.requests_per_user_month} requests a month"
@@ -91,8 +89,6 @@ class UnitEconomics:
     """Machines and what is paid beside them over 730 hours, in cents."""
     month_parts_usd: Mapping[str, Decimal]
     """By ``PARTS``, in cents; they sum to ``month_usd``."""
-    usd_per_mtok_visible_output: UsdInterval
-    """Output that a user sees, with the reasoning tokens spent on it."""
     useful_requests_per_month: Decimal
     usd_per_user_month: UsdInterval | None
     """Per active user; ``None`` where their requests are not known."""
@@ -148,7 +144,6 @@ def unit_economics(
         fully_loaded=loaded,
         month_usd=month.quantize(CENT),
         month_parts_usd=in_cents(month, use.parts()),
-        usd_per_mtok_visible_output=times(loaded.usd_per_mtok_output, 1 + use.reasoning_per_output),
         useful_requests_per_month=useful_requests,
         usd_per_user_month=None if per_user is None else times(loaded.usd_per_request, per_user),
         active_users=None if per_user is None else useful_requests / per_user,

@@ -38,9 +38,9 @@ def test_a_month_by_hand() -> None:
         retried=Decimal("0.1"),
         off_slo=Decimal("0.1"),
         requests_per_user_month=Decimal(200),
-        reasoning_per_output=Decimal(3),
     )
-    found = unit_economics(speed(), LOAD, Decimal(8), use)
+    load = LOAD.model_copy(update={"visible_output_tokens": 25, "calls_per_task": 5})
+    found = unit_economics(speed(), load, Decimal(8), use)
     assert found.month_usd == 5840
     assert found.month_parts_usd == {
         "useful": 2336, "retried": 292, "cancelled": 0, "failed": 0, "off_slo": 292, "idle": 2920,
@@ -52,7 +52,11 @@ def test_a_month_by_hand() -> None:
     assert found.active_users == 14_400 * 730 / Decimal(200)
     assert found.usd_per_user_month is not None
     assert found.usd_per_user_month.expected == Decimal("0.1112")
-    assert found.usd_per_mtok_visible_output.expected == 4 * found.fully_loaded.usd_per_mtok_output.expected
+    visible, task = found.fully_loaded.usd_per_mtok_visible_output, found.fully_loaded.usd_per_task
+    assert visible is not None
+    assert task is not None
+    assert visible.expected == pytest.approx(4 * found.fully_loaded.usd_per_mtok_output.expected)
+    assert float(task.expected) == pytest.approx(5 * 8 / 14_400, rel=1e-3)
 
 
 def test_discount_support_and_fixed_costs_are_in_the_full_cost_only_where_they_belong() -> None:

@@ -58,7 +58,6 @@ def contract_options(function: Any) -> Any:
 @click.option("--cancelled", type=AMOUNT, default=Decimal(0), help="Share of the served tokens (0-1).")
 @click.option("--failed", type=AMOUNT, default=Decimal(0), help="Share of the served tokens (0-1).")
 @click.option("--off-slo", type=AMOUNT, default=Decimal(0), help="Share of the served tokens (0-1).")
-@click.option("--reasoning-per-output", type=AMOUNT, default=Decimal(0), help="For each visible token.")
 @click.option("--requests-per-user-month", type=AMOUNT, help="Of one active user.")
 @click.option("--fixed-usd-per-month", type=AMOUNT, default=Decimal(0), help="Staff, storage, traffic.")
 @contract_options
@@ -74,7 +73,7 @@ def command(
         --max-model-len 32768 --input-tokens 2000 --output-tokens 400 --concurrency 16 \\
         --usd-per-gpu-hour 3.5 --busy-share 0.4 --cancelled 0.05
     """
-    names = ("busy_share", *LOSSES, "reasoning_per_output", "requests_per_user_month", "fixed_usd_per_month")
+    names = ("busy_share", *LOSSES, "requests_per_user_month", "fixed_usd_per_month")
     use = Use(**{name: given.pop(name) for name in names})
     case = case_from_options(given)
     plan = planned(case, _offer(case))
@@ -133,8 +132,9 @@ def _costs(found: UnitEconomics) -> list[tuple[str, UsdInterval | None]]:
         ("usd_per_mtok_new_input", useful.usd_per_mtok_new_input),
         ("usd_per_mtok_cached_input", useful.usd_per_mtok_cached_input),
         ("usd_per_mtok_output", useful.usd_per_mtok_output),
-        ("usd_per_mtok_visible_output", found.usd_per_mtok_visible_output),
+        ("usd_per_mtok_visible_output", useful.usd_per_mtok_visible_output or useful.usd_per_mtok_output),
         ("usd_per_request", useful.usd_per_request),
+        ("usd_per_task", useful.usd_per_task),
         ("usd_per_user_month", found.usd_per_user_month),
         ("tokens_per_usd", useful.tokens_per_usd),
     ]

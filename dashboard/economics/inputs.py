@@ -40,10 +40,7 @@ def use_inputs() -> Use:
                 LOSS_LABELS.items(), (left, right, left, right), strict=True
             )
         }
-    with st.expander("Users, reasoning, other costs"):
-        reasoning = _number("Reasoning per visible token", "reasoning", 0.0, step=0.5,
-                            help="Tokens thought for each output token that the user sees; the output tokens "
-                            "of the workload count both")  # fmt: skip
+    with st.expander("Users, other costs"):
         per_user = _number(
             "Requests per user and month", "per_user", None, step=10.0, placeholder="not known"
         )
@@ -52,7 +49,6 @@ def use_inputs() -> Use:
     return Use(
         busy_share=busy or Decimal(1),
         **losses,
-        reasoning_per_output=reasoning or Decimal(0),
         requests_per_user_month=per_user or None,
         fixed_usd_per_month=fixed or Decimal(0),
     )

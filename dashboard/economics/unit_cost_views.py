@@ -75,13 +75,15 @@ def unit_rows(found: UnitEconomics) -> Iterator[tuple[str, str, UsdInterval | No
     yield "Cached input", mtok, floor.usd_per_mtok_cached_input, useful.usd_per_mtok_cached_input
     yield "Input on average", mtok, floor.usd_per_mtok_input, useful.usd_per_mtok_input
     yield "Output (and reasoning)", mtok, floor.usd_per_mtok_output, useful.usd_per_mtok_output
-    visible = found.usd_per_mtok_visible_output
-    if visible != useful.usd_per_mtok_output:
-        factor = visible.expected / useful.usd_per_mtok_output.expected
-        yield "Visible output, with its reasoning", mtok, times(floor.usd_per_mtok_output, factor), visible
+    if useful.usd_per_mtok_visible_output is not None:
+        visible = floor.usd_per_mtok_visible_output, useful.usd_per_mtok_visible_output
+        yield "Visible output, with its reasoning", mtok, visible[0], visible[1]
     thousand = Decimal(1000)
     requests = times(floor.usd_per_request, thousand), times(useful.usd_per_request, thousand)
     yield "1,000 requests", "USD", requests[0], requests[1]
+    if floor.usd_per_task is not None and useful.usd_per_task is not None:
+        tasks = times(floor.usd_per_task, thousand), times(useful.usd_per_task, thousand)
+        yield "1,000 tasks", "USD", tasks[0], tasks[1]
 
 
 def basis(
@@ -95,7 +97,6 @@ def basis(
         ("Speed", plan.estimate.basis),
         ("Busy share of full load", f"{use.busy_share:.4f}"),
         *((f"Share {PART_TITLES[name]}", str(getattr(use, name))) for name in PARTS[1:-1]),
-        ("Reasoning tokens per visible token", str(use.reasoning_per_output)),
         ("Other costs", f"{use.fixed_usd_per_month} USD per month"),
         ("Not included", "tax, and traffic unless it is in other costs"),
         *((f"Energy: {name.lower()}", said) for name, said in (energy.basis if energy else ())),
