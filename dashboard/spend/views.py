@@ -56,6 +56,8 @@ def _basis(found: Spend, statement: Statement) -> list[str]:
         f"{days}, UTC, amortised: commitments count where they are used. Invoices of these days: "
         f"{money(statement.billed_cost, statement.currency, 0)}."
     ]
+    if statement.list_cost:
+        said.append(f"The usage at list prices: {money(statement.list_cost, statement.currency, 0)}.")
     if not found.last_moment_is_whole:
         said.append("The last day is not billed to its end yet.")
     return said
@@ -209,8 +211,11 @@ def show_table(table: Table, currency: str, *, key: str) -> None:
         elif column.unit == "share":
             config[column.name] = st.column_config.NumberColumn(column.name, format="percent")
         elif column.unit:
-            title = f"{column.name}, M" if column.unit == "millions" else column.name
-            config[column.name] = st.column_config.NumberColumn(title, format=formats.COLUMN_COUNT)
+            is_millions = column.unit == "millions"
+            config[column.name] = st.column_config.NumberColumn(
+                f"{column.name}, M" if is_millions else column.name,
+                format="%,.1f" if is_millions else formats.COLUMN_COUNT,
+            )
     st.dataframe(frame, column_config=config, hide_index=True, key=key, placeholder="")
 
 
