@@ -85,7 +85,7 @@ def to_cents(amounts: Mapping[str, Decimal]) -> dict[str, Decimal]:
     """Return ``amounts`` to the cent so that they sum to their rounded total: the largest gets what is left.
 
     >>> {name: str(cents) for name, cents in to_cents({"a": Decimal("0.335"), "b": Decimal("0.335")}).items()}
-    {'a': '0.33', 'b': '0.34'}
+    {'a': '0.34', 'b': '0.33'}
     """
     cent = Decimal("0.01")
     rounded = {name: amount.quantize(cent, ROUND_HALF_EVEN) for name, amount in amounts.items()}
