@@ -1,179 +1,277 @@
-"""Reads a table by columns: DuckDB turns texts into times and numbers, Python sees only what it could not."""
+"""A table's samples from text to the warehouse, inside DuckDB: places, units and order."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
+from string import Template
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from inferplan.datasets.uploads.clock import Clock
-from inferplan.datasets.uploads.gathering import Gatherer
-from inferplan.datasets.uploads.metrics import Naming, named
-from inferplan.datasets.uploads.reading import MISSING_FROM, Batch, Labels, ReadOptions, Series, Tally
-from inferplan.datasets.uploads.roles import Roles
-from inferplan.datasets.uploads.scanning import Table, quoted
-from inferplan.datasets.uploads.values import number
+from inferplan.datasets.uploads.arrival import Arrival
+from inferplan.datasets.uploads.gathering import factor_by_peak
+from inferplan.datasets.uploads.metrics import EITHER, METRICS, UNITS, Naming, named
+from inferplan.datasets.uploads.reading import (
+    RATIO_SLACK,
+    Batch,
+    Labels,
+    SampleTable,
+    Series,
+    UnreadableError,
+)
+from inferplan.datasets.uploads.requests import requests_by_minute
+from inferplan.datasets.uploads.scanning import Refusals
 
-_VECTORS = 512  # of 2,048 rows: a million rows at a time
+if TYPE_CHECKING:
+    from inferplan.datasets.uploads.tablewriter import TableWriter
 
-Numbers = npt.NDArray[np.float64]
-Places = npt.NDArray[np.uint64]
-Rows = npt.NDArray[np.intp]
-
-
-@dataclass(frozen=True)
-class _Place:
-    """What one combination of label texts means."""
-
-    labels: Labels
-    metric_name: str | None
-
-
-def batches(table: Table, roles: Roles, options: ReadOptions, tally: Tally) -> Iterator[Batch]:
-    """Yield the samples of a table whose times carry a zone, are epochs, or are UTC."""
-    keys = [*roles.labels, *([roles.metric_name] if roles.metric_name else [])]
-    columns = [roles.value] if roles.value and roles.metric_name else list(roles.metrics)
-    places = _places(table, roles, keys, options)
-    reader = _Reader(places, roles, columns, options, tally)
-    first_row = 2
-    for frame in table.select(_expressions(roles.time, keys, columns, options), _VECTORS):
-        tally.rows_read += len(frame)
-        yield from reader.read(frame, first_row)
-        first_row += len(frame)
-
-
-def _places(table: Table, roles: Roles, keys: list[str], options: ReadOptions) -> dict[int, _Place]:
-    if not keys:
-        return {0: _Place(Labels(host=options.host), None)}
-    texts = ", ".join(_text(key) for key in keys)
-    found: dict[int, _Place] = {}
-    for frame in table.select(f"DISTINCT hash({texts}) AS place, {texts}", _VECTORS):
-        for place, *values in frame.itertuples(index=False):
-            said = dict(
-                zip(keys, (str(value).strip() if value is not None else "" for value in values), strict=True)
-            )
-            labels = {field: said[column] for column, field in roles.labels.items() if said[column]}
-            found[int(place)] = _Place(
-                Labels(**{"host": options.host, **labels}),
-                said[roles.metric_name] if roles.metric_name else None,
-            )
-    return found
+MAX_SERIES = 2_000_000
+_PIECE_ROWS = 1_000_000
+_SUMS = Template("""
+SELECT rank, count(*), $counts, $peaks FROM arrived_rows JOIN place_ranks USING (place)
+WHERE measured_at IS NOT NULL GROUP BY rank
+""")
+_IMPOSSIBLE = Template("""
+SELECT arrived_rows.rowid - (SELECT min(rowid) FROM arrived_rows) AS row,
+    format('{} of {:g} is impossible', $metric, $column * $factor) AS reason
+FROM arrived_rows JOIN place_ranks USING (place)
+WHERE measured_at IS NOT NULL AND $column * $factor NOT BETWEEN 0 AND $ceiling
+""")
+_ORDERED = Template("""
+SELECT rank, measured_at, is_counter, $values FROM arrived_rows JOIN place_ranks USING (place)
+WHERE measured_at IS NOT NULL ORDER BY rank, arrived_rows.rowid
+""")
+_POSSIBLE = Template(
+    "CASE WHEN $column * $factor BETWEEN 0 AND $ceiling THEN $column * $factor END AS $column"
+)
+_LAND = Template("""
+INSERT INTO usage_samples SELECT $first_id + rank, measured_at, $column FROM $ordered
+WHERE $column IS NOT NULL AND NOT is_counter
+""")
+_COUNTED = Template("""
+SELECT rank, count(*) FROM ordered_rows WHERE $column IS NOT NULL GROUP BY rank ORDER BY rank
+""")
+_READINGS = Template("""
+SELECT rank, epoch_us(measured_at) AS us, $column AS value FROM ordered_rows
+WHERE $column IS NOT NULL AND rank >= ? AND rank < ?
+""")
 
 
-def _text(column: str) -> str:
-    return f"coalesce(CAST({quoted(column)} AS VARCHAR), '')"
+@dataclass
+class _Column:
+    """A value column, or the one that holds the values of all metrics of a long table."""
+
+    column: str
+    naming: Naming | None
+    """``None`` where each row names its metric."""
+
+    def words(self) -> dict[str, str]:
+        """Return what stands for the metric, its factor and its ceiling in a query."""
+        if self.naming is None:
+            return {"column": self.column, "metric": "metric", "factor": "factor", "ceiling": "ceiling"}
+        return {
+            "column": self.column,
+            "metric": f"'{self.naming.metric}'",
+            "factor": repr(float(self.naming.factor)),
+            "ceiling": repr(_ceiling(self.naming.metric)),
+        }
 
 
-def _expressions(time: str, keys: list[str], columns: list[str], options: ReadOptions) -> str:
-    """Return the columns to select: place, time in us, values, and the texts of what is neither."""
-    at = _text(time)
-    zoned = (
-        "true"
-        if options.time_zone
-        else (
-            f"({at} LIKE '%Z' OR {at} LIKE '% UTC' OR regexp_matches({at}, '[+-][0-9]{{2}}(:?[0-9]{{2}})?$') "
-            f"AND length({at}) > 10)"
+def _ceiling(metric: str) -> float:
+    return RATIO_SLACK if METRICS[metric].unit == "ratio" else 1e300
+
+
+def land(table: SampleTable, writer: "TableWriter") -> Iterator[Batch]:
+    """Write the samples of ``table`` and yield what is more than a reading: counters, and logged requests.
+
+    Raises
+    ------
+    NeedsAnswerError
+        If the times carry no zone and none was told.
+    UnreadableError
+        If the table is broken or has more than ``MAX_SERIES`` series.
+    """
+    yield from _Landing(table, writer).batches()
+
+
+class _Landing:
+    """One table on its way into the warehouse."""
+
+    def __init__(self, table: SampleTable, writer: "TableWriter") -> None:
+        roles = table.roles
+        self._table, self._writer, self._tally = table, writer, table.table.tally
+        self._cursor = writer.cursor
+        self._refusals = Refusals()
+        if roles.is_request_log:
+            names = list(roles.tokens)
+        else:
+            names = [roles.value] if roles.value and roles.metric_name else list(roles.metrics)
+        self._arrival = Arrival(self._cursor, table, names, self._refusals)
+        self._columns = [
+            _Column(f"v{n}", self._naming(name, self._arrival.units[n])) for n, name in enumerate(names)
+        ]
+        self._ranks: dict[Labels | Series, int] = {}
+        self._unused: dict[int, str] = {}
+
+    def batches(self) -> Iterator[Batch]:
+        """Land everything and yield the rest."""
+        self._number_places()
+        refused = [self._read_odd(position) for position in range(len(self._columns))]
+        if self._table.roles.is_request_log:
+            labels = [key for key in self._ranks if isinstance(key, Labels)]
+            yield from requests_by_minute(self._cursor, self._table, labels)
+        else:
+            sums = self._cursor.execute(self._sums()).fetchall()
+            self._decide_units(sums)
+            self._count_missing(sums, refused)
+            for column in self._columns:
+                self._refusals.take(self._cursor, _IMPOSSIBLE.substitute(column.words()))
+            for column, ordered in self._ordered():
+                yield from self._land(column, ordered)
+        self._table.table.report(self._cursor, self._arrival.count(), self._refusals)
+
+    def _naming(self, name: str, unit: str) -> Naming | None:
+        """Return the metric of a column; a unit printed in its cells outranks the name's usual one."""
+        naming = self._table.roles.metrics.get(name)
+        factor = UNITS.get(unit.strip().casefold())
+        return naming._replace(factor=factor) if naming and factor is not None else naming
+
+    def _number_places(self) -> None:
+        """Give each combination of labels (and metric, in a long table) that is used a number from 0."""
+        rows = []
+        for place, *texts in self._places():
+            said = dict(zip(self._table.keys, (str(text).strip() for text in texts), strict=True))
+            labels = {role: said[column] for column, role in self._table.roles.labels.items() if said[column]}
+            place_labels = Labels(**{"host": self._table.options.host, **labels})
+            key: Labels | Series = place_labels
+            naming = None
+            if self._is_long:
+                naming = named(said[str(self._table.roles.metric_name)])
+                if naming is None:
+                    self._unused[place] = said[str(self._table.roles.metric_name)]
+                    continue
+                key = Series(naming.metric, place_labels)
+            rank = self._ranks.setdefault(key, len(self._ranks))
+            metric, factor = naming or (None, 1.0)
+            ceiling, is_counter = (_ceiling(metric), METRICS[metric].counter) if metric else (None, False)
+            rows.append((place, rank, metric, factor, ceiling, is_counter))
+        columns = ["place", "rank", "metric", "factor", "ceiling", "is_counter"]
+        frame = pd.DataFrame(rows, columns=columns).astype(
+            {"place": "uint64", "rank": "int64", "metric": "object"}
         )
-    )
-    iso = f"CASE WHEN {zoned} THEN epoch_us(TRY_CAST(replace({at}, '/', '-') AS TIMESTAMPTZ)) END"
-    parts = [
-        f"hash({', '.join(_text(key) for key in keys)}) AS place" if keys else "0::UBIGINT AS place",
-        f"{iso} AS us",
-        f"CASE WHEN us IS NULL THEN {at} END AS time_text",
-    ]
-    for position, column in enumerate(columns):
-        parts.append(f"TRY_CAST({_text(column)} AS DOUBLE) AS v{position}")
-        parts.append(f"CASE WHEN v{position} IS NULL THEN {_text(column)} END AS t{position}")
-    return ", ".join(parts)
+        self._cursor.register("arriving", frame)
+        self._cursor.execute("CREATE OR REPLACE TEMP TABLE place_ranks AS FROM arriving")
+        self._cursor.unregister("arriving")
 
+    def _places(self) -> list[tuple[Any, ...]]:
+        found = self._arrival.places()
+        series = len(found) * len(self._columns)
+        if series > MAX_SERIES:
+            msg = (
+                f"{self._table.table.upload.file_name} holds {series:,} series by "
+                f"{', '.join(self._table.keys)}; at most {MAX_SERIES:,} are read. If one of these "
+                "columns differs in every row, give it the meaning ignore."
+            )
+            raise UnreadableError(msg)
+        return found
 
-class _Reader:
-    def __init__(
-        self,
-        places: Mapping[int, _Place],
-        roles: Roles,
-        columns: list[str],
-        options: ReadOptions,
-        tally: Tally,
-    ) -> None:
-        self._places = places
-        self._roles = roles
-        self._columns = columns
-        self._tally = tally
-        self._clock = Clock(options)
-        self._times: dict[str, int | str] = {}
-        self._gatherer = Gatherer(tally)
+    @property
+    def _is_long(self) -> bool:
+        return self._table.roles.metric_name is not None and not self._table.roles.is_request_log
 
-    def read(self, frame: pd.DataFrame, first_row: int) -> Iterator[Batch]:
-        us = self._read_times(frame, first_row)
-        place = frame["place"].to_numpy(dtype=np.uint64)
-        order = np.argsort(place, kind="stable")
-        edges = np.flatnonzero(np.diff(place[order])) + 1
-        parts = [part for part in np.split(order, edges) if len(part)]
+    def _read_odd(self, position: int) -> int:
+        naming = self._columns[position].naming
+        factor = naming.factor if naming and naming.factor != EITHER else None
+        return self._arrival.read_values(position, factor, "place IN (SELECT place FROM place_ranks)")
+
+    def _sums(self) -> str:
+        names = [column.column for column in self._columns]
+        return _SUMS.substitute(
+            counts=", ".join(f"count({name})" for name in names),
+            peaks=", ".join(f"max({name})" for name in names),
+        )
+
+    def _decide_units(self, sums: list[tuple[Any, ...]]) -> None:
+        """Settle the unit of names that carry several, from the largest value of all places."""
+        if self._is_long:
+            peaks = self._cursor.execute(
+                "SELECT metric, max(v0) FROM arrived_rows JOIN place_ranks USING (place) "
+                "WHERE measured_at IS NOT NULL AND factor = 0 GROUP BY metric"
+            ).fetchall()
+            for metric, peak in peaks:
+                factor = factor_by_peak(metric, peak or 0.0, self._tally)
+                self._cursor.execute(
+                    "UPDATE place_ranks SET factor = ? WHERE metric = ? AND factor = 0", [factor, metric]
+                )
         for position, column in enumerate(self._columns):
-            values = self._read_values(frame, position, first_row)
-            values[np.isnan(us)] = np.nan
-            found = list(self._series(column, place, parts, values))
-            for _, naming, kept in found:
-                self._gatherer.decide(naming, float(values[kept].max()))
-            for series, naming, kept in found:
-                yield from self._gatherer.settle(series, naming, us[kept].astype(np.int64), values[kept])
+            if column.naming and column.naming.factor == EITHER:
+                peak = max((row[2 + len(self._columns) + position] or 0.0 for row in sums), default=0.0)
+                factor = factor_by_peak(column.naming.metric, peak, self._tally)
+                column.naming = column.naming._replace(factor=factor)
 
-    def _series(
-        self, column: str, place: Places, parts: list[Rows], values: Numbers
-    ) -> Iterator[tuple[Series, Naming, Rows]]:
-        """Yield each series of a column with the rows in which it has a value."""
-        for part in parts:
-            key = self._places[int(place[part[0]])]
-            naming = self._roles.metrics.get(column) if key.metric_name is None else named(key.metric_name)
-            if naming is None:
-                self._tally.ignored[key.metric_name or column] += len(part)
-                continue
-            kept = part[np.isfinite(values[part])]
-            if len(kept):
-                yield Series(naming.metric, key.labels), naming, kept
+    def _count_missing(self, sums: list[tuple[Any, ...]], refused: list[int]) -> None:
+        rows = sum(row[1] for row in sums)
+        for position in range(len(self._columns)):
+            self._tally.values_missing += rows - sum(row[2 + position] for row in sums) - refused[position]
+        if self._is_long:
+            unused = self._cursor.execute(
+                "SELECT place, count(*) FROM arrived_rows ANTI JOIN place_ranks USING (place) GROUP BY place"
+            ).fetchall()
+            for place, count in unused:
+                self._tally.ignored[self._unused[place]] += count
 
-    def _read_times(self, frame: pd.DataFrame, first_row: int) -> Numbers:
-        us = frame["us"].to_numpy(dtype=np.float64, na_value=np.nan)
-        for row in np.flatnonzero(np.isnan(us)):
-            text = str(frame["time_text"].iat[int(row)])
-            found = self._times.get(text)
-            if found is None:
-                try:
-                    found = self._clock.us(text)
-                except ValueError as error:
-                    found = str(error)
-                self._times[text] = found
-            if isinstance(found, int):
-                us[row] = found
-            else:
-                self._tally.refuse(first_row + int(row), found)
-        outside = ~np.isnan(us) & ((us < _EARLIEST_US) | (us >= _LATEST_US))
-        for row in np.flatnonzero(outside):
-            self._tally.refuse(first_row + int(row), "the time is not between the years 2000 and 2100")
-        us[outside] = np.nan
-        return us
+    def _ordered(self) -> Iterator[tuple[_Column, str]]:
+        """Yield each column with what to read it from, place after place; what is read once is not kept."""
+        values = ", ".join(_POSSIBLE.substitute(column.words()) for column in self._columns)
+        query = _ORDERED.substitute(values=values)
+        if len(self._columns) == 1 and not self._counters(self._columns[0]):
+            yield self._columns[0], f"({query})"
+            return
+        self._cursor.execute(f"CREATE OR REPLACE TEMP TABLE ordered_rows AS {query}")
+        for column in self._columns:
+            yield column, "ordered_rows"
 
-    def _read_values(self, frame: pd.DataFrame, position: int, first_row: int) -> Numbers:
-        values = frame[f"v{position}"].to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
-        texts = frame[f"t{position}"]
-        for row in np.flatnonzero(texts.notna().to_numpy()):
-            try:
-                value, unit = number(str(texts.iat[int(row)]))
-            except ValueError as error:
-                self._tally.refuse(first_row + int(row), str(error))
-                self._tally.values_missing -= 1
-                continue
-            if value is not None and unit:
-                self._tally.refuse(first_row + int(row), f"put the unit {unit} into the column's name")
-                self._tally.values_missing -= 1
-            elif value is not None:
-                values[row] = value
-        values[np.abs(values) >= MISSING_FROM] = np.nan
-        self._tally.values_missing += int(np.isnan(values).sum())
-        return values
+    def _land(self, column: _Column, ordered: str) -> Iterator[Batch]:
+        """Write the readings of a column and yield those of counters."""
+        series = [self._series(key, column) for key in self._ranks]
+        counters = self._counters(column)
+        if len(counters) < len(series):
+            self._cursor.execute(
+                _LAND.substitute(
+                    first_id=self._writer.number(
+                        [None if n in counters else one for n, one in enumerate(series)]
+                    ),
+                    column=column.column,
+                    ordered=ordered,
+                )
+            )
+        if counters:
+            yield from self._readings(column.column, series, counters)
 
+    def _counters(self, column: _Column) -> set[int]:
+        """Return the ranks of the places of which ``column`` is a counter."""
+        return {
+            rank for key, rank in self._ranks.items() if METRICS[self._series(key, column).metric].counter
+        }
 
-_EARLIEST_US = 946_684_800_000_000  # 2000-01-01
-_LATEST_US = 4_102_444_800_000_000  # 2100-01-01
+    def _series(self, key: Labels | Series, column: _Column) -> Series:
+        if isinstance(key, Series):
+            return key
+        return Series(column.naming.metric if column.naming else "", key)
+
+    def _readings(self, column: str, series: list[Series], counters: set[int]) -> Iterator[Batch]:
+        """Yield the readings of counters in the file's order, about ``_PIECE_ROWS`` at a time."""
+        counted = self._cursor.execute(_COUNTED.substitute(column=column)).fetchall()
+        held, edges = 0, [0]
+        for rank, count in counted:
+            held += count
+            if held >= _PIECE_ROWS:
+                held = 0
+                edges.append(rank + 1)
+        for low, high in pairwise([*edges, len(series)]):
+            found = self._cursor.execute(_READINGS.substitute(column=column), [low, high]).fetchnumpy()
+            ranks, times, values = (np.asarray(found[name]) for name in ("rank", "us", "value"))
+            for rows in np.split(np.arange(len(ranks)), np.flatnonzero(np.diff(ranks)) + 1):
+                if len(rows) and int(ranks[rows[0]]) in counters:
+                    yield Batch(series[int(ranks[rows[0]])], times[rows], values[rows])

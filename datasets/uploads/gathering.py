@@ -3,14 +3,9 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from inferplan.datasets.uploads.metrics import EITHER, METRICS, MIB, PERCENT, UNITS, Naming
 from inferplan.datasets.uploads.reading import RATIO_SLACK, Batch, NeedsAnswerError, Question, Series, Tally
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
 
 FLUSH_VALUES = 250_000
 _LARGEST_MIB = float(1 << 24)  # 16 TiB written in MiB, or 16 MB written in bytes: no GPU holds either
@@ -66,8 +61,10 @@ class Gatherer:
     def flush(self) -> Iterator[Batch]:
         """Yield what was gathered, in our units, and start anew."""
         for (series, factor), opened in self._open.items():
-            if factor == EITHER:
-                self._decide(series.metric, opened.values)
+            if factor == EITHER and series.metric not in self._decided:
+                decided = factor_by_peak(series.metric, max(opened.values), self._tally)
+                if decided != 1.0:
+                    self._decided[series.metric] = decided
         for (series, factor), opened in self._open.items():
             scale = factor if factor != EITHER else self._decided.get(series.metric, 1.0)
             values = [value * scale for value in opened.values] if scale != 1.0 else opened.values
@@ -76,46 +73,6 @@ class Gatherer:
                 yield batch
         self._open = {}
         self._held = 0
-
-    def decide(self, naming: Naming, peak: float) -> None:
-        """Settle the unit of a name that carries several, from the largest value of some series."""
-        if naming.factor == EITHER:
-            self._decide(naming.metric, [peak])
-
-    def settle(
-        self,
-        series: Series,
-        naming: Naming,
-        times_us: "npt.NDArray[np.int64]",
-        values: "npt.NDArray[np.float64]",
-    ) -> Iterator[Batch]:
-        """Yield samples that are at hand as arrays, in our units and without impossible values."""
-        factor = naming.factor
-        if factor == EITHER:
-            factor = self._decided.get(series.metric, 1.0)
-        values = values * factor
-        ceiling = RATIO_SLACK if METRICS[series.metric].unit == "ratio" else math.inf
-        good = (values >= 0) & (values <= ceiling)
-        if not good.all():
-            reason = f"{series.metric} of {values[~good][0]:g} is impossible"
-            self._tally.refuse(None, reason, rows=int((~good).sum()))
-            times_us, values = times_us[good], values[good]
-        if len(values):
-            yield Batch(series, times_us, values)
-
-    def _decide(self, metric: str, values: Sequence[float]) -> None:
-        """Settle the unit of a name that carries several: shares above 1 are percents, small bytes MiB.
-
-        Where every share is at most 1 the larger reading is taken, a ratio: a busy GPU never looks idle.
-        """
-        unit = METRICS[metric].unit
-        peak = max(values, default=0.0)
-        if unit == "ratio" and peak > RATIO_SLACK and metric not in self._decided:
-            self._decided[metric] = PERCENT
-            self._tally.note(f"{metric}: values above 1 were read as percents.")
-        elif unit == "bytes" and 0 < peak < _LARGEST_MIB and metric not in self._decided:
-            self._decided[metric] = MIB
-            self._tally.note(f"{metric}: values without a unit were read as MiB.")
 
     def _possible(self, batch: Batch, line: int | None) -> Batch:
         metric = METRICS[batch.series.metric]
@@ -127,6 +84,21 @@ class Gatherer:
         reason = f"{metric.name} of {bad:g} is impossible"
         self._tally.refuse(line, reason, rows=len(batch.values) - len(good))
         return Batch(batch.series, [at for at, _ in good], [value for _, value in good])
+
+
+def factor_by_peak(metric: str, peak: float, tally: Tally) -> float:
+    """Return the factor of a name that carries several units: shares above 1 are percents, small bytes MiB.
+
+    Where every share is at most 1 the larger reading is taken, a ratio: a busy GPU never looks idle.
+    """
+    unit = METRICS[metric].unit
+    if unit == "ratio" and peak > RATIO_SLACK:
+        tally.note(f"{metric}: values above 1 were read as percents.")
+        return PERCENT
+    if unit == "bytes" and 0 < peak < _LARGEST_MIB:
+        tally.note(f"{metric}: values without a unit were read as MiB.")
+        return MIB
+    return 1.0
 
 
 def factor_of(naming: Naming, unit: str) -> float:

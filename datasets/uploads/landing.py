@@ -5,16 +5,18 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Lock
-from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from inferplan.datasets.errors import InferplanError
+from inferplan.datasets.uploads.columnar import land
 from inferplan.datasets.uploads.counters import Counters, Times, Values
 from inferplan.datasets.uploads.formats import Format, recognise
 from inferplan.datasets.uploads.metrics import METRICS
 from inferplan.datasets.uploads.opening import Upload, look
+from inferplan.datasets.uploads.progress import Progress
 from inferplan.datasets.uploads.reading import (
     Advice,
     Allocation,
@@ -23,56 +25,28 @@ from inferplan.datasets.uploads.reading import (
     Histograms,
     NeedsAnswerError,
     ReadOptions,
+    SampleTable,
     Series,
     Tally,
 )
 from inferplan.datasets.uploads.report import Gathered, ImportReport, ParseReport, naive_utc
-from inferplan.datasets.uploads.statistics import RATE, SeriesStatistics
+from inferplan.datasets.uploads.statistics import RATE
 from inferplan.datasets.uploads.tablewriter import TableWriter
+from inferplan.datasets.warehouse import MEMORY, Warehouse
 
-if TYPE_CHECKING:
-    from inferplan.datasets.warehouse import Warehouse
-
+_IN_MEMORY_BYTES = 32 << 20
+Record = BillLine | Allocation | Advice
 _one_at_a_time = Lock()  # one process owns the file: its threads are all who can number series at once
 
 _INSERT_IMPORT = (
     "INSERT INTO imports (import_id, digest, file_name, format, is_sample, imported_at, first_at, last_at, "
     "report) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-Record = BillLine | Allocation | Advice
 
 
-class Sink(Protocol):
-    """Where checked series and records go."""
-
-    def samples(self, series: Series, times_us: Times, values: Values) -> None:
-        """Take samples of one series."""
-        ...
-
-    def histograms(self, found: Histograms) -> None:
-        """Take series that come as histograms."""
-        ...
-
-    def record(self, record: Record) -> None:
-        """Take a line of a bill, an allocation or a piece of advice."""
-        ...
-
-
-class _Nowhere:
-    """The sink of an inspection."""
-
-    def samples(self, series: Series, times_us: Times, values: Values) -> None:
-        pass
-
-    def histograms(self, found: Histograms) -> None:
-        for _ in found.bins:
-            pass
-
-    def record(self, record: Record) -> None:
-        pass
-
-
-def inspect(path: Path | str, options: ReadOptions | None = None) -> ParseReport:
+def inspect(
+    path: Path | str, options: ReadOptions | None = None, progress: Progress | None = None
+) -> ParseReport:
     """Return what is in a file, without importing anything.
 
     What the file cannot say about itself is in ``questions``.
@@ -81,24 +55,28 @@ def inspect(path: Path | str, options: ReadOptions | None = None) -> ParseReport
     ------
     UnreadableError
         If the file is damaged, hostile or of no known format.
+    CancelledError
+        If ``progress`` was cancelled.
     """
-    options = options or ReadOptions()
-    upload = look(Path(path), options.file_name)
+    options, progress = options or ReadOptions(), progress or Progress()
+    upload = look(Path(path), options.file_name, progress)
     chosen = recognise(upload)
-    gathered, tally = Gathered(), Tally()
-    try:
-        _pour(chosen, upload, options, gathered, tally, _Nowhere())
-    except NeedsAnswerError as error:
-        return Gathered().report(upload, _named(chosen), Tally(), error.questions)
-    return gathered.report(upload, _named(chosen), tally)
+    with TemporaryDirectory(prefix="inferplan-") as folder:
+        place = Path(folder) / "scratch.duckdb" if upload.size_bytes > _IN_MEMORY_BYTES else MEMORY
+        with Warehouse.open(place) as scratch, scratch.transaction() as cursor, progress.watching(cursor):
+            try:
+                return _pour(chosen, upload, options, TableWriter(cursor, 0, upload.file_name), progress)
+            except NeedsAnswerError as error:
+                return Gathered().report(upload, _named(chosen), Tally(), error.questions)
 
 
 def import_file(
-    warehouse: "Warehouse",
+    warehouse: Warehouse,
     path: Path | str,
     options: ReadOptions | None = None,
     *,
     is_sample: bool = False,
+    progress: Progress | None = None,
 ) -> ImportReport:
     """Import a file whole, or not at all; content that was imported before changes nothing.
 
@@ -108,20 +86,19 @@ def import_file(
         If the file leaves something open that ``options`` do not answer.
     UnreadableError
         If the file is damaged, hostile, of no known format, or holds nothing that we use.
+    CancelledError
+        If ``progress`` was cancelled.
     """
-    options = options or ReadOptions()
-    upload = look(Path(path), options.file_name)
+    options, progress = options or ReadOptions(), progress or Progress()
+    upload = look(Path(path), options.file_name, progress)
     chosen = recognise(upload)
-    gathered, tally = Gathered(), Tally()
-    with _one_at_a_time, warehouse.transaction() as cursor:
+    with _one_at_a_time, warehouse.transaction() as cursor, progress.watching(cursor):
         before = cursor.execute("SELECT import_id FROM imports WHERE digest = ?", [upload.digest]).fetchall()
         if before:
             return ImportReport(int(before[0][0]), inspect(path, options), already_imported=True)
         import_id = int(cursor.execute("SELECT nextval('import_numbers')").fetchall()[0][0])
         writer = TableWriter(cursor, import_id, upload.file_name)
-        _pour(chosen, upload, options, gathered, tally, writer)
-        writer.finish(gathered.statistics)
-        report = gathered.report(upload, _named(chosen), tally)
+        report = _pour(chosen, upload, options, writer, progress)
         if not report.values_kept:
             raise InferplanError(_nothing(report))
         cursor.execute(
@@ -129,11 +106,12 @@ def import_file(
             [import_id, upload.digest, upload.file_name, chosen.name, is_sample, _now(),
              report.first_at, report.last_at, json.dumps(asdict(report), default=str)],
         )  # fmt: skip
+        progress.at("Writing")
     return ImportReport(import_id, report, already_imported=False)
 
 
 def land_series(
-    warehouse: "Warehouse",
+    warehouse: Warehouse,
     title: str,
     digest: str,
     kind: str,
@@ -144,7 +122,6 @@ def land_series(
 
     The same ``digest`` a second time changes nothing.
     """
-    gathered = Gathered()
     with _one_at_a_time, warehouse.transaction() as cursor:
         before = cursor.execute("SELECT import_id FROM imports WHERE digest = ?", [digest]).fetchall()
         if before:
@@ -152,13 +129,11 @@ def land_series(
         import_id = int(cursor.execute("SELECT nextval('import_numbers')").fetchall()[0][0])
         writer = TableWriter(cursor, import_id, title)
         for series, times_us, values in found:
-            gathered.statistics.setdefault(series, SeriesStatistics()).take(times_us)
             writer.samples(series, times_us, values)
         for record in records:
             writer.record(record)
-        writer.finish(gathered.statistics)
-        span = gathered.statistics.values()
-        first, last = min(one.first_us for one in span), max(one.last_us for one in span)
+        facts, _ = writer.finish()
+        first, last = min(one.first_us for one in facts.values()), max(one.last_us for one in facts.values())
         cursor.execute(
             _INSERT_IMPORT,
             [import_id, digest, title, kind, True, _now(), naive_utc(first), naive_utc(last), "{}"],
@@ -180,7 +155,7 @@ class Import:
     last_at: datetime | None
 
 
-def list_imports(warehouse: "Warehouse") -> tuple[Import, ...]:
+def list_imports(warehouse: Warehouse) -> tuple[Import, ...]:
     """Return all imports, the newest first."""
     found = warehouse.rows(
         "SELECT import_id, file_name, format, is_sample, imported_at, first_at, last_at FROM imports "
@@ -201,7 +176,7 @@ _DELETES = (
 )
 
 
-def undo_import(warehouse: "Warehouse", import_id: int) -> None:
+def undo_import(warehouse: Warehouse, import_id: int) -> None:
     """Remove every row of an import; raises ``InferplanError`` if there is no such import."""
     with _one_at_a_time, warehouse.transaction() as cursor:
         if not cursor.execute("SELECT 1 FROM imports WHERE import_id = ?", [import_id]).fetchall():
@@ -212,20 +187,25 @@ def undo_import(warehouse: "Warehouse", import_id: int) -> None:
 
 
 def _pour(
-    chosen: Format, upload: Upload, options: ReadOptions, gathered: Gathered, tally: Tally, sink: Sink
-) -> None:
+    chosen: Format, upload: Upload, options: ReadOptions, writer: TableWriter, progress: Progress
+) -> ParseReport:
+    """Write all that the file holds and return the report of it."""
+    gathered, tally = Gathered(), Tally()
     counters = Counters(tally)
     for item in chosen.read(upload, options, tally):
-        if isinstance(item, Batch):
-            for series, times_us, values in _gauges(item, counters):
-                gathered.statistics.setdefault(series, SeriesStatistics()).take(times_us)
-                sink.samples(series, times_us, values)
-        elif isinstance(item, Histograms):
-            gathered.take_histograms(item)
-            sink.histograms(item)
-        else:
-            gathered.take_record(item)
-            sink.record(item)
+        progress.at(f"Reading, {tally.rows_read:,} rows so far" if tally.rows_read else "Reading")
+        for one in land(item, writer) if isinstance(item, SampleTable) else (item,):
+            if isinstance(one, Histograms):
+                writer.histograms(one)
+            elif isinstance(one, Batch):
+                for series, times_us, values in _gauges(one, counters):
+                    writer.samples(series, times_us, values)
+            else:
+                gathered.take_record(one)
+                writer.record(one)
+    progress.at("Putting in order")
+    gathered.series, gathered.order = writer.finish()
+    return gathered.report(upload, _named(chosen), tally)
 
 
 def _gauges(batch: Batch, counters: Counters) -> Iterable[tuple[Series, Times, Values]]:

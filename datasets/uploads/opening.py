@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
+from inferplan.datasets.uploads.progress import Progress
 from inferplan.datasets.uploads.reading import Tally, UnreadableError
 
 CHUNK_BYTES = 1 << 20
@@ -42,7 +43,7 @@ class Upload:
     path: Path
     file_name: str
     digest: str
-    """BLAKE2b of the decompressed content."""
+    """SHA-256 of the decompressed content."""
     size_bytes: int
     """Decompressed."""
     encoding: str
@@ -77,7 +78,7 @@ class Upload:
                 yield line_number, line.rstrip("\r\n")
 
 
-def look(path: Path, file_name: str | None = None) -> Upload:
+def look(path: Path, file_name: str | None = None, progress: Progress | None = None) -> Upload:
     """Look through the file once and return it, or raise ``UnreadableError`` with the reason.
 
     Reads all of it: the digest needs every byte, and a broken end must be found before anything is imported.
@@ -86,6 +87,8 @@ def look(path: Path, file_name: str | None = None) -> Upload:
     if not path.is_file():
         msg = f"There is no file {name}."
         raise UnreadableError(msg)
+    progress = progress or Progress()
+    stored_bytes, packed = max(1, path.stat().st_size), _compression(path) is not None
     with _decompressed(path, name) as stream:
         head = _first(stream, name)
         is_parquet = head[:4] == b"PAR1"
@@ -93,10 +96,11 @@ def look(path: Path, file_name: str | None = None) -> Upload:
         one_line = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[")
         if not is_parquet:
             _refuse_binary(head, encoding, name)
-        sweep = _Sweep(name, path.stat().st_size, lines_matter=not (is_parquet or one_line))
+        sweep = _Sweep(name, stored_bytes, lines_matter=not (is_parquet or one_line))
         sweep.take(head)
         while chunk := stream.read(CHUNK_BYTES):
             sweep.take(chunk)
+            progress.at("Checking", None if packed else sweep.size_bytes / stored_bytes)
     text = "" if is_parquet else head[:HEAD_BYTES].decode(encoding, "replace")
     if text and encoding == "utf-16":
         text = text.rstrip("\ufffd")
@@ -108,7 +112,7 @@ def look(path: Path, file_name: str | None = None) -> Upload:
         encoding=encoding,
         head=text,
         is_parquet=is_parquet,
-        is_plain=not sweep.has_nul and encoding != "utf-16" and _compression(path) is None,
+        is_plain=not sweep.has_nul and encoding != "utf-16" and not packed,
     )
 
 
@@ -116,11 +120,11 @@ class _Sweep:
     """What the one look through a file gathers."""
 
     def __init__(self, name: str, stored_bytes: int, *, lines_matter: bool) -> None:
-        self.digest = hashlib.blake2b(digest_size=20)
+        self.digest = hashlib.sha256()
         self.size_bytes = 0
         self.has_nul = False
         self._name = name
-        self._stored_bytes = max(1, stored_bytes)
+        self._stored_bytes = stored_bytes
         self._lines_matter = lines_matter
         self._open_line_bytes = 0
         self._lines = 0

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
+    from inferplan.datasets.uploads.roles import Roles
+    from inferplan.datasets.uploads.scanning import Table
+
 SHOWN_PROBLEMS = 20
 MISSING_FROM = 140737488355328.0  # DCGM's smallest "blank" (dcgm_structs.h); int64's are larger
 RATIO_SLACK = 1.05  # measured shares overshoot 1 a little
@@ -114,7 +117,21 @@ class Histograms(NamedTuple):
     last_us: "npt.NDArray[np.int64]"
     step_s: "npt.NDArray[np.int64]"
     bins: "Iterator[pd.DataFrame]"
-    """Pieces: ``series`` (its place in ``series``), ``bucket``, ``samples``, ``seconds``, ``low``, ``high``."""
+    """Pieces: ``series`` (its place in it), ``bucket``, ``samples``, ``seconds``, ``low``, ``high``."""
+
+
+class SampleTable(NamedTuple):
+    """A table whose samples the database reads itself."""
+
+    table: "Table"
+    roles: "Roles"
+    """What its columns are."""
+    options: ReadOptions
+
+    @property
+    def keys(self) -> list[str]:
+        """Columns whose texts say what a row's values are of."""
+        return [*self.roles.labels, *([self.roles.metric_name] if self.roles.metric_name else [])]
 
 
 class BillLine(Row):
@@ -188,7 +205,7 @@ class Advice(Row):
     detail: dict[str, Any] = Field(default_factory=dict)
 
 
-Item = Batch | Histograms | BillLine | Allocation | Advice
+Item = Batch | SampleTable | Histograms | BillLine | Allocation | Advice
 Items = Iterator[Item]
 
 

@@ -1,22 +1,14 @@
 """What the user is told of a file before and after it lands."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from inferplan.datasets.uploads.clock import us_of
 from inferplan.datasets.uploads.opening import Upload
-from inferplan.datasets.uploads.reading import (
-    Advice,
-    Allocation,
-    BillLine,
-    Histograms,
-    Problem,
-    Question,
-    Series,
-    Tally,
-)
-from inferplan.datasets.uploads.statistics import RATE, SeriesStatistics, entity_of
+from inferplan.datasets.uploads.reading import Advice, Allocation, BillLine, Problem, Question, Series, Tally
+from inferplan.datasets.uploads.statistics import RATE, Order, SeriesFacts, entity_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -90,19 +82,12 @@ class ImportReport:
 class Gathered:
     """Running sums behind a report."""
 
-    statistics: dict[Series, SeriesStatistics] = field(default_factory=dict)
+    series: Mapping[Series, SeriesFacts] = field(default_factory=dict)
+    order: Order = field(default_factory=Order)
     records: int = 0
     """Bill lines, allocations and pieces of advice."""
     first_us: int | None = None
     last_us: int | None = None
-
-    def take_histograms(self, found: Histograms) -> None:
-        """Take in the counts and spans of series that come as histograms."""
-        spans = zip(found.series, found.samples, found.first_us, found.last_us, found.step_s, strict=True)
-        for series, samples, first_us, last_us, step_s in spans:
-            self.statistics[series] = SeriesStatistics.counted(
-                int(samples), int(first_us), int(last_us), int(step_s)
-            )
 
     def take_record(self, record: BillLine | Allocation | Advice) -> None:
         """Count a record and widen the span by its period."""
@@ -120,7 +105,7 @@ class Gathered:
     ) -> ParseReport:
         """Return the report of a file of the ``chosen`` format (name, title, kind)."""
         statistics = {
-            series: found for series, found in self.statistics.items() if not series.metric.endswith(RATE)
+            series: found for series, found in self.series.items() if not series.metric.endswith(RATE)
         }
         everything = statistics.values()
         entities = {entity_of(series, upload.file_name) for series in statistics}
@@ -140,7 +125,7 @@ class Gathered:
             size_bytes=upload.size_bytes,
             rows_read=tally.rows_read,
             rows_refused=tally.rows_refused,
-            values_kept=sum(found.samples - found.duplicates for found in everything) + self.records,
+            values_kept=sum(found.samples for found in everything) + self.records,
             values_missing=tally.values_missing,
             problems=tuple(tally.problems),
             ignored=tuple(tally.ignored.most_common(20)),
@@ -156,16 +141,16 @@ class Gathered:
         )
 
     def _coverage(self) -> float | None:
-        known = [found for found in self.statistics.values() if found.coverage]
+        known = [found for found in self.series.values() if found.coverage]
         expected = sum(found.samples / (found.coverage or 1.0) for found in known)
         return min(1.0, sum(found.samples for found in known) / expected) if expected else None
 
     def _notes(self) -> list[str]:
-        duplicates = sum(found.duplicates for found in self.statistics.values())
-        back = sum(found.went_back for found in self.statistics.values())
         notes = []
-        if duplicates:
-            notes.append(f"{duplicates:,} samples repeat a time of their series: the larger value is kept.")
-        if back:
-            notes.append(f"{back:,} series are not in order of time: they are sorted.")
+        if self.order.repeated:
+            notes.append(
+                f"{self.order.repeated:,} samples repeat a time of their series: the larger value is kept."
+            )
+        if self.order.went_back:
+            notes.append(f"{self.order.went_back:,} series are not in order of time: they are sorted.")
         return notes

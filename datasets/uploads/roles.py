@@ -48,6 +48,11 @@ class Roles:
         return bool(self.input_tokens or self.output_tokens) and not self.metrics and not self.value
 
     @property
+    def tokens(self) -> tuple[str, ...]:
+        """Columns that count the tokens of a request."""
+        return tuple(name for name in (self.input_tokens, self.output_tokens) if name)
+
+    @property
     def used(self) -> tuple[str, ...]:
         """Columns that are read, in a fixed order."""
         single = (self.time, self.metric_name, self.value, self.input_tokens, self.output_tokens)

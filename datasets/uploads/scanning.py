@@ -1,21 +1,33 @@
-"""Reads a table of any size through DuckDB, piece by piece, every cell as text."""
+"""Delimited text, JSON lines or Parquet of any size as a table that DuckDB reads, every cell as text."""
 
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import duckdb
 import pandas as pd
 
 from inferplan.datasets.uploads.opening import MAX_LINE_BYTES, Upload
-from inferplan.datasets.uploads.reading import Tally, UnreadableError
-from inferplan.datasets.uploads.roles import Roles
-from inferplan.datasets.uploads.tables import MAX_COLUMNS, cells, dialect
+from inferplan.datasets.uploads.reading import SHOWN_PROBLEMS, Tally, UnreadableError
+from inferplan.datasets.uploads.tables import MAX_COLUMNS, cells, dialect, rows
 from inferplan.datasets.warehouse import MEMORY, Warehouse
 
+if TYPE_CHECKING:
+    from inferplan.datasets.warehouse import Cursor
+
+MAX_REJECTS = 1_000_000
 _VECTORS = 128  # of 2,048 rows: a quarter of a million rows at a time
+_CELLS = re.compile(r"Expected Number of Columns: (\d+) Found: (\d+)")
+_FETCH = Template("SELECT $columns FROM (SELECT * FROM $source $limit)")
+_COUNT = Template("SELECT count(*) FROM ($query)")
+_FIRST = Template("SELECT row, reason FROM ($query) ORDER BY row LIMIT $limit")
 
 
 def column_names(upload: Upload) -> list[str]:
@@ -26,15 +38,23 @@ def column_names(upload: Upload) -> list[str]:
             try:
                 return [row[0] for row in scratch.rows(reader, [str(path)])]
             except duckdb.Error as error:
-                msg = f"{upload.file_name} cannot be read: {str(error).splitlines()[0]}"
-                raise UnreadableError(msg) from error
+                raise _unreadable(upload, error) from error
     names = _first_row(upload)
     if len(names) > MAX_COLUMNS:
         msg = f"{upload.file_name} has {len(names):,} columns; at most {MAX_COLUMNS:,} are read."
         raise UnreadableError(msg)
     if not has_header(names):
         return [str(place) for place in range(len(names))]
-    return [name or str(place) for place, name in enumerate(names)]
+    seen: set[str] = set()
+    return [_unlike(name, place, seen) for place, name in enumerate(names)]
+
+
+def _unlike(name: str, place: int, seen: set[str]) -> str:
+    """Return the name of a column; one that is empty or was seen before gets its place beside it."""
+    if not name or name.casefold() in seen:
+        name = f"{name} {place}".strip()
+    seen.add(name.casefold())
+    return name
 
 
 def first_cells(upload: Upload) -> list[str]:
@@ -62,76 +82,148 @@ def has_header(first: Sequence[str]) -> bool:
     return not any(cell[:1].isdigit() or cell[:1] in "-+." for cell in first if cell)
 
 
+class Refusal(NamedTuple):
+    """A cell or row that was refused."""
+
+    row: int
+    """From 0, without header and rejected lines."""
+    reason: str
+
+
+@dataclass
+class Refusals:
+    """How many cells of a table were refused, and the first of them."""
+
+    count: int = 0
+    first: list[Refusal] = field(default_factory=list)
+
+    def take(self, cursor: "Cursor", query: str) -> int:
+        """Take in what ``query`` finds (row, reason); return how many."""
+        [(found,)] = cursor.execute(_COUNT.substitute(query=query)).fetchall()
+        if found:
+            first = cursor.execute(_FIRST.substitute(query=query, limit=SHOWN_PROBLEMS)).fetchall()
+            self.first = sorted([*self.first, *(Refusal(*one) for one in first)])[:SHOWN_PROBLEMS]
+            self.count += found
+        return int(found)
+
+
+@dataclass(frozen=True)
 class Table:
-    """A table that can be read several times, piece by piece."""
+    """A file that can be queried several times, every cell as text."""
 
-    def __init__(
-        self, upload: Upload, names: Sequence[str], path: Path, scratch: Warehouse, tally: Tally
-    ) -> None:
-        """Read the file at ``path`` in the database ``scratch``; use ``opened``."""
-        self._upload = upload
-        self._scratch = scratch
-        self._tally = tally
-        self._source, self._parameters = _source(upload, path, names)
-        self._rejects_told = upload.is_parquet or _is_json(upload)
+    upload: Upload
+    tally: Tally
+    source: str
+    """What stands behind FROM."""
+    lines_before: int
+    """Lines of the file before the first row; 0 for JSON lines and Parquet."""
 
-    def select(self, expressions: str, vectors: int = _VECTORS, tail: str = "") -> Iterator[pd.DataFrame]:
+    @property
+    def decimal_comma(self) -> bool:
+        """Whether a comma in a number is a decimal comma."""
+        return self._is_delimited and dialect(self.upload.head).decimal_comma
+
+    @property
+    def _is_delimited(self) -> bool:
+        return not (self.upload.is_parquet or _is_json(self.upload))
+
+    def run(self, cursor: "Cursor", sql: str) -> list[tuple[Any, ...]]:
+        """Return what ``sql`` over the table gives; raises ``UnreadableError`` where the file is broken."""
+        try:
+            return cursor.execute(sql).fetchall()
+        except duckdb.InterruptException:
+            raise
+        except duckdb.Error as error:
+            raise _unreadable(self.upload, error) from error
+
+    def fetch(self, cursor: "Cursor", columns: str, limit: int | None = None) -> list[tuple[Any, ...]]:
+        """Return ``columns`` of the table, or of its first rows."""
+        words = {"columns": columns, "source": self.source, "limit": f"LIMIT {limit}" if limit else ""}
+        return self.run(cursor, _FETCH.substitute(words))
+
+    def select(self, expressions: str, tail: str = "") -> Iterator[pd.DataFrame]:
         """Yield pieces of ``SELECT expressions`` over the table; ``tail`` may filter and group."""
-        with self._scratch.transaction() as cursor:
+        with Warehouse.open(MEMORY) as scratch, scratch.transaction() as cursor:
             try:
-                cursor.execute("SET TimeZone = 'UTC'")
-                cursor.execute(
-                    " ".join(("SELECT", expressions, "FROM", self._source, tail)), self._parameters
-                )
-                while len(frame := cursor.fetch_df_chunk(vectors)):
+                cursor.execute(" ".join(("SELECT", expressions, "FROM", self.source, tail)))
+                while len(frame := cursor.fetch_df_chunk(_VECTORS)):
                     yield frame
-                if not self._rejects_told:
-                    self._rejects_told = True
-                    _report_rejects(cursor, self._tally)
             except duckdb.Error as error:
-                msg = f"{self._upload.file_name} cannot be read: {str(error).splitlines()[0]}"
-                raise UnreadableError(msg) from error
+                raise _unreadable(self.upload, error) from error
 
-    def texts(self, roles: Roles) -> Iterator[tuple[int, pd.DataFrame]]:
-        """Yield pieces with the columns that ``roles`` use as text, and the line each starts at."""
-        wanted = ", ".join(f"CAST({quoted(column)} AS VARCHAR) AS {quoted(column)}" for column in roles.used)
-        line = 2
-        for frame in self.select(wanted):
-            yield line, frame
-            line += len(frame)
+    def report(self, cursor: "Cursor", rows_arrived: int, refusals: Refusals) -> None:
+        """Count what arrived through ``cursor`` and what was refused, with the line of each refusal."""
+        rejects = _rejects(cursor) if self._is_delimited else []
+        if len(rejects) >= MAX_REJECTS:
+            msg = (
+                f"{self.upload.file_name} has more than {MAX_REJECTS:,} lines that are no rows of its table; "
+                f"the first is line {rejects[0][0]}: {rejects[0][1]}"
+            )
+            raise UnreadableError(msg)
+        self.tally.rows_read += rows_arrived + len(rejects)
+        lines = self._lines([one.row for one in refusals.first], [line for line, _ in rejects])
+        told = [*rejects, *zip(lines, (one.reason for one in refusals.first), strict=True)]
+        for line, reason in sorted(told)[:SHOWN_PROBLEMS]:
+            self.tally.refuse(line, reason)
+        self.tally.rows_refused += len(rejects) + refusals.count - min(len(told), SHOWN_PROBLEMS)
+
+    def _lines(self, wanted: list[int], rejected: list[int]) -> list[int]:
+        """Return the line of each row; rows and lines run apart at blank lines and quoted line ends."""
+        if not wanted:
+            return []
+        taken = set(rejected)
+        if self._is_delimited:
+            first = 1 if self.lines_before else 0
+            numbers = (
+                line for line, row in rows(self.upload, dialect(self.upload.head), Tally()) if any(row)
+            )
+            following = list(islice(numbers, first, max(wanted) + 1 + first + len(taken)))
+        else:
+            following = list(range(1, max(wanted) + 2))
+        lines = [line for line in following if line not in taken]
+        by_row = dict(enumerate(lines))
+        return [by_row[row] for row in wanted]
 
 
 @contextmanager
 def opened(upload: Upload, names: Sequence[str], tally: Tally) -> Iterator[Table]:
     """Open the upload as a table with the columns ``names``."""
-    with _file(upload, tally) as path, Warehouse.open(MEMORY) as scratch:
-        yield Table(upload, names, path, scratch, tally)
+    with _file(upload, tally) as path:
+        source, lines_before = _source(upload, path, names)
+        yield Table(upload, tally, source, lines_before)
 
 
-def _source(upload: Upload, path: Path, names: Sequence[str]) -> tuple[str, list[object]]:
+def _source(upload: Upload, path: Path, names: Sequence[str]) -> tuple[str, int]:
+    place = text_literal(str(path))
     if upload.is_parquet:
-        return "read_parquet(?)", [str(path)]
-    columns = "{" + ", ".join(f"{_text(name)}: 'VARCHAR'" for name in names) + "}"
+        return f"read_parquet({place})", 0
+    columns = "{" + ", ".join(f"{text_literal(name)}: 'VARCHAR'" for name in names) + "}"
     if _is_json(upload):
-        reader = f"read_json(?, format = 'newline_delimited', columns = {columns}, ignore_errors = true)"
-        return reader, [str(path)]
+        options = f"format = 'newline_delimited', columns = {columns}, ignore_errors = true"
+        return f"read_json({place}, {options})", 0
     form = dialect(upload.head)
     skip = form.lines_before_header + has_header(_first_row(upload))
-    reader = (
-        "read_csv(?, auto_detect = false, delim = ?, quote = '\"', escape = '\"', header = false, skip = ?, "
-        f"columns = {columns}, ignore_errors = true, store_rejects = true, null_padding = false, "
-        "strict_mode = true, rejects_limit = 1000000)"
+    options = (
+        f"auto_detect = false, delim = {text_literal(form.delimiter)}, quote = '\"', escape = '\"', "
+        "header = false, "
+        f"skip = {skip}, columns = {columns}, ignore_errors = true, store_rejects = true, "
+        f"null_padding = false, strict_mode = true, rejects_limit = {MAX_REJECTS}"
     )
-    return reader, [str(path), form.delimiter, skip]
+    return f"read_csv({place}, {options})", skip
 
 
-def _report_rejects(cursor: duckdb.DuckDBPyConnection, tally: Tally) -> None:
+def _rejects(cursor: "Cursor") -> list[tuple[int, str]]:
     found = cursor.execute(
         "SELECT line, any_value(error_message) FROM reject_errors GROUP BY line ORDER BY line"
     ).fetchall()
-    for line, reason in found:
-        tally.rows_read += 1
-        tally.refuse(int(line), str(reason).splitlines()[0])
+    return [(int(line), _reason(str(message))) for line, message in found]
+
+
+def _reason(message: str) -> str:
+    """Return what DuckDB says of a line, in our words."""
+    if counts := _CELLS.match(message):
+        return f"{counts[2]} cells where the header has {counts[1]}"
+    return message.splitlines()[0]
 
 
 def quoted(name: str) -> str:
@@ -139,8 +231,18 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _text(value: str) -> str:
+def column_text(name: str) -> str:
+    """Return an expression for a column's cells as text."""
+    return f"coalesce(CAST({quoted(name)} AS VARCHAR), '')"
+
+
+def text_literal(value: str) -> str:
+    """Return a text in quotes, as SQL wants it."""
     return "'" + value.replace("'", "''") + "'"
+
+
+def _unreadable(upload: Upload, error: duckdb.Error) -> UnreadableError:
+    return UnreadableError(f"{upload.file_name} cannot be read: {str(error).splitlines()[0]}")
 
 
 def _is_json(upload: Upload) -> bool:

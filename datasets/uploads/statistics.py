@@ -1,96 +1,138 @@
-"""What is learnt of each series while it streams by: span, step, gaps, order - without keeping samples."""
+"""What is learnt of each series once its samples are in the warehouse: span, step, gaps and order."""
 
-from collections import Counter
-from dataclasses import dataclass, field
-
-import numpy as np
-import numpy.typing as npt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from string import Template
+from typing import TYPE_CHECKING
 
 from inferplan.datasets.uploads.reading import Series
+
+if TYPE_CHECKING:
+    from inferplan.datasets.warehouse import Cursor
 
 US = 1_000_000
 RATE = "_per_s"
 """Ending of the metric that holds a counter's increase per second."""
-_STEPS_KEPT = 16
-_JITTER = 0.1
-_IRREGULAR_SHARE = 0.1
-
-Times = npt.NDArray[np.int64]
 
 
-@dataclass
-class SeriesStatistics:
+@dataclass(frozen=True, slots=True)
+class SeriesFacts:
     """Span, step and gaps of one series."""
 
-    samples: int = 0
-    first_us: int = 0
-    last_us: int = 0
-    duplicates: int = 0
-    went_back: bool = False
-    _steps: Counter[int] = field(default_factory=Counter)
-    """Milliseconds between samples, the commonest ones."""
+    samples: int
+    first_us: int
+    last_us: int
+    step_s: float | None
+    """Usual seconds between samples: the median of the distances; ``None`` for fewer than two samples."""
+    irregular: bool
+    """Whether more than a tenth of the distances are no multiple of the step (10 % off)."""
+    coverage: float | None
+    """Samples there are as a share of those there would be without gaps."""
 
-    def take(self, times_us: Times) -> None:
-        """Take in the times of more samples, in the order of the file."""
-        ahead = np.diff(times_us) if self.samples == 0 else np.diff(times_us, prepend=self._newest)
-        self.went_back = self.went_back or bool((ahead < 0).any())
-        self.duplicates += int((ahead == 0).sum())
-        rounded, counts = np.unique(ahead[ahead > 0] // 1000, return_counts=True)
-        for step_ms, count in zip(rounded.tolist(), counts.tolist(), strict=True):
-            if step_ms in self._steps or len(self._steps) < _STEPS_KEPT:
-                self._steps[step_ms] += count
-        low, high = int(times_us.min()), int(times_us.max())
-        self.first_us = low if self.samples == 0 else min(self.first_us, low)
-        self.last_us = max(self.last_us, high)
-        self._newest = int(times_us[-1])
-        self.samples += len(times_us)
 
-    _newest: int = 0
+def counted(samples: int, first_us: int, last_us: int, step_s: int) -> SeriesFacts:
+    """Return the facts of a series of which only counts and span are known."""
+    expected = round((last_us - first_us) / US / step_s) + 1
+    return SeriesFacts(samples, first_us, last_us, float(step_s), False, min(1.0, samples / expected))
 
-    @classmethod
-    def counted(cls, samples: int, first_us: int, last_us: int, step_s: int) -> "SeriesStatistics":
-        """Return the statistics of a series of which only counts and span are known."""
-        return cls(samples, first_us, last_us, _steps=Counter({step_s * 1000: max(samples - 1, 1)}))
 
-    @property
-    def step_s(self) -> float | None:
-        """Usual seconds between samples: the median of the distances; ``None`` for fewer than two samples."""
-        if not self._steps:
-            return None
-        half = self._steps.total() / 2
-        seen = 0
-        for step_ms in sorted(self._steps):
-            seen += self._steps[step_ms]
-            if seen >= half:
-                return _tidy(max(step_ms, 1) / 1000)
-        return None
+@dataclass(frozen=True)
+class Order:
+    """How far the samples that arrived were from one value per time, in order of time."""
 
-    @property
-    def irregular(self) -> bool:
-        """Whether more than a tenth of the distances are no multiple of the step (10 % off)."""
-        step_s = self.step_s
-        if step_s is None:
-            return False
-        off = sum(
-            count
-            for step_ms, count in self._steps.items()
-            if abs(step_ms / 1000 / step_s - max(1, round(step_ms / 1000 / step_s))) > _JITTER
+    repeated: int = 0
+    """Samples dropped because their series has that time already."""
+    went_back: int = 0
+    """Series whose times were not in order."""
+
+
+# The samples of a series follow each other in the table, in the order in which they arrived, so that each
+# is compared with the row before it; a step is negative where time went back and 0 where it stood still.
+# A step within 2 % of whole seconds is whole: exporters jitter by milliseconds.
+_MEASURE = Template("""
+INSERT INTO series_facts
+WITH arrived AS (
+    SELECT series_id, epoch_us(measured_at) AS us, epoch_us(measured_at) - lag(epoch_us(measured_at)) OVER ()
+        AS step_us, lag(series_id) OVER () AS series_before
+    FROM $samples
+),
+steps AS (
+    SELECT series_id, CASE WHEN series_before IS DISTINCT FROM series_id THEN NULL WHEN step_us <= 0
+        THEN sign(step_us) ELSE greatest(step_us // 1000, 1) END AS step_ms, count(*) AS n,
+        min(us) AS first_us, max(us) AS last_us
+    FROM arrived GROUP BY ALL
+),
+whole AS (
+    SELECT series_id, sum(n)::BIGINT AS samples, min(first_us) AS first_us, max(last_us) AS last_us,
+        coalesce(bool_or(step_ms = 0), false) AS repeats, coalesce(bool_or(step_ms < 0), false) AS went_back
+    FROM steps GROUP BY series_id
+),
+forward AS (
+    SELECT series_id, step_ms, n, sum(n) OVER (PARTITION BY series_id ORDER BY step_ms) AS up_to,
+        sum(n) OVER (PARTITION BY series_id) AS steps
+    FROM steps WHERE step_ms > 0
+),
+usual AS (
+    SELECT series_id, min(step_ms) / 1000 AS raw_s,
+        CASE WHEN abs(raw_s - round(raw_s)) <= 0.02 * round(raw_s) THEN round(raw_s) ELSE raw_s END AS step_s
+    FROM forward WHERE 2 * up_to >= steps GROUP BY series_id
+),
+uneven AS (
+    SELECT series_id, sum(n) FILTER (
+        abs(step_ms / 1000 / step_s - greatest(1, round(step_ms / 1000 / step_s))) > 0.1
+    ) > 0.1 * sum(n) AS irregular
+    FROM forward JOIN usual USING (series_id) GROUP BY series_id
+)
+SELECT series_id, samples, first_us, last_us, step_s, coalesce(irregular, false), repeats, went_back,
+    least(1.0, samples / (round((last_us - first_us) / 1e6 / step_s) + 1)) AS coverage
+FROM whole LEFT JOIN usual USING (series_id) LEFT JOIN uneven USING (series_id)
+""")
+_FACTS = """
+CREATE OR REPLACE TEMP TABLE series_facts (
+    series_id BIGINT, samples BIGINT, first_us BIGINT, last_us BIGINT, step_s DOUBLE, irregular BOOLEAN,
+    repeats BOOLEAN, went_back BOOLEAN, coverage DOUBLE)
+"""
+_UNTIDY = """
+CREATE OR REPLACE TEMP TABLE untidy_series AS
+SELECT series_id FROM series_facts WHERE repeats OR went_back
+"""
+_TIDY = """
+CREATE OR REPLACE TEMP TABLE tidy_samples AS
+SELECT series_id, measured_at, max(value) AS value FROM usage_samples
+WHERE series_id >= ? AND series_id IN (FROM untidy_series) GROUP BY ALL ORDER BY series_id, measured_at
+"""
+_ORDER = """
+SELECT (SELECT coalesce(sum(samples), 0) FROM series_facts SEMI JOIN untidy_series USING (series_id))
+    - (SELECT count(*) FROM tidy_samples), (SELECT count(*) FROM series_facts WHERE went_back)
+"""
+
+
+def measure(
+    cursor: "Cursor", first_id: int, series: Mapping[Series, int]
+) -> tuple[dict[Series, SeriesFacts], Order]:
+    """Put samples from ``first_id`` on in order, one per time (the larger value), and learn what they are.
+
+    ``series`` gives their numbers; one without any sample is left out.
+    """
+    cursor.execute(_FACTS)
+    cursor.execute(_MEASURE.substitute(samples="usage_samples WHERE series_id >= ?"), [first_id])
+    cursor.execute(_UNTIDY)
+    order = Order()
+    if cursor.execute("SELECT 1 FROM untidy_series LIMIT 1").fetchall():
+        cursor.execute(_TIDY, [first_id])
+        order = Order(*cursor.execute(_ORDER).fetchall()[0])
+        cursor.execute(
+            "DELETE FROM usage_samples WHERE series_id >= ? AND series_id IN (FROM untidy_series)", [first_id]
         )
-        return off > _IRREGULAR_SHARE * self._steps.total()
-
-    @property
-    def coverage(self) -> float | None:
-        """Samples there are as a share of those there would be without gaps."""
-        step_s = self.step_s
-        if step_s is None:
-            return None
-        return min(1.0, self.samples / (round((self.last_us - self.first_us) / US / step_s) + 1))
-
-
-def _tidy(step_s: float) -> float:
-    """Take jitter of milliseconds off a step of seconds."""
-    whole = round(step_s)
-    return float(whole) if whole and abs(step_s - whole) <= 0.02 * whole else step_s
+        cursor.execute("INSERT INTO usage_samples FROM tidy_samples")
+        cursor.execute("DELETE FROM series_facts WHERE repeats OR went_back")
+        cursor.execute(_MEASURE.substitute(samples="tidy_samples"))
+        cursor.execute("DROP TABLE tidy_samples")
+    found = cursor.execute(
+        "SELECT series_id, samples, first_us, last_us, step_s, irregular, coverage FROM series_facts"
+    ).fetchall()
+    facts = {series_id: SeriesFacts(*rest) for series_id, *rest in found}
+    return {one: facts[number] for one, number in series.items() if number in facts}, order
 
 
 _REPLICA_METRICS = {

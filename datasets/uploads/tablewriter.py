@@ -3,16 +3,18 @@
 import json
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import duckdb
 import numpy as np
 import pandas
 
 from inferplan.datasets.uploads.counters import Times, Values
 from inferplan.datasets.uploads.reading import Advice, Allocation, BillLine, Histograms, Labels, Series
 from inferplan.datasets.uploads.report import naive_utc
-from inferplan.datasets.uploads.statistics import SeriesStatistics, entity_of, replica_of
+from inferplan.datasets.uploads.statistics import Order, SeriesFacts, counted, entity_of, measure, replica_of
+
+if TYPE_CHECKING:
+    from inferplan.datasets.warehouse import Cursor
 
 _PIECE = 1_000_000
 _RECORDS = 20_000
@@ -31,37 +33,50 @@ _LABELS = tuple(Labels.__dataclass_fields__)
 class TableWriter:
     """Writes one import inside a transaction of the caller's."""
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, import_id: int, file_name: str) -> None:
+    def __init__(self, cursor: "Cursor", import_id: int, file_name: str) -> None:
         """Write with ``cursor`` under the number ``import_id``."""
-        self._cursor = cursor
+        self.cursor = cursor
         self._import_id = import_id
         self._file_name = file_name
         first = cursor.execute("SELECT coalesce(max(series_id), 0) + 1 FROM usage_series").fetchall()
         self._first_id = int(first[0][0])
+        self._next_id = self._first_id
         self._ids: dict[Series, int] = {}
-        self._binned: set[Series] = set()
+        self._binned: dict[Series, SeriesFacts] = {}
         self._pieces: list[tuple[int, Times, Values]] = []
         self._held = 0
         self._records: dict[type[BillLine] | type[Allocation] | type[Advice], list[tuple[Any, ...]]] = {}
+        cursor.execute(
+            "CREATE OR REPLACE TEMP TABLE arrived_samples "
+            "(series_id BIGINT, measured_at TIMESTAMP, value DOUBLE)"
+        )
+
+    def number(self, series: Sequence[Series | None]) -> int:
+        """Give consecutive numbers to ``series`` and return the first; a ``None`` leaves its number free."""
+        first = self._next_id
+        self._ids |= {one: first + place for place, one in enumerate(series) if one is not None}
+        self._next_id += len(series)
+        return first
 
     def samples(self, series: Series, times_us: Times, values: Values) -> None:
         """Take samples of one series."""
-        series_id = self._ids.setdefault(series, self._first_id + len(self._ids))
-        self._pieces.append((series_id, times_us, values))
+        if series not in self._ids:
+            self.number([series])
+        self._pieces.append((self._ids[series], times_us, values))
         self._held += len(values)
         if self._held >= _PIECE:
             self._write_samples()
 
     def histograms(self, found: Histograms) -> None:
         """Take series that come as histograms."""
-        self._binned.update(found.series)
-        ids = np.array(
-            [self._ids.setdefault(series, self._first_id + len(self._ids)) for series in found.series]
-        )
+        first_id = self.number(found.series)
+        spans = zip(found.series, found.samples, found.first_us, found.last_us, found.step_s, strict=True)
+        for series, samples, first_us, last_us, step_s in spans:
+            self._binned[series] = counted(int(samples), int(first_us), int(last_us), int(step_s))
         for frame in found.bins:
-            self._cursor.register("arriving_bins", frame.assign(series_id=ids[frame["series"]]))
-            self._cursor.execute(_INSERT_BINS)
-            self._cursor.unregister("arriving_bins")
+            self.cursor.register("arriving_bins", frame.assign(series_id=first_id + frame["series"]))
+            self.cursor.execute(_INSERT_BINS)
+            self.cursor.unregister("arriving_bins")
 
     def record(self, record: BillLine | Allocation | Advice) -> None:
         """Take a record of a bill or of another tool."""
@@ -70,42 +85,21 @@ class TableWriter:
         if len(waiting) >= _RECORDS:
             self._write_records(type(record))
 
-    def finish(self, statistics: Mapping[Series, SeriesStatistics]) -> None:
-        """Write what is held, the series' rows, and put series that repeat or jump back in order."""
+    def finish(self) -> tuple[Mapping[Series, SeriesFacts], Order]:
+        """Write what is held and the series' rows; return what became known of the series."""
         self._write_samples()
+        self.cursor.execute("INSERT INTO usage_samples FROM arrived_samples ORDER BY series_id, rowid")
+        self.cursor.execute("DROP TABLE arrived_samples")
         for kind in list(self._records):
             self._write_records(kind)
-        rows = [self._series_row(series, statistics[series]) for series in self._ids]
-        if rows:
-            _insert(self._cursor, _INSERT_SERIES, _SERIES_COLUMNS, rows)
-        untidy = [
-            self._ids[series]
-            for series, found in statistics.items()
-            if series in self._ids and (found.went_back or found.duplicates)
-        ]
-        if untidy:
-            self._tidy(untidy)
+        measured, order = measure(self.cursor, self._first_id, self._ids)
+        facts = {**measured, **self._binned}
+        if facts:
+            rows = [self._series_row(series, found) for series, found in facts.items()]
+            _insert(self.cursor, _INSERT_SERIES, _SERIES_COLUMNS, rows)
+        return facts, order
 
-    def _tidy(self, series_ids: Sequence[int]) -> None:
-        self._cursor.execute(
-            "CREATE TEMP TABLE untidy_series AS SELECT unnest(?::BIGINT[]) AS series_id", [series_ids]
-        )
-        self._cursor.execute(
-            "CREATE TEMP TABLE tidy_samples AS "
-            "SELECT series_id, measured_at, max(value) AS value FROM usage_samples "
-            "WHERE series_id IN (FROM untidy_series) GROUP BY ALL ORDER BY series_id, measured_at"
-        )
-        self._cursor.execute("DELETE FROM usage_samples WHERE series_id IN (FROM untidy_series)")
-        self._cursor.execute("INSERT INTO usage_samples FROM tidy_samples")
-        self._cursor.execute(
-            "UPDATE usage_series SET samples = counted.n FROM "
-            "(SELECT series_id, count(*) AS n FROM tidy_samples GROUP BY 1) AS counted "
-            "WHERE usage_series.series_id = counted.series_id"
-        )
-        self._cursor.execute("DROP TABLE tidy_samples")
-        self._cursor.execute("DROP TABLE untidy_series")
-
-    def _series_row(self, series: Series, found: SeriesStatistics) -> tuple[Any, ...]:
+    def _series_row(self, series: Series, found: SeriesFacts) -> tuple[Any, ...]:
         kind, entity = entity_of(series, self._file_name)
         return (
             self._ids[series], self._import_id, series.metric, series.variant, kind, entity,
@@ -124,14 +118,14 @@ class TableWriter:
             "measured_at": np.concatenate([times for _, times, _ in self._pieces]).astype("datetime64[us]"),
             "value": np.concatenate([values for _, _, values in self._pieces]),
         }
-        self._cursor.register("arriving_samples", piece)
-        self._cursor.execute("INSERT INTO usage_samples FROM arriving_samples")
-        self._cursor.unregister("arriving_samples")
+        self.cursor.register("arriving_samples", piece)
+        self.cursor.execute("INSERT INTO arrived_samples FROM arriving_samples")
+        self.cursor.unregister("arriving_samples")
         self._pieces, self._held = [], 0
 
     def _write_records(self, kind: type[BillLine] | type[Allocation] | type[Advice]) -> None:
         columns = ("import_id", *kind.model_fields)
-        _insert(self._cursor, _INSERTS[kind], columns, self._records.pop(kind))
+        _insert(self.cursor, _INSERTS[kind], columns, self._records.pop(kind))
 
 
 _SERIES_COLUMNS = (
@@ -140,9 +134,7 @@ _SERIES_COLUMNS = (
 )  # fmt: skip
 
 
-def _insert(
-    cursor: duckdb.DuckDBPyConnection, statement: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]
-) -> None:
+def _insert(cursor: "Cursor", statement: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     cursor.register("arriving", pandas.DataFrame(rows, columns=list(columns)))
     cursor.execute(statement)
     cursor.unregister("arriving")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from inferplan.datasets.uploads.reading import MISSING_FROM, Labels
 
-_MISSING_TEXT = {
+MISSING_TEXT = {
     "", "-", "?", "n/a", "[n/a]", "na", "nan", "null", "none", "nil", "undefined",
     "[not supported]", "not supported", "[unknown error]", "unknown error", "[insufficient permissions]",
     "[gpu is lost]", "[gpu requires reset]", "err!", "#n/a",
@@ -34,7 +34,7 @@ def number(text: str, *, decimal_comma: bool = False) -> tuple[float | None, str
         return finite(float(folded)), ""
     except ValueError:
         pass
-    if folded in _MISSING_TEXT:
+    if folded in MISSING_TEXT:
         return None, ""
     match = _NUMBER_AND_UNIT.match(folded)
     if match is None:

@@ -1,0 +1,55 @@
+"""How far a long import is, and the way to stop it so that nothing of it lands."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from inferplan.datasets.errors import InferplanError
+
+if TYPE_CHECKING:
+    from inferplan.datasets.warehouse import Cursor
+
+
+class CancelledError(InferplanError):
+    """The import was stopped by its user."""
+
+
+class Progress:
+    """Written by the thread that imports, read and cancelled by any other."""
+
+    def __init__(self) -> None:
+        """Begin at nothing."""
+        self.stage = "Opening"
+        """What is being done, in a word or two."""
+        self.share: float | None = None
+        """How much of the stage is done, 0-1; ``None`` where that is not known."""
+        self._stopped = Event()
+        self._cursor: Cursor | None = None
+
+    def at(self, stage: str, share: float | None = None) -> None:
+        """Note how far the import is; raises ``CancelledError`` once it was cancelled."""
+        if self._stopped.is_set():
+            msg = "The import was cancelled: nothing of it landed."
+            raise CancelledError(msg)
+        self.stage, self.share = stage, share
+
+    def cancel(self) -> None:
+        """Stop the import at once, within a query too."""
+        self._stopped.set()
+        if self._cursor is not None:
+            self._cursor.interrupt()
+
+    @contextmanager
+    def watching(self, cursor: "Cursor") -> Iterator[None]:
+        """Let ``cancel`` interrupt what runs on ``cursor``; raises ``CancelledError`` when it did."""
+        self._cursor = cursor
+        try:
+            yield
+        except duckdb.InterruptException:
+            self.at(self.stage)
+            raise
+        finally:
+            self._cursor = None

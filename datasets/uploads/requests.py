@@ -1,0 +1,55 @@
+"""Request logs, one request per row: requests and tokens by place and minute."""
+
+from collections.abc import Iterator, Sequence
+from string import Template
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from inferplan.datasets.uploads.reading import Batch, Labels, SampleTable, Series, UnreadableError
+
+if TYPE_CHECKING:
+    from inferplan.datasets.warehouse import Cursor
+
+MAX_MINUTES = 1000 * 1440
+_MINUTE_US = 60_000_000
+_BY_MINUTE = Template("""
+SELECT rank, epoch_us(measured_at) // 60000000 AS minute, count(*) AS requests, $prompt AS prompt_tokens,
+    $generated AS generation_tokens
+FROM arrived_rows JOIN place_ranks USING (place) WHERE measured_at IS NOT NULL GROUP BY ALL ORDER BY ALL
+""")
+
+
+def requests_by_minute(cursor: "Cursor", table: SampleTable, places: Sequence[Labels]) -> Iterator[Batch]:
+    """Yield the sums of every minute between the first and the last request, zeros included.
+
+    Raises
+    ------
+    UnreadableError
+        If they lie more than ``MAX_MINUTES`` apart.
+    """
+    roles = table.roles
+    columns = {name: f"coalesce(sum(v{n}), 0)" for n, name in enumerate(roles.tokens)}
+    words = {
+        "prompt": columns.get(roles.input_tokens or "", "0.0"),
+        "generated": columns.get(roles.output_tokens or "", "0.0"),
+    }
+    fetched = cursor.execute(_BY_MINUTE.substitute(words)).fetchnumpy()
+    found = {name: np.asarray(column) for name, column in fetched.items()}
+    for rank, labels in enumerate(places):
+        rows = found["rank"] == rank
+        minutes = found["minute"][rows]
+        if not len(minutes):
+            continue
+        span = int(minutes[-1] - minutes[0]) + 1
+        if span > MAX_MINUTES:
+            msg = (
+                f"{table.table.upload.file_name}: its requests lie {span // 1440:,} days apart, more than "
+                f"{MAX_MINUTES // 1440:,}. Look for a wrong time among the first or the last ones."
+            )
+            raise UnreadableError(msg)
+        times = (int(minutes[0]) + 1 + np.arange(span)) * _MINUTE_US
+        for metric in ("requests", "prompt_tokens", "generation_tokens"):
+            values = np.zeros(span)
+            values[minutes - minutes[0]] = found[metric][rows]
+            yield Batch(Series(metric, labels), times, values, interval_s=60.0)
