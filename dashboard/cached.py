@@ -18,7 +18,7 @@ from inferplan.planner.case import LOAD_FIELDS, Case
 from inferplan.planner.deployment import Deployment
 from inferplan.planner.memory import Fit, fit
 from inferplan.planner.performance import Estimate, OwnEvidence, estimate
-from inferplan.planner.performance.own_evidence import Compared, compared
+from inferplan.planner.performance.own_evidence import Usable, usable
 from inferplan.planner.performance.own_evidence import own_evidence as planner_evidence
 from inferplan.pricing.offers import current_offers, load_snapshot
 
@@ -113,8 +113,8 @@ def own_evidence(warehouse: Warehouse) -> OwnEvidence | None:
     return _own_evidence(_measurements_stamp(warehouse), _warehouse=warehouse)
 
 
-def own_runs(warehouse: Warehouse) -> tuple[Compared, ...]:
-    """Return every own measurement beside its estimate, the newest file first."""
+def own_runs(warehouse: Warehouse) -> Usable:
+    """Return own measurements beside their estimates, the newest file first."""
     return _own_runs(_measurements_stamp(warehouse), _warehouse=warehouse)
 
 
@@ -124,13 +124,13 @@ def _measurements_stamp(warehouse: Warehouse) -> str:
 
 
 @st.cache_resource(max_entries=4, ttl=KEEP_S, show_spinner=False)
-def _own_runs(stamp: str, *, _warehouse: Warehouse) -> tuple[Compared, ...]:
-    return compared(own_measurements(_warehouse))
+def _own_runs(stamp: str, *, _warehouse: Warehouse) -> Usable:
+    return usable(own_measurements(_warehouse))
 
 
 @st.cache_resource(max_entries=4, ttl=KEEP_S, show_spinner=False)
 def _own_evidence(stamp: str, *, _warehouse: Warehouse) -> OwnEvidence | None:
-    return planner_evidence(own_runs(_warehouse))
+    return planner_evidence(own_runs(_warehouse).runs)
 
 
 def offers(warehouse: Warehouse) -> tuple[Offer, ...]:

@@ -19,7 +19,7 @@ from inferplan.datasets.measurements import OwnMeasurement, template
 from inferplan.planner.case import Case
 from inferplan.planner.interval import Interval
 from inferplan.planner.performance import Estimate, OwnEvidence, estimate, estimate_many, serve
-from inferplan.planner.performance.own_evidence import compared, own_evidence
+from inferplan.planner.performance.own_evidence import compared, own_evidence, usable
 from inferplan.planner.performance.own_measurements import NEAR, RERUN, Traits
 
 DEPLOYED = {
@@ -185,6 +185,16 @@ def test_a_deployment_that_cannot_have_been_is_refused_by_name() -> None:
         compared([measured(16, 1.0, gpu="L4", tp=1)])
     with pytest.raises(InferplanError, match=r"Run 1 of runs\.json .*weights type"):
         compared([measured(16, 1.0, weights_dtype="fp7")])
+
+
+def test_what_is_stored_and_not_known_any_more_is_left_out_with_its_reason() -> None:
+    good, gone = measured(16, 1.2), measured(16, 1.2, model="acme/gone", run_number=2)
+    runs, problems = usable([good, gone, gone])
+    assert [run.measurement for run in runs] == [good]
+    [problem] = problems
+    assert problem.startswith(
+        "Run 2 of runs.json cannot have run as described: There is no model named 'acme/gone'"
+    )
 
 
 def test_a_figure_beyond_belief_is_doubted() -> None:

@@ -13,13 +13,12 @@ from inferplan.dashboard.command_line.case_options import case_from_options, cas
 from inferplan.dashboard.command_line.portfolio import fleet_json, print_fleet, read_portfolio
 from inferplan.dashboard.command_line.printing import print_table
 from inferplan.dashboard.comparing import words
-from inferplan.datasets.measurements import own_measurements
+from inferplan.dashboard.measurements.at_hand import evidence_in
 from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner.case import Case
 from inferplan.planner.compare import Comparison, RankBy, Search, Sweep, contest
 from inferplan.planner.deployment import EngineName
 from inferplan.planner.fleet_choice import cheapest_fleet
-from inferplan.planner.performance.own_evidence import compared, own_evidence
 from inferplan.planner.portfolio import Portfolio
 from inferplan.pricing.offers import current_offers
 
@@ -115,8 +114,8 @@ def _serve_several(portfolio: Portfolio, search: Search, *, as_json: bool) -> No
 
 def _swept(warehouse: Warehouse, cases: Sequence[Case], search: Search) -> Comparison:
     """Return the comparison, with a bar on a terminal while it runs."""
-    own = own_evidence(compared(own_measurements(warehouse)))
-    sweep = Sweep(cases, current_offers(warehouse), search, datetime.now(UTC).date(), own)
+    today = datetime.now(UTC).date()
+    sweep = Sweep(cases, current_offers(warehouse), search, today, evidence_in(warehouse))
     if not sys.stderr.isatty():
         while sweep.step():
             pass

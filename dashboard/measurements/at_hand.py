@@ -1,15 +1,28 @@
-"""Own measurements for commands that can do without a warehouse."""
+"""Own measurements for commands, those that can do without a warehouse among them."""
+
+from typing import TYPE_CHECKING
+
+import click
 
 from inferplan.dashboard.command_line.warehouse_at_hand import warehouse_at_hand
 from inferplan.planner.performance import OwnEvidence
+
+if TYPE_CHECKING:
+    from inferplan.datasets.warehouse import Warehouse
 
 
 def evidence_at_hand() -> OwnEvidence | None:
     """Return what estimates are drawn to; ``None`` where no warehouse can be read, or it holds nothing."""
     with warehouse_at_hand("own measurements") as warehouse:
-        if warehouse is None:
-            return None
-        from inferplan.datasets.measurements import own_measurements
-        from inferplan.planner.performance.own_evidence import compared, own_evidence
+        return None if warehouse is None else evidence_in(warehouse)
 
-        return own_evidence(compared(own_measurements(warehouse)))
+
+def evidence_in(warehouse: "Warehouse") -> OwnEvidence | None:
+    """Return what estimates are drawn to; tell on standard error of measurements that cannot be used."""
+    from inferplan.datasets.measurements import own_measurements  # not needed without a warehouse
+    from inferplan.planner.performance.own_evidence import own_evidence, usable
+
+    found = usable(own_measurements(warehouse))
+    for problem in found.problems:
+        click.echo(f"Note: {problem} 'inferplan measurements remove' takes its file out.", err=True)
+    return own_evidence(found.runs)

@@ -13,7 +13,6 @@ from inferplan.dashboard.measurements import charts
 from inferplan.dashboard.measurements.evidence_views import show_nearest
 from inferplan.dashboard.measurements.tables import deployment_words, show_runs
 from inferplan.dashboard.measurements.upload_views import KEY, show_files, show_messages, show_upload
-from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.measurements import CHECKPOINT, OwnMeasurement, files
 from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner.case import Case
@@ -31,14 +30,12 @@ def show_own(warehouse: Warehouse, best: Case) -> None:
     st.subheader("Your own measurements")
     show_messages()
     brought = files(warehouse)
-    if brought:
-        try:
-            runs = cached.own_runs(warehouse)
-            _show_change(warehouse, best, runs)
-        except InferplanError as error:
-            st.error(formats.sentence(error), icon=":material/error:")
-            runs = ()
-    else:
+    runs, problems = cached.own_runs(warehouse)
+    for problem in problems:
+        st.warning(f"{formats.sentence(problem)} It is not used; remove its file.", icon=":material/warning:")
+    if runs:
+        _show_change(warehouse, best, runs)
+    elif not brought:
         st.markdown(
             "Measured your own deployment? Bring the result of a load generator: estimates of that model, "
             "GPU and engine, and of those near it, are drawn to it, here and on the command line."
@@ -88,15 +85,11 @@ def _show_change(warehouse: Warehouse, best: Case, runs: Sequence[Compared]) -> 
 
 def _case_of(best: Case, one: OwnMeasurement) -> Case:
     """Return the page's workload on a measured deployment."""
-    return Case.read(
-        {
-            **best.model_dump(
-                include={"input_tokens", "output_tokens", "concurrency", "prefix_cache_hit_rate"}
-            ),
-            **{name: getattr(one, name) for name in ("model", "gpu", "engine", "engine_version")},
-            **{name: getattr(one, name) for name in ("tp", "pp", "dp", "ep", "kv_dtype")},
-            "weights_dtype": None if one.weights_dtype == CHECKPOINT else one.weights_dtype,
-        }
+    names = ("model", "gpu", "engine", "engine_version", "tp", "pp", "dp", "ep", "kv_dtype")
+    weights = None if one.weights_dtype == CHECKPOINT else one.weights_dtype
+    deployment = {name: getattr(one, name) for name in names}
+    return best.model_copy(
+        update={**deployment, "config": None, "gpu_memory_gib": None, "weights_dtype": weights}
     )
 
 

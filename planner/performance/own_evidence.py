@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -89,6 +90,27 @@ def compared(measurements: Sequence[OwnMeasurement]) -> tuple[Compared, ...]:
         )
         for row, one in enumerate(measurements)
     )  # fmt: skip
+
+
+class Usable(NamedTuple):
+    """Stored measurements that can be compared today, and why others cannot."""
+
+    runs: tuple[Compared, ...]
+    problems: tuple[str, ...]
+
+
+def usable(measurements: Sequence[OwnMeasurement]) -> Usable:
+    """Return what can be learnt from: another version may know a stored model or format no more."""
+    kept: list[OwnMeasurement] = []
+    problems: dict[str, None] = {}
+    for one in measurements:
+        try:
+            _served_of(one)
+        except InferplanError as error:
+            problems[str(error)] = None
+        else:
+            kept.append(one)
+    return Usable(compared(kept), tuple(problems))
 
 
 def _served_of(one: OwnMeasurement) -> Served:
