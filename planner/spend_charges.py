@@ -23,7 +23,8 @@ SELECT unnest($types::VARCHAR[]) AS instance_type, unnest($gpus::DOUBLE[]) AS gp
 LINES = """
 CREATE TEMP TABLE spend_lines AS
 WITH chosen AS (
-    SELECT b.*, i.format, coalesce(b.resource_id, b.resource_name) AS key
+    SELECT b.* EXCLUDE (commitment_id, region, contracted_cost, charge_class), i.format,
+        coalesce(b.resource_id, b.resource_name) AS key
     FROM bill_lines AS b JOIN imports AS i USING (import_id)
     WHERE ($imports IS NULL OR list_contains($imports::BIGINT[], b.import_id))
 ),
@@ -120,7 +121,10 @@ called AS (
     SELECT lower(key) AS alias FROM spend_resources UNION SELECT lower(name) FROM spend_resources
     UNION SELECT lower(target) FROM resource_links
 ),
-single AS (SELECT entity FROM whole JOIN called ON alias IN (lower(entity), lower(gpu_uuid)) GROUP BY 1)
+single AS (
+    SELECT DISTINCT entity FROM (SELECT entity, unnest([lower(entity), lower(gpu_uuid)]) AS alias FROM whole)
+    JOIN called USING (alias)
+)
 SELECT row_number() OVER (ORDER BY whole.entity) AS gpu, whole.entity, gpu_uuid, host, instance_id,
     instance_type, gpu_name, rank, single.entity IS NOT NULL AS is_single,
     lower(CASE WHEN is_single THEN whole.entity
