@@ -210,7 +210,11 @@ def _speed_figures(results: PlanResults) -> Iterator[Figure]:
     )
     for label, unit, interval in rows:
         yield _estimated(label, unit, interval, reason)
+    slow = "Time to first token, slowest 1%"
+    yield _estimated(slow, "s", found and found.ttft_p99_s, found.p99_reason if found else reason)
     yield Figure("Requests", "requests/s", found.requests_per_s if found else None, reason=reason)
+    most = found.largest_request_rate_per_s if found else None
+    yield Figure("Requests that can be sustained", "requests/s", most, reason=reason)
 
 
 def _cost_figures(results: PlanResults) -> Iterator[Figure]:
@@ -221,6 +225,8 @@ def _cost_figures(results: PlanResults) -> Iterator[Figure]:
     yield Figure("Cost per month of 730 hours", "USD/month", per_month, reason=results.price_basis)
     yield _estimated("Input tokens", "USD/Mtok", cost and cost.usd_per_mtok_input, reason)
     yield _estimated("Output tokens", "USD/Mtok", cost and cost.usd_per_mtok_output, reason)
+    visible = cost and (cost.usd_per_mtok_visible_output or cost.usd_per_mtok_output)
+    yield _estimated("Visible output tokens", "USD/Mtok", visible, reason)
     yield _estimated("Tokens per dollar", "tokens/USD", cost and cost.tokens_per_usd, reason)
 
 
