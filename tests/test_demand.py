@@ -1,6 +1,7 @@
 """Demand by the hour, what a replica serves of it, and the mixes and commitments that follow."""
 
 import contextlib
+import random
 from decimal import Decimal
 from pathlib import Path
 
@@ -163,3 +164,22 @@ def test_spot_serves_only_up_to_its_cap_and_pays_for_its_interruptions() -> None
     assert choose(steady, 1, sold).per_month(plain.bill.total_usd) == pytest.approx(
         4 * plain.term.usd_per_hour * 730, abs=Decimal("0.01")
     )
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_parts_of_a_mix_sum_to_the_cent_and_serve_everything(seed: int) -> None:
+    drawn = random.Random(seed)
+    [sold] = [one for one in machine_terms(catalog.offers()) if one.on_demand.offer_id == P5]
+    hours = tuple(Decimal(drawn.randint(0, 500)) for _ in range(drawn.randint(24, 200)))
+    spot = SpotUse(Decimal(drawn.randint(0, 100)) / 100, Decimal("0.02"), Decimal("0.25"))
+    found = choose(
+        Demand((*hours, Decimal(1)), "drawn"), Decimal(drawn.randint(3, 40)), sold,
+        NegotiatedTerms(Decimal(drawn.randint(0, 30))), spot, Decimal(drawn.randint(0, 100)) / 100,
+    )  # fmt: skip
+    parts = found.parts()
+    assert sum(part.usd_per_month for part in parts) == found.per_month(found.mix.bill.total_usd)
+    assert abs(sum(part.share_of_demand for part in parts) - 1) < Decimal("1e-20")
+    assert found.mix.bill.total_usd <= found.uncommitted.total_usd
+    for part in parts:
+        worth = part.machines * part.usd_per_hour * 730
+        assert abs(part.usd_per_month - worth) <= Decimal("0.05")

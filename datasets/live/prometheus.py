@@ -176,7 +176,7 @@ class Prometheus:
                 return SourceSkippedError(f"{self.title} is busy (HTTP {status}): try again later")
             return SourceAnswerError(f"{self._no_prometheus()} (HTTP {status})")
         kind = _TooMuchError if any(mark in reason for mark in _TOO_MUCH) else SourceAnswerError
-        return kind(f"{self.title} does not answer: {reason[:500]}")
+        return kind(f"{self.title} refuses the query: {reason[:500]}")
 
     def _no_prometheus(self) -> str:
         return (
