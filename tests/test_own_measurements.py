@@ -2,6 +2,8 @@
 
 import json
 import math
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import fields
 from datetime import datetime
@@ -14,9 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inferplan.dashboard.__main__ import cli
+from inferplan.datasets import catalog
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.measurements import OwnMeasurement, template
+from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner.case import Case
+from inferplan.planner.compare import Search, compare
 from inferplan.planner.interval import Interval
 from inferplan.planner.performance import Estimate, OwnEvidence, estimate, estimate_many, serve
 from inferplan.planner.performance.own_evidence import compared, own_evidence, usable
@@ -169,6 +174,18 @@ def test_a_column_of_estimates_is_corrected_as_single_ones_are() -> None:
     assert all(np.all(np.isfinite(getattr(found, field.name))) for field in fields(found))
 
 
+def test_a_comparison_ranks_by_what_was_measured() -> None:
+    own = evidence(*(measured(load, 1.5) for load in (8, 16, 32)))
+    offers = [offer for offer in catalog.offers() if offer.gpu == "H200 SXM" and offer.gpu_count == 8]
+    search = Search(tensor_parallel=(2,), concurrencies=(16,))
+    with Warehouse.open(":memory:") as warehouse:
+        ranked = [compare(warehouse, [a_case("max")], offers, search, own=one).ranked for one in (None, own)]
+    slower = ranked[1]["tpot_s"].iloc[0] / ranked[0]["tpot_s"].iloc[0]
+    assert slower == pytest.approx(moves(own)[1])
+    dearer = ranked[1]["usd_per_mtok_output"].min() / ranked[0]["usd_per_mtok_output"].min()
+    assert dearer == pytest.approx(moves(own)[2], rel=0.01)
+
+
 def test_the_basis_counts_the_measurements_of_this_deployment() -> None:
     own = evidence(measured(8, 1.1), measured(16, 1.1, measured_at=datetime(2026, 11, 12)))
     assert "; drawn to 2 own measurements of 2026-11-20" in estimated(own).basis
@@ -244,3 +261,26 @@ def test_the_command_asks_for_what_a_file_does_not_say(tmp_path: Path) -> None:
     assert "No own measurements yet" in run("measurements", "list")
     answers = ("--gpu", "H200 SXM", "--engine", "vllm", "--tp", 2, "--weights-dtype", "fp8")
     assert "number 1" in run("measurements", "import", sample, *answers)
+
+
+HOLDER = """
+import sys
+from inferplan.datasets.warehouse import Warehouse
+Warehouse.open()
+print("open", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_estimate_answers_while_a_dashboard_holds_the_warehouse() -> None:
+    before = json.loads(run(*ESTIMATE))
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "open\n"
+        done = CliRunner().invoke(cli, [str(one) for one in ESTIMATE])
+        holder.communicate()
+    assert json.loads(done.stdout) == before
+    assert "Note: without own measurements. The warehouse" in done.stderr
+    assert f"is open in process {holder.pid}" in done.stderr
