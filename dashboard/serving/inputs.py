@@ -23,6 +23,8 @@ def all_features() -> None:
     current = case()
     with st.expander("Serving features"):
         _reasoning(current)
+        if current.request_rate is not None:
+            _spread(current)
         _calls(current)
         _drafts(current)
         _pools(current)
@@ -38,16 +40,18 @@ def _reasoning(current: Case) -> None:
         help="Hidden tokens that the model generates before its answer. They take time and money too.",
         **bound("reasoning_multiple", current.reasoning_multiple),
     )
-    if current.request_rate is not None:
-        st.number_input(
-            "Spread of lengths",
-            min_value=0.0,
-            max_value=10.0,
-            step=0.25,
-            format="%g",
-            help="Standard deviation over mean: 0 is all alike, 1 is usual in chats. Lengthens queues.",
-            **bound("length_variation", current.length_variation),
-        )
+
+
+def _spread(current: Case) -> None:
+    st.number_input(
+        "Spread of lengths",
+        min_value=0.0,
+        max_value=10.0,
+        step=0.25,
+        format="%g",
+        help="Standard deviation over mean: 0 is all alike, 1 is usual in chats. Lengthens queues.",
+        **bound("length_variation", current.length_variation),
+    )
 
 
 def _calls(current: Case) -> None:
