@@ -142,3 +142,11 @@ def test_a_portfolio_file_that_is_wrong_says_what_is_wrong() -> None:
     document = {"requests_per_s": 3, "models": [{"share": 0.5, "model": "Qwen/Qwen3-8B"}]}
     app.file_uploader(key=portfolio_views.UPLOAD).upload("models.json", json.dumps(document).encode()).run()
     assert "must sum to 1" in shown(app).error[0].value
+
+
+def test_pools_of_their_own_are_left_out_of_the_comparison_and_of_what_follows_from_it() -> None:
+    app = opened()
+    pools = {"prefill_gpus": 4, "tp": 1, "dp": 8, "prefill_tp": 2}
+    app.session_state[state.CASE] = state.FIRST_CASE.model_copy(update=pools)
+    app.run()
+    assert len(table(shown(app), "offer_id")) > 10

@@ -9,13 +9,13 @@ from inferplan.planner.fleet_choice import Fleet
 
 COLUMNS: Mapping[str, Column] = {
     "offer": Column("Machine"),
-    "machines": Column("Machines", "count"),
+    "machines": Column("Machines"),
     "usd_per_hour": Column("All", "USD per hour"),
     "usd_per_month": Column("All", "USD per month"),
-    "models": Column("Replicas × GPUs of each model"),
-    "gpus_idle": Column("GPUs idle", "count"),
     "price_date": Column("Price seen on"),
     "source": Column("Price source"),
+    "models": Column("Replicas × GPUs of each model"),
+    "gpus_idle": Column("GPUs idle"),
     "stale": Column("Old price"),
 }
 
@@ -28,6 +28,8 @@ def fleet_rows(fleet: Fleet) -> list[dict[str, Any]]:
             "machines": purchase.machines,
             "usd_per_hour": purchase.usd_per_hour,
             "usd_per_month": purchase.usd_per_month,
+            "price_date": purchase.placements[0].row["observed_on"].date(),
+            "source": purchase.placements[0].row["source"],
             "models": formats.listing(
                 [
                     f"{placed.replicas} × {placed.gpus} for {placed.row['model']}"
@@ -35,8 +37,6 @@ def fleet_rows(fleet: Fleet) -> list[dict[str, Any]]:
                 ]
             ),
             "gpus_idle": purchase.gpus_idle,
-            "price_date": purchase.placements[0].row["observed_on"].date(),
-            "source": purchase.placements[0].row["source"],
             "stale": bool(purchase.placements[0].row["stale"]),
         }
         for purchase in fleet.purchases

@@ -14,7 +14,7 @@ from inferplan.dashboard.comparing.fleet_rows import COLUMNS, fleet_rows, model_
 from inferplan.dashboard.comparing.search_inputs import KEY
 from inferplan.dashboard.comparing.views import show_set_aside
 from inferplan.dashboard.downloads import download_menu
-from inferplan.dashboard.reports import Report, table_of_frame
+from inferplan.dashboard.reports import Column, Report, table_of_frame
 from inferplan.dashboard.state import case, now
 from inferplan.datasets import catalog
 from inferplan.datasets.errors import InferplanError
@@ -31,6 +31,7 @@ RATE = f"{KEY}portfolio_rate"
 UPLOAD = f"{KEY}portfolio_file"
 FIRST_RATE = 20.0
 UPLOAD_LIMIT_MB = 4
+WIDTHS_PX = {"offer": 260, "source": 140}
 EDITED = {
     "share_percent": st.column_config.NumberColumn("Share of requests (%)", min_value=0.1, max_value=100.0),
     "model": st.column_config.SelectboxColumn("Model", options=list(catalog.models()), required=True),
@@ -57,6 +58,9 @@ MODEL_COLUMNS: Mapping[str, Any] = {
 
 def show_portfolio(store: Warehouse, search: Search) -> None:
     """Ask which models serve which share, and show the cheapest whole machines for all of them."""
+    st.caption(
+        "One stream of requests that several models share, and the cheapest machines that serve them all."
+    )
     try:
         portfolio = _portfolio()
         if portfolio is None:
@@ -143,18 +147,13 @@ def _show_fleet(portfolio: Portfolio, fleet: Fleet) -> None:
     )
     with st.container(horizontal=True, gap="medium"):
         st.metric("Per month of 730 hours", formats.usd(fleet.usd_per_month))
-        st.metric("Per million tokens", formats.usd(fleet.usd_per_mtok))
+        st.metric("Per million tokens", formats.usd(fleet.usd_per_mtok, 3))
         st.metric("Tokens per dollar", formats.count(1e6 / fleet.usd_per_mtok))
     bought, running = pd.DataFrame(fleet_rows(fleet)), pd.DataFrame(model_rows(fleet))
     st.subheader("What to rent")
     st.dataframe(
         bought,
-        column_config={
-            name: st.column_config.NumberColumn(column.header, format=formats.COLUMN_USD)
-            if column.unit.startswith("USD")
-            else column.name
-            for name, column in COLUMNS.items()
-        },
+        column_config={name: _shown(name, column) for name, column in COLUMNS.items()},
         hide_index=True,
         placeholder="",
         alt="Machines to rent, with their price and its source",
@@ -188,3 +187,9 @@ def _show_fleet(portfolio: Portfolio, fleet: Fleet) -> None:
         "Whole machines: what a model does not fill is paid for, unless another model runs there. Replicas "
         "are counted at full load within the targets; list prices, no tax, traffic or storage."
     )
+
+
+def _shown(name: str, column: Column) -> Any:
+    if column.unit.startswith("USD"):
+        return st.column_config.NumberColumn(column.header, format="dollar")
+    return st.column_config.Column(column.name, width=WIDTHS_PX.get(name))

@@ -10,6 +10,7 @@ import streamlit as st
 
 from inferplan.dashboard import formats
 from inferplan.dashboard.comparing import words
+from inferplan.dashboard.comparing.row_case import deployment_fields
 from inferplan.dashboard.comparing.search_inputs import KEY, STALE_KEY
 from inferplan.dashboard.downloads import download_menu
 from inferplan.dashboard.inputs import ENGINE_TITLES
@@ -48,7 +49,6 @@ COLUMNS: Mapping[str, Column] = {
     "certainty": Column("Latency target"),
     "covers": Column("Price covers"),
 }
-AS_SHIPPED = "as shipped"
 MOST_TRIED = 2_000
 TRIED_COLUMNS: Mapping[str, Any] = {
     "gpu": "GPU",
@@ -99,7 +99,7 @@ def show_ranking(frame: pd.DataFrame, current: Case) -> None:
     """Show the ranked offers; a selected one can become the plan's."""
     chosen = st.dataframe(
         frame,
-        column_order=list(COLUMNS),
+        column_order=[name for name in COLUMNS if name != "stale" or frame["stale"].any()],
         column_config={name: _shown(name, column) for name, column in COLUMNS.items()},
         hide_index=True,
         placeholder="",
@@ -129,13 +129,7 @@ def show_ranking(frame: pd.DataFrame, current: Case) -> None:
             key=f"{KEY}take",
             on_click=change,
             kwargs={
-                "gpu": picked["gpu"],
-                "engine": picked["engine"],
-                "weights_dtype": None if picked["weights_dtype"] == AS_SHIPPED else picked["weights_dtype"],
-                "kv_dtype": picked["kv_dtype"],
-                "tp": int(picked["tp"]),
-                "pp": int(picked["pp"]),
-                "ep": int(picked["ep"]),
+                **deployment_fields(current, picked),
                 "dp": int(picked["replicas"]),
                 "offer": picked["offer_id"],
                 "usd_per_gpu_hour": None,

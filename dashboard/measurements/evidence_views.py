@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from inferplan.dashboard import cached, formats
-from inferplan.dashboard.comparing.views import AS_SHIPPED
+from inferplan.dashboard.comparing.row_case import deployment_fields
 from inferplan.dashboard.state import PREFIX
 from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner.case import Case
@@ -22,15 +22,8 @@ _IN_REPOSITORY = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+):(?P<path>\S+?)(?:@
 def of_row(current: Case, row: pd.Series) -> Case:
     """Return ``current`` on the deployment and at the load of a ranked row, one replica of it."""
     changed = {
-        "gpu": str(row["gpu"]),
-        "gpu_memory_gib": None,
-        "engine": str(row["engine"]),
-        "engine_version": current.engine_version if row["engine"] == current.engine else None,
-        "weights_dtype": None if row["weights_dtype"] == AS_SHIPPED else str(row["weights_dtype"]),
-        "kv_dtype": str(row["kv_dtype"]),
-        "tp": int(row["tp"]),
-        "pp": int(row["pp"]),
-        "ep": int(row["ep"]),
+        **deployment_fields(current, row),
+        "gpu_memory_gib": current.gpu_memory_gib if row["gpu"] == current.gpu else None,
         "dp": 1,
         "concurrency": max(1, int(row["concurrency"])),
         "request_rate": None,
