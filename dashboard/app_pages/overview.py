@@ -43,6 +43,7 @@ TOUR = (
         "Ask for 50 ms per token: which offers keep it, and what do a million tokens cost?",
     ),
     ("rightsizing", "Read which GPUs of the sample fleet are idle, oversized or too small, and why."),
+    ("spend", "See how much of the sample fleet's bill did useful work, and what each team's tokens cost."),
     ("prices", "Look where each price comes from and how old it is; add your own rates as a sheet."),
     ("plans", "Save what you found as a plan, compare it with another, and send the link to finance."),
 )

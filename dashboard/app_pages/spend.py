@@ -12,6 +12,7 @@ from inferplan.dashboard.spend.figures import ALL_DAYS, found_spend, months
 from inferplan.dashboard.spend.words import month_forecast
 from inferplan.dashboard.state import case, now
 from inferplan.datasets.errors import InferplanError
+from inferplan.datasets.exports import list_imports
 
 st.title("Spend")
 case()  # keeps the current plan's address, for a refresh here
@@ -78,6 +79,8 @@ if unjoined.open:
 if bills.open:
     with bills:
         upload_views.show_upload(store)
+        billed = {import_id for (import_id,) in store.rows("SELECT DISTINCT import_id FROM bill_lines")}
+        upload_views.show_imports(store, [one for one in list_imports(store) if one.import_id in billed])
 download_menu(
     "spend",
     f"spend-{now():%Y-%m-%d}",

@@ -22,7 +22,11 @@ def period_input(months: Sequence[Period]) -> Period:
     """Ask for the days to look at."""
     titles = {period.title: period for period in (ALL_DAYS, *months)}
     chosen = st.selectbox(
-        "Days", list(titles), key=f"{KEY}period", help="Days are those of the bill, in UTC."
+        "Days",
+        list(titles),
+        key=f"{KEY}period",
+        help="Days are those of the bill, in UTC.",
+        persist_state="session",
     )
     return titles.get(chosen, ALL_DAYS)
 
@@ -37,6 +41,7 @@ def statement_input(statements: Sequence[Statement]) -> Statement:
         list(titles),
         key=f"{KEY}statement",
         help="Currencies are never added up, nor are bills and list prices.",
+        persist_state="session",
     )
     return titles.get(chosen, statements[0])
 
@@ -49,6 +54,7 @@ def rule_input() -> Rule:
         format_func=lambda rule: RULES[rule].capitalize(),
         key=f"{KEY}rule",
         help="Unused commitments and shared cost that nobody is named for.",
+        persist_state="session",
     )
     return rule
 
