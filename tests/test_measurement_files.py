@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -282,6 +283,15 @@ def test_a_file_lands_once_whole_and_goes_out_whole(tmp_path: Path) -> None:
         with pytest.raises(InferplanError, match="no file of measurements number"):
             remove(warehouse, number)
         assert land(warehouse, found, rows) != number
+
+
+def test_the_same_file_from_many_at_once_lands_once(tmp_path: Path) -> None:
+    found = read_file(SAMPLES / "guidellm_0_5.json")
+    rows = complete(found, ANSWERS, NOW)
+    with Warehouse.open(tmp_path / "w.duckdb") as warehouse, ThreadPoolExecutor(8) as pool:
+        numbers = set(pool.map(lambda _: land(warehouse, found, rows), range(24)))
+        assert numbers == {files(warehouse)[0].file_id}
+        assert own_measurements(warehouse) == rows
 
 
 def test_nothing_lands_of_a_file_of_which_one_row_cannot(tmp_path: Path) -> None:

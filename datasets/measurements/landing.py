@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
 from inferplan.datasets.errors import InferplanError
@@ -10,6 +11,8 @@ from inferplan.datasets.measurements.run import Deployed, OwnMeasurement
 
 if TYPE_CHECKING:
     from inferplan.datasets.warehouse import Cursor, Warehouse
+
+_one_at_a_time = Lock()  # one process owns the file: its threads are all who can bring the same one at once
 
 NEEDED = ("model", "gpu", "engine", "tp", "weights_dtype")
 """What an estimate cannot be compared without, and no tool states reliably."""
@@ -95,7 +98,8 @@ def land(warehouse: "Warehouse", found: ResultFile, measurements: Iterable[OwnMe
         cursor.executemany(_INSERT, values)
         return int(file_id)
 
-    return warehouse.write(write)
+    with _one_at_a_time:
+        return warehouse.write(write)
 
 
 def files(warehouse: "Warehouse", digest: str | None = None) -> tuple[MeasurementFile, ...]:
