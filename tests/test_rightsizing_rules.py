@@ -82,7 +82,7 @@ def test_replicas_of_one_workload_never_meet(empty: Warehouse) -> None:
     assert {one.action for one in advise(empty, *replicas)} == {"keep"}
 
 
-week = st.lists(st.floats(0, 0.8), min_size=4, max_size=4).map(lambda found: np.repeat(found, 42))
+week = st.lists(st.floats(0, 0.8), min_size=3, max_size=3).map(lambda found: np.repeat(found, 14))
 items = st.lists(
     st.builds(
         lambda workload, host, memory, sm, dram: (workload, host, memory, sm, dram),

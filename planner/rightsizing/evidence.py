@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 _ENGINE_RANK = re.compile(r"#\d+$")
 HOURS_PER_WEEK = 168
+BLOCKS_PER_WEEK = 42
 Week = NDArray[np.float64]
-"""168 values, from Monday 0:00 UTC."""
+"""A value for each four hours of a week, from Monday 0:00 UTC."""
 
 
 @dataclass(frozen=True)
@@ -57,15 +58,21 @@ class Measurements:
             if members in sizes[one.entity]
         }
 
-    def weeks(self, entities: Sequence[str], metric: str) -> dict[str, Week]:
-        """Return how high ``metric`` is in each hour of the week; NaN in hours that were not measured.
+    def weeks(self, entities: Sequence[str], metrics: Sequence[str]) -> dict[tuple[str, str], Week]:
+        """Return how high each metric is over the week; NaN where it was not measured.
 
         Mean plus 1.64 standard deviations, P95 of a normal distribution: to compare by, not to decide on.
         """
-        found = self.warehouse.query(_WEEKS, self.parameters | {"entities": list(entities), "metric": metric})
-        weeks = np.full((len(entities), HOURS_PER_WEEK), np.nan)
-        weeks[found["place"].to_numpy(), found["hour_of_week"].to_numpy()] = found["value"].to_numpy()
-        return dict(zip(entities, weeks, strict=True))
+        asked = self.parameters | {"entities": list(entities), "metrics": list(metrics)}
+        found = self.warehouse.query(_WEEKS, asked)
+        weeks = np.full((len(entities), len(metrics), BLOCKS_PER_WEEK), np.nan)
+        at = tuple(found[name].to_numpy() for name in ("place", "metric", "block"))
+        weeks[at] = found["value"].to_numpy()
+        return {
+            (entity, metric): weeks[place, number]
+            for place, entity in enumerate(entities)
+            for number, metric in enumerate(metrics)
+        }
 
     @cached_property
     def parameters(self) -> dict[str, object]:
@@ -115,15 +122,17 @@ FROM usage_series AS s JOIN imports AS i USING (import_id)
 WHERE ($imports IS NULL OR list_contains($imports::BIGINT[], s.import_id)) AND s.entity_kind <> 'node'
 GROUP BY s.entity, s.entity_kind
 """
-# 1970 began on a Thursday, three days into the week.
+# Blocks of four hours; 1970 began on a Thursday, eighteen blocks into the week.
 _WEEKS = """
 WITH wanted AS (
-    SELECT u.series_id, p.place FROM usage_series AS u
+    SELECT u.series_id, p.place, m.metric FROM usage_series AS u
         JOIN (SELECT unnest($entities::VARCHAR[]) AS entity, unnest(range(len($entities))) AS place) AS p
-        USING (entity)
-    WHERE u.metric = $metric AND ($imports IS NULL OR list_contains($imports::BIGINT[], u.import_id))
+            ON p.entity = u.entity
+        JOIN (SELECT unnest($metrics::VARCHAR[]) AS name, unnest(range(len($metrics))) AS metric) AS m
+            ON m.name = u.metric
+    WHERE $imports IS NULL OR list_contains($imports::BIGINT[], u.import_id)
 )
-SELECT w.place, (epoch_us(s.measured_at) // 3600000000 + 72) % 168 AS hour_of_week,
+SELECT w.place, w.metric, (epoch_us(s.measured_at) // 14400000000 + 18) % 42 AS block,
     avg(s.value) + 1.64 * stddev_pop(s.value) AS value
 FROM usage_samples AS s JOIN wanted AS w USING (series_id)
 WHERE $from_at IS NULL OR s.measured_at >= $from_at

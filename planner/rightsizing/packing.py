@@ -1,7 +1,7 @@
 """Bin packing: how few GPUs hold processes whose memory and load at the same hours add up.
 
 First-fit decreasing with anti-affinity. Memory is hard: the largest use ever seen of each. Activity is the
-sum of what each does in the same hour of the week, so that work by day and work by night share a GPU. No
+sum of what each does in the same four hours of the week: work by day and work by night share a GPU. No
 packing can do with fewer GPUs than ``lower_bound``.
 """
 
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from inferplan.planner.rightsizing.evidence import HOURS_PER_WEEK, Week
+from inferplan.planner.rightsizing.evidence import BLOCKS_PER_WEEK, Week
 
 MOST_TRIED = 64
-"""GPUs that are looked at hour by hour for one process, the first ones."""
+"""GPUs that are looked at block by block for one process, the first ones."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,10 @@ class Capacity:
 
 
 class _Loads:
-    """One resource of every GPU that stays: what it does in each hour of the week so far."""
+    """One resource of every GPU that stays: what it does over the week so far."""
 
     def __init__(self, most: int, limit: float) -> None:
-        self.weeks = np.zeros((most, HOURS_PER_WEEK))
+        self.weeks = np.zeros((most, BLOCKS_PER_WEEK))
         self.least, self.greatest, self.limit = np.zeros(most), np.zeros(most), limit
 
     def add(self, at: int, week: Week) -> None:
@@ -52,7 +52,7 @@ class _Loads:
         self.least[at], self.greatest[at] = self.weeks[at].min(), self.weeks[at].max()
 
     def may_fit(self, opened: int, week: Week) -> NDArray[np.bool_]:
-        """Return which GPUs cannot be ruled out by their quietest and their busiest hour alone."""
+        """Return which GPUs cannot be ruled out by their quietest and their busiest hours alone."""
         found: NDArray[np.bool_] = (self.greatest[:opened] + week.min() <= self.limit) & (
             self.least[:opened] + week.max() <= self.limit
         )
@@ -65,7 +65,7 @@ class _Loads:
 def pack(items: Sequence[Item], capacity: Capacity) -> tuple[tuple[Item, ...], ...]:
     """Return which processes share a GPU, the one that stays where it is first.
 
-    >>> quiet, busy = np.full(168, 0.1), np.full(168, 0.5)
+    >>> quiet, busy = np.full(42, 0.1), np.full(42, 0.5)
     >>> items = [Item(name, name, None, 10.0, week, quiet)
     ...          for name, week in (("a", quiet), ("b", quiet), ("c", busy))]
     >>> [[item.key for item in shared] for shared in pack(items, Capacity(25.0, 0.8, 0.65))]
@@ -105,7 +105,7 @@ def _meets(item: Item, members: Sequence[Item], at_home: set[tuple[str, str]]) -
 
 
 def lower_bound(items: Sequence[Item], capacity: Capacity) -> int:
-    """Return how many GPUs are needed at the very least: by memory, by the busiest hour, by replicas."""
+    """Return how many GPUs are needed at the very least: by memory, by the busiest hours, by replicas."""
     if not items:
         return 0
     alike: dict[str, int] = {}

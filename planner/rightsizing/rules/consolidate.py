@@ -102,24 +102,24 @@ def _share(candidates: Sequence[_Candidate], context: Context) -> dict[str, Judg
 
 def _items(candidates: Sequence[_Candidate], context: Context) -> list[Item]:
     measured = [one.measured for one in candidates]
-    sm = context.measured.weeks([one.activity.entity for one in measured], measured[0].activity.metric)
-    dram = context.measured.weeks([one.dram.entity for one in measured], "dram_active_ratio")
+    places = {entity for one in measured for entity in (one.activity.entity, one.dram.entity)}
+    weeks = context.measured.weeks(sorted(places), (measured[0].activity.metric, "dram_active_ratio"))
     return [
         Item(
             key=one.unit.key,
             workload=one.unit.workload,
             host=one.unit.host,
             memory_bytes=one.measured.peak_bytes * context.profile.memory_factor,
-            sm=_filled(sm, one.measured.activity) * growth(one.unit),
-            dram=_filled(dram, one.measured.dram) * growth(one.unit),
+            sm=_filled(weeks, one.measured.activity) * growth(one.unit),
+            dram=_filled(weeks, one.measured.dram) * growth(one.unit),
         )
         for one in candidates
     ]
 
 
-def _filled(weeks: Mapping[str, Week], found: Statistic) -> Week:
-    """Return the week of a series; an hour that was never measured counts as the busiest one."""
-    return np.nan_to_num(weeks[found.entity], nan=found.max)
+def _filled(weeks: Mapping[tuple[str, str], Week], found: Statistic) -> Week:
+    """Return the week of a series; hours that were never measured count as the busiest ones."""
+    return np.nan_to_num(weeks[found.entity, found.metric], nan=found.max)
 
 
 def _judge(
