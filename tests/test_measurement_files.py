@@ -132,6 +132,7 @@ REFUSED = {
     "ramp": ({"ramp_up_strategy": "linear"}, "no steady rate"),
     "trace": ({"request_rate": "trace"}, "no steady rate"),
     "huge": ({"total_input_tokens": 1e300}, "input_tokens is"),
+    "lengths": ({"total_output_tokens": None}, "output_tokens is 0"),
     "empty": ({"output_throughput": None, "median_ttft_ms": 0, "mean_ttft_ms": 0, "median_tpot_ms": "nan",
                "mean_tpot_ms": None}, "none of TTFT, TPOT"),
 }  # fmt: skip
@@ -309,6 +310,14 @@ def test_what_nobody_said_is_asked_and_never_guessed() -> None:
     with pytest.raises(UnansweredError) as caught:
         complete(found, Deployed(), NOW)
     assert caught.value.fields == ("gpu", "engine", "tp", "weights_dtype")
+
+
+def test_a_model_that_the_catalog_calls_otherwise_is_asked_with_the_nearest(tmp_path: Path) -> None:
+    found = read_file(written(tmp_path, vllm_run(model_id="RedHatAI/Llama-3.3-70B-Instruct-FP8-dynamic")))
+    with pytest.raises(
+        UnansweredError, match=r"no model named 'RedHatAI/.*Did you mean .*Llama-3.3-70B-Instruct"
+    ):
+        complete(found, Deployed(), NOW)
 
 
 def test_answers_are_taken_in_any_spelling_and_refused_with_the_nearest() -> None:

@@ -16,7 +16,7 @@ from inferplan.dashboard.measurements.tables import show_runs
 from inferplan.dashboard.once import once
 from inferplan.dashboard.state import PREFIX, now
 from inferplan.datasets import catalog
-from inferplan.datasets.errors import InferplanError
+from inferplan.datasets.errors import InferplanError, UnknownNameError
 from inferplan.datasets.measurements import (
     CHECKPOINT,
     NEEDED,
@@ -120,9 +120,7 @@ def _ask(runs: Sequence[Run], key: str) -> dict[str, Any]:
     names = sorted({run.published_model for run in runs if run.published_model})
     st.caption("What was measured? The files' own words are filled in; correct them where they are wrong.")
     if names and said.model is None and "model" not in differing:
-        st.caption(
-            formats.plain(f"The files call the model {formats.listing(names[:3])}: not a catalog name.")
-        )
+        st.caption(formats.plain(str(UnknownNameError("model", names[0], catalog.models()))))
     answers: dict[str, Any] = {}
     for column, name in zip(st.columns([3, 2, 2, 2, 2]), NEEDED, strict=True):
         with column:

@@ -5,7 +5,8 @@ from datetime import datetime
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
-from inferplan.datasets.errors import InferplanError
+from inferplan.datasets import catalog
+from inferplan.datasets.errors import InferplanError, UnknownNameError
 from inferplan.datasets.measurements.reading import ResultFile
 from inferplan.datasets.measurements.run import Deployed, OwnMeasurement
 
@@ -35,10 +36,13 @@ _FILES = (
 class UnansweredError(InferplanError):
     """Something of the deployment that neither the file nor the user said."""
 
-    def __init__(self, file_name: str, fields: Sequence[str]) -> None:
-        """Compose the message from the names of the open ``fields``."""
+    def __init__(self, file_name: str, fields: Sequence[str], published_model: str | None) -> None:
+        """Compose the message from the open ``fields`` and what the file calls the model."""
         self.fields = tuple(fields)
-        super().__init__(f"{file_name} does not say what was measured: {', '.join(fields)}.")
+        words = f"{file_name} does not say what was measured: {', '.join(fields)}."
+        if "model" in fields and published_model:
+            words += f" {UnknownNameError('model', published_model, catalog.models())}"
+        super().__init__(words)
 
 
 class MeasurementFile(NamedTuple):
@@ -75,7 +79,8 @@ def complete(found: ResultFile, answers: Deployed, imported_at: datetime) -> tup
         for run in found.runs
     ]
     if unanswered := [name for name in NEEDED if any(name not in row for row in rows)]:
-        raise UnansweredError(found.file_name, unanswered)
+        names = (run.published_model for run in found.runs if run.deployed.model is None)
+        raise UnansweredError(found.file_name, unanswered, next(names, None))
     return tuple(OwnMeasurement.model_validate(row) for row in rows)
 
 

@@ -1,6 +1,7 @@
 """From a result file to its runs: each module of ``tools/`` knows the files of one tool by their content."""
 
 import importlib
+import math
 import pkgutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -109,9 +110,11 @@ def _run(run_number: int, result: Result) -> Run:
         load = Load.model_validate(result.load)
     except ValidationError as error:
         problem = error.errors()[0]
-        where = f"{problem['loc'][0]} is {problem['input']!r:.40}: " if problem["loc"] else ""
-        msg = f"{where}{problem['msg'].removeprefix('Value error, ')}"
-        raise RefusedRunError(msg) from None
+        words = problem["msg"].removeprefix("Value error, ")
+        if problem["loc"]:
+            field, given = problem["loc"][0], problem["input"]
+            words = f"it does not state {field}" if given is None else f"{field} is {given!r:.40}: {words}"
+        raise RefusedRunError(words) from None
     return Run(
         run_number=run_number, load=load, deployed=result.deployed, published_model=result.published_model
     )
@@ -121,7 +124,7 @@ def _notes(runs: list[Run]) -> Iterator[str]:
     short = [
         run
         for run in runs
-        if run.load.requests and run.load.requests < FEW_WAVES * (run.load.concurrency or 0)
+        if not run.load.at_once and (run.load.requests or math.inf) < FEW_WAVES * (run.load.concurrency or 0)
     ]
     if short:
         yield (
