@@ -233,8 +233,8 @@ def workload() -> None:
 def latency_target() -> None:
     """Choose the latencies that must be kept, in milliseconds; an empty one is no target."""
     current = case().slo
-    labels = {"ttft_s": "First token (ms)", "tpot_s": "Each token (ms)"}
-    for column, (field, label) in zip(st.columns(2), labels.items(), strict=True):
+    labels = {"ttft_s": "First token (ms)", "tpot_s": "Each token (ms)", "e2e_s": "Whole request (ms)"}
+    for column, (field, label) in zip((*st.columns(2), st.container()), labels.items(), strict=True):
         value = getattr(current, field)
         column.number_input(
             label,

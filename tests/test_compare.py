@@ -125,8 +125,25 @@ def test_pareto_rows_are_those_that_nothing_beats(warehouse: Warehouse) -> None:
 
 
 def test_filters_that_leave_nothing_are_an_error(warehouse: Warehouse) -> None:
-    with pytest.raises(InferplanError, match="No offer matches"):
-        compare(warehouse, [CASE], [H100], Search(gpus=("L4",)))
+    abroad = L4.model_copy(update={"region": "abroad"})
+    with pytest.raises(InferplanError, match="No offer passes all filters at once"):
+        compare(warehouse, [CASE], [H100, abroad], Search(gpus=("L4",), regions=("here",)))
+
+
+@pytest.mark.parametrize(
+    ("search", "says"),
+    [
+        (Search(gpus=("L4",)), "no gpu on offer named 'L4'"),
+        (Search(gpus=("H1000",)), "no GPU named 'H1000'"),
+        (Search(providers=("tset",)), "no provider on offer named 'tset' in the catalog. Did you mean test"),
+        (Search(purchase_options=("spott",)), "no purchase option on offer named 'spott'"),
+    ],
+)
+def test_a_name_that_no_offer_has_is_an_error_with_the_nearest(
+    warehouse: Warehouse, search: Search, says: str
+) -> None:
+    with pytest.raises(InferplanError, match=says):
+        compare(warehouse, [CASE], [H100], search)
 
 
 def test_sizes_that_no_machine_holds_are_an_error(warehouse: Warehouse) -> None:

@@ -7,6 +7,9 @@ import pandas as pd
 from inferplan.dashboard import formats
 from inferplan.planner.compare import Comparison, Contest, RankBy
 
+CANNOT_RUN = "cannot be run"
+PLURALS = {"does not fit": "do not fit", "serves it": "serve it"}
+
 
 def why(contests: Sequence[Contest], rank_by: RankBy) -> Iterator[str]:
     """Yield a sentence or two for each contest of the winner: how far the other is, what would change it."""
@@ -46,20 +49,19 @@ def _certainty(one: Contest) -> str:
 
 
 def counted(found: Comparison) -> str:
-    """Return what became of the configurations, such as "12 serve it, 30 do not fit"."""
-    names = {"does not fit": "do not fit", "serves it": "serve it", "cannot be run": "cannot be run"}
+    """Return what became of the configurations, such as "12 serve it and 30 do not fit"."""
+    counts = zip(found.outcomes["outcome"], found.outcomes["configurations"], strict=True)
     return formats.listing(
-        [
-            f"{formats.count(int(count))} {_plural(names, str(outcome))}"
-            for outcome, count in zip(
-                found.outcomes["outcome"], found.outcomes["configurations"], strict=True
-            )
-        ]
+        [f"{formats.count(int(count))} {_they(found, outcome)}" for outcome, count in counts]
     )
 
 
-def _plural(names: dict[str, str], outcome: str) -> str:
-    return names.get(outcome, outcome.replace("misses", "miss", 1))
+def _they(found: Comparison, outcome: str) -> str:
+    """Return an outcome of many; what cannot be run at all comes with a reason as an example."""
+    if outcome == CANNOT_RUN:
+        example = found.tried.loc[found.tried["outcome"] == outcome, "reason"].mode().iloc[0]
+        return f"{outcome} ({example})"
+    return PLURALS.get(outcome, outcome.replace("misses", "miss", 1))
 
 
 def set_aside(ranked: pd.DataFrame) -> int:

@@ -24,7 +24,7 @@ def show_hosted(current: Case, best: pd.Series) -> None:
     ]
     if not prices:
         return
-    usd_per_hour = Decimal(repr(float(best["usd_per_hour"])))
+    usd_per_hour: Decimal = best["usd_per_hour"]
     own_usd, served = float(best["usd_per_request"]), float(best["served_requests_per_s"])
     found = sorted(
         (beside(price, current.workload(), usd_per_hour) for price in prices),

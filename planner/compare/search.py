@@ -1,10 +1,12 @@
 """What a comparison tries beside the case's own settings, and by what it ranks."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from inferplan.datasets import catalog
+from inferplan.datasets.errors import InferplanError, UnknownNameError
 from inferplan.datasets.schema import Offer, Row
 from inferplan.planner.deployment import EngineName
 
@@ -39,14 +41,33 @@ class Search(Row):
     """Rank prices that are older than prices of their kind usually hold among the others, not behind them."""
     rank_by: RankBy = "usd_per_request"
 
-    def wants(self, offer: Offer) -> bool:
-        """Return whether ``offer`` passes the filters; raises ``UnknownNameError`` for an unknown GPU."""
-        return all(
-            not allowed or value in allowed
-            for value, allowed in (
-                (offer.gpu, {catalog.gpu(name).name for name in self.gpus}),
-                (offer.provider, self.providers),
-                (offer.region, self.regions),
-                (offer.purchase_option, self.purchase_options),
+    def wanted(self, offers: Sequence[Offer]) -> list[Offer]:
+        """Return the ``offers`` that pass the filters.
+
+        Raises
+        ------
+        InferplanError
+            For a name that no offer has, or when no offer passes.
+        """
+        filters = {
+            "gpu": tuple(catalog.gpu(name).name for name in self.gpus),
+            "provider": self.providers,
+            "region": self.regions,
+            "purchase_option": self.purchase_options,
+        }
+        for field, names in filters.items():
+            known = {getattr(offer, field) for offer in offers}
+            for name in names:
+                if name not in known:
+                    raise UnknownNameError(f"{field.replace('_', ' ')} on offer", name, known)
+        found = [
+            offer
+            for offer in offers
+            if all(not names or getattr(offer, field) in names for field, names in filters.items())
+        ]
+        if not found:
+            msg = (
+                "No offer passes all filters at once; leave out the GPU, provider, region or purchase option."
             )
-        )
+            raise InferplanError(msg)
+        return found

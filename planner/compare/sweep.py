@@ -66,12 +66,9 @@ class Sweep:
         """Gather what has to be tried; arguments and errors are those of ``compare``."""
         self._search = search or Search()
         self._cases = tuple(cases)
-        self._offers = [offer for offer in offers if self._search.wants(offer)]
+        self._offers = self._search.wanted(offers)
         self._today = today
         self._own = own
-        if not self._offers:
-            msg = "No offer matches these filters; leave out the GPU, provider, region or purchase option."
-            raise InferplanError(msg)
         self._workloads = [case.workload() for case in self._cases]
         self._loads = [_loads(workload, self._search) for workload in self._workloads]
         candidates = Candidates(self._cases, self._offers, self._search)

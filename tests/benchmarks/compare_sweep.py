@@ -80,7 +80,7 @@ def _timed(warehouse: Warehouse, cases: list[Case], search: Search) -> tuple[flo
 
 def _plain(cases: list[Case], search: Search) -> float:
     """Return the processor's seconds of the bare formula on ready deployments."""
-    offers = [offer for offer in catalog.offers() if search.wants(offer)]
+    offers = search.wanted(catalog.offers())
     found = [(one.case_indexes, ready(one.deployment)) for one in Candidates(cases, offers, search)]
     fitting = [(cases[i], served) for i_s, served in found if isinstance(served, Served) for i in i_s]
     loads = np.array(search.concurrencies, dtype=np.float64)
