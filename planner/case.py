@@ -105,7 +105,7 @@ class Case(Row):
     """Of the deployment's GPUs, those that only read prompts; the others decode. ``best`` looks for the most
     requests per second."""
     prefill_tp: Gpus | None = None
-    """Tensor parallel size of a prefill replica; ``tp`` where it is not given."""
+    """GPUs of a prefill replica in each stage: ``tp`` where it is not given, and ``ep / 2`` at least."""
     decode_tp: Gpus | None = None
     kv_transfer_gb_per_s: Amount | None = None
     """What one GPU sends of a prompt's cache to the decoding ones (10^9 bytes per second)."""
@@ -202,13 +202,19 @@ class Case(Row):
             pools=self._pools(),
         )
 
+    def pool_replicas(self) -> tuple[int, int]:
+        """Return the GPUs of a prefill and of a decode replica in each pipeline stage."""
+        usual = max(self.tp, self.ep // 2)
+        return self.prefill_tp or usual, self.decode_tp or usual
+
     def _pools(self) -> Pools | None:
         if self.prefill_gpus is None:
             return None
+        prefill_tp, decode_tp = self.pool_replicas()
         return Pools(
             prefill_gpus=None if self.prefill_gpus == "best" else self.prefill_gpus,
-            prefill_tp=self.prefill_tp or self.tp,
-            decode_tp=self.decode_tp or self.tp,
+            prefill_tp=prefill_tp,
+            decode_tp=decode_tp,
             link_bytes_per_s=None if self.kv_transfer_gb_per_s is None else self.kv_transfer_gb_per_s * GB,
         )
 

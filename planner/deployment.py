@@ -17,6 +17,8 @@ class Pools:
     prefill_gpus: int | None
     """Of the deployment's GPUs; ``None`` is as many as serve the most requests."""
     prefill_tp: int
+    """GPUs of a prefill replica in each pipeline stage: with expert parallelism they share the experts, and
+    attention is data parallel over what the deployment's ``tp`` leaves of them."""
     decode_tp: int
     link_bytes_per_s: float | None = None
     """Per GPU, one way; ``None`` is that of the link between the pools."""

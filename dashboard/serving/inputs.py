@@ -127,15 +127,14 @@ def _pools(current: Case) -> None:
     )
     if current.prefill_gpus is None:
         return
-    for column, field, label in zip(
-        st.columns(2), ("prefill_tp", "decode_tp"), ("Prefill tensor", "Decode tensor"), strict=True
-    ):
+    names = (("prefill_tp", "Prefill replica"), ("decode_tp", "Decode replica"))
+    for column, (field, label), usual in zip(st.columns(2), names, current.pool_replicas(), strict=True):
         column.number_input(
             label,
             min_value=1,
             step=1,
             value=None,
-            placeholder=str(current.tp),
+            placeholder=f"{usual} GPUs",
             help="GPUs that share the model in one replica of this pool.",
             **bound(field, getattr(current, field)),
         )
@@ -154,8 +153,7 @@ def _pools(current: Case) -> None:
 def _splits(current: Case) -> list[int]:
     """Return the numbers of prefill GPUs that leave whole replicas to decode."""
     total = current.tp * current.pp * current.dp
-    prefill = (current.prefill_tp or current.tp) * current.pp
-    decode = (current.decode_tp or current.tp) * current.pp
+    prefill, decode = (gpus * current.pp for gpus in current.pool_replicas())
     found = [gpus for gpus in range(prefill, total, prefill) if (total - gpus) % decode == 0]
     return found[:MOST_SPLITS]
 

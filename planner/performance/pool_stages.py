@@ -13,7 +13,7 @@ from inferplan.planner.deployment import Deployment, Pools
 from inferplan.planner.kv_cache import layout
 from inferplan.planner.kv_dtypes import cache_dtype
 from inferplan.planner.performance import queueing
-from inferplan.planner.performance.batching import Load, Steady, prompt_time, room
+from inferplan.planner.performance.batching import WAVE_POWER, Load, Steady, prompt_time, room
 from inferplan.planner.performance.estimating import Served, serve
 from inferplan.planner.performance.links import link
 from inferplan.planner.performance.loads import load_of
@@ -47,10 +47,16 @@ class Stages:
     transfer_bytes: int
     link: str
     places: float
-    """Sequences that a decode replica runs at most."""
+    """Sequences that a decoding batch runs at most."""
+
+    def batches(self, split: Split) -> Split:
+        """Return the batches of each pool: one per replica, or one per rank of data-parallel attention."""
+        return Split(
+            split.prefill * self.prefilling.deployment.dp, split.decode * self.decoding.deployment.dp
+        )
 
     def step(self, running: Column) -> Time:
-        """Return the time per token with ``running`` sequences on each decode replica."""
+        """Return the time per token with ``running`` sequences in each decoding batch."""
         context = self.load.input_tokens + self.load.output_tokens / 2
         return decode_step(self.decoding.work, self.decoding.constants, running, context)
 
@@ -62,10 +68,11 @@ class Stages:
     def capacities(self, split: Split) -> dict[Stage, float]:
         """Return the requests per second that each stage serves at most."""
         full = float(self.step(np.array([self.places])).total_s[0])
+        batches = self.batches(split)
         return {
-            "prefill": split.prefill / self.prompt_s,
-            "kv_transfer": split.prefill / self.transfer_s,
-            "decode": split.decode * self.places / (self.decoded_tokens * full),
+            "prefill": batches.prefill / self.prompt_s,
+            "kv_transfer": batches.prefill / self.transfer_s,
+            "decode": batches.decode * self.places / (self.decoded_tokens * full),
         }
 
     def capacity(self, split: Split) -> float:
@@ -78,14 +85,15 @@ class Stages:
         running, ttft_s, slow_s, slow_running, rate = (self._at_rate if by_rate else self._at_concurrency)(
             split, load
         )
-        tpot_s = running / (rate / split.decode * self.decoded_tokens)
+        batches = self.batches(split).decode
+        tpot_s = running / (rate / batches * self.decoded_tokens)
         full = load.request_rate_per_s > self.capacity(split)
         if not by_rate:
             full = load.concurrency >= self.in_flight(split)
         gpus = split.prefill * self.prefilling.deployment.gpu_count
         share = gpus / (gpus + split.decode * self.decoding.deployment.gpu_count)
         return Steady(
-            ttft_s, tpot_s, rate * load.output_tokens, rate, running * split.decode,
+            ttft_s, tpot_s, rate * load.output_tokens, rate, running * batches,
             np.full_like(rate, share), full, slow_s, self.step(slow_running).total_s, self.step(running),
         )  # fmt: skip
 
@@ -93,20 +101,20 @@ class Stages:
         """Return the requests that are in flight when the slowest stage is just full."""
         endless = replace(self.load, concurrency=np.array([ENDLESS]))
         running, _, _, _, rate = self._at_concurrency(split, endless)
-        decoding = float(running[0]) * split.decode
+        decoding = float(running[0]) * self.batches(split).decode
         return math.ceil(decoding + float(rate[0]) * (self.prompt_s + self.transfer_s))
 
     def _at_rate(self, split: Split, load: Load) -> tuple[Column, ...]:
         """Return running sequences, mean and P99 of TTFT, P99 of the running ones, and the rate served."""
         offered, variation = load.request_rate_per_s, load.length_variation
-        rate = np.minimum(offered, self.capacity(split))
+        rate, batches = np.minimum(offered, self.capacity(split)), self.batches(split)
 
         def ends_per_s(running: Column) -> Column:
             return running / (self.decoded_tokens * self.step(running).total_s)
 
         places = np.full_like(rate, self.places)
-        found = queueing.running(rate / split.decode, places, ends_per_s, variation)
-        each = rate / split.prefill
+        found = queueing.running(rate / batches.decode, places, ends_per_s, variation)
+        each = rate / batches.prefill
         waits_s = [
             queueing.single_server_wait_s(each, np.full_like(rate, stage_s), variation)
             for stage_s in (self.prompt_s, self.transfer_s)
@@ -130,38 +138,38 @@ class Stages:
 
     def _at_concurrency(self, split: Split, load: Load) -> tuple[Column, ...]:
         """Return the same for requests in flight: those that do not decode are read, sent, or wait."""
-        flight = load.concurrency
+        flight, batches = load.concurrency, self.batches(split)
         fixed_s = self.prompt_s + self.transfer_s
-        most_per_s = min(split.prefill / self.prompt_s, split.prefill / self.transfer_s)
+        most_per_s = batches.prefill / max(self.prompt_s, self.transfer_s)
 
         def fed_per_s(decoding: Column) -> Column:
             return np.minimum(most_per_s, (flight - decoding) / fixed_s)
 
         low = np.zeros_like(flight)
-        high = np.minimum(flight, split.decode * self.places)
+        high = np.minimum(flight, batches.decode * self.places)
         for _ in range(SEARCH_STEPS):
             middle = (low + high) / 2
-            leaves = middle / (self.decoded_tokens * self.step(middle / split.decode).total_s)
+            leaves = middle / (self.decoded_tokens * self.step(middle / batches.decode).total_s)
             low, high = (
                 np.where(leaves < fed_per_s(middle), middle, low),
                 np.where(leaves < fed_per_s(middle), high, middle),
             )
-        running = high / split.decode
+        running = high / batches.decode
         rate = high / (self.decoded_tokens * self.step(running).total_s)
         first_s = self.decoding.constants.first_token_s + self.step(running).total_s
+        each = np.maximum(0.0, flight / batches.prefill - 1)
+        together_s = self.prompt_s * (1 + self.prefilling.constants.wave * each**WAVE_POWER)
+        before_s = np.maximum((flight - high) / rate, together_s + self.transfer_s)
         unknown = np.full_like(flight, np.nan)
-        return running, first_s + (flight - high) / rate, unknown, unknown, rate
+        return running, first_s + before_s, unknown, unknown, rate
 
 
 def stages(deployment: Deployment, pools: Pools, workload: Workload) -> Stages:
     """Return the stages that each request of ``workload`` passes; raises as ``serve`` does."""
-    prefilling, decoding = (
-        serve(replace(deployment, tp=tp, dp=1, ep=tp if deployment.ep > 1 else 1, pools=None))
-        for tp in (pools.prefill_tp, pools.decode_tp)
-    )
+    prefilling, decoding = (serve(_replica(deployment, gpus)) for gpus in (pools.prefill_tp, pools.decode_tp))
     load = load_of(decoding, workload.model_copy(update={"speculative": None}))
-    both = (prefilling.deployment.gpu_count, decoding.deployment.gpu_count)
-    between = link(deployment.gpu, sum(both))
+    both = [one.deployment.tp * one.deployment.pp for one in (prefilling, decoding)]
+    between = link(deployment.gpu, prefilling.deployment.gpu_count + decoding.deployment.gpu_count)
     given = pools.link_bytes_per_s
     per_gpu = given or between.bytes_per_s
     cache = layout(deployment.architecture, kv_dtype=cache_dtype(deployment), tp=1)
@@ -183,3 +191,11 @@ def stages(deployment: Deployment, pools: Pools, workload: Workload) -> Stages:
         f"{'given' if given else between.kind}, {per_gpu / 1e9:,.4g} GB/s from each of {min(both)} GPUs",
         math.floor(float(room(decoding.work, decode_only).sequences[0])),
     )
+
+
+def _replica(deployment: Deployment, gpus: int) -> Deployment:
+    """Return one replica of a pool; with expert parallelism its attention keeps the deployment's ``tp``."""
+    if deployment.ep == 1:
+        return replace(deployment, tp=gpus, dp=1, pools=None)
+    tp = math.gcd(deployment.tp, gpus)
+    return replace(deployment, tp=tp, dp=gpus // tp, ep=gpus, pools=None)

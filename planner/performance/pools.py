@@ -20,7 +20,7 @@ MOST_SPLITS = 64
 UNCALIBRATED = (
     "Runs with prefill and decode apart are not in the calibration: pools are put together from what was"
     " measured on whole replicas. Against 98 published runs of pools at up to 4 requests per GPU, the time"
-    " per token was 7% off at the median, and first tokens took 2 to 3 times as long as expected."
+    " per token was about 7% off at the median, the first token about 40%."
 )
 
 

@@ -2,14 +2,15 @@
 
 python tests/benchmarks/published_pools.py
 
-The runs state workers and GPUs of both pools ("P 1x4 D 4x8") but not how a worker splits the model: it is
-taken for tensor parallel, as most are at low load; at high load their attention is data parallel.
+The runs state workers and GPUs of both pools ("P 1x4 D 4x8") but not how a worker splits the model: its
+attention is tensor parallel at low load as a rule, and data parallel at high load.
 """
 
 import re
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from inferplan.datasets import catalog
 from inferplan.datasets.benchmarks import Benchmark, benchmarks
@@ -27,8 +28,13 @@ BOUNDS = ((0, 4), (4, 16), (16, np.inf))
 
 def main() -> None:
     """Print the errors by requests in flight per GPU."""
-    rows = np.array([row for benchmark in benchmarks() for row in errors(benchmark)])
-    print(f"{len(rows)} runs")
+    for attention, experts in (("tensor parallel", 1), ("data parallel", 2)):
+        rows = np.array([row for benchmark in benchmarks() for row in errors(benchmark, experts)])
+        print(f"{len(rows)} runs, attention taken for {attention}")
+        _print_errors(rows)
+
+
+def _print_errors(rows: NDArray[np.float64]) -> None:
     for low, high in BOUNDS:
         inside = rows[(rows[:, 0] >= low) & (rows[:, 0] < high)]
         print(f"{low} to {high} requests per GPU, {len(inside)} runs")
@@ -38,7 +44,7 @@ def main() -> None:
             print(f"  {name}: expected over measured {middle:.2f}, off by {off[0]:.0%}, P90 {off[1]:.0%}")
 
 
-def errors(benchmark: Benchmark) -> Iterator[tuple[float, float, float]]:
+def errors(benchmark: Benchmark, experts: int) -> Iterator[tuple[float, float, float]]:
     """Yield requests per GPU, and expected over measured time of the first and of each token."""
     layout = LAYOUT.search(benchmark.notes)
     if benchmark.speculative != "disagg" or layout is None or benchmark.model is None:
@@ -51,6 +57,7 @@ def errors(benchmark: Benchmark) -> Iterator[tuple[float, float, float]]:
         catalog.gpu(benchmark.gpu),
         engine=ENGINES[str(benchmark.engine).removesuffix("+Dynamo")],
         dp=gpus,
+        ep=experts,
         weights_dtype=benchmark.weights_dtype,
         max_model_len=16384,
     )
