@@ -170,13 +170,7 @@ def spend(
             is_sample=bool(cursor.execute(_SAMPLE).fetchall()[0][0]),
             last_moment_is_whole=bool(cursor.execute(_WHOLE).fetchall()[0][0]),
         )
-        for tables in (
-            spend_division.AMOUNT_TABLES,
-            spend_listing.TABLES,
-            spend_division.HOUR_TABLES,
-            spend_charges.TABLES,
-        ):
-            spend_charges.drop(cursor, tables)
+        spend_charges.drop(cursor, _TABLES)
     return found
 
 
@@ -192,6 +186,12 @@ def used_hour_cost(per_paid_hour: Decimal, used: float) -> Decimal:
     return (per_paid_hour / Decimal(repr(used))).quantize(Decimal("0.01"))
 
 
+_TABLES = (
+    *spend_charges.TABLES,
+    *spend_division.HOUR_TABLES,
+    *spend_listing.TABLES,
+    *spend_division.AMOUNT_TABLES,
+)
 _STATEMENTS = """
 SELECT basis, currency FROM spend_amounts
 WHERE day BETWEEN coalesce($first_day, day) AND coalesce($last_day, day) GROUP BY ALL

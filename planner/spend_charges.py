@@ -170,7 +170,7 @@ grouped AS (
             WHEN l.charge_category = 'Usage' AND r.resource IS NULL THEN 'no_resource'
             WHEN l.charge_category = 'Usage' THEN 'usage'
             ELSE lower(l.charge_category) END AS kind,
-        count(*) AS lines, sum(l.effective_cost) AS cost, sum(l.billed_cost) AS billed_cost,
+        sum(l.effective_cost) AS cost, sum(l.billed_cost) AS billed_cost,
         sum(l.list_cost) AS list_cost,
         sum(l.effective_cost) FILTER (l.commitment_status = 'used') AS committed_cost,
         sum(l.quantity) FILTER (regexp_matches(l.quantity_unit, $machine_hours, 'i')) AS machine_hours,

@@ -43,7 +43,7 @@ _ADD = (
     "INSERT INTO spend_charges BY NAME SELECT (SELECT coalesce(max(charge), 0) FROM spend_charges) "
     "+ row_number() OVER () AS charge, hash('list', node, day) AS bundle, 'list' AS basis, "
     "'USD' AS currency, resource, '{}' AS tags, first_at, end_at, day AS first_day, day AS last_day, "
-    "'usage' AS kind, 0 AS lines, 0 AS billed_cost, true AS is_joined, false AS has_unit, "
+    "'usage' AS kind, 0 AS billed_cost, true AS is_joined, false AS has_unit, "
     "CAST(round(gpu_hours * CAST(price AS DOUBLE), 10) AS DECIMAL(38, 10)) AS cost, cost AS list_cost, "
     "epoch(end_at - first_at) AS window_s, gpu_hours AS paid_hours "
     "FROM spend_unbilled JOIN spend_listed USING (node)",

@@ -2,8 +2,10 @@
 
 import calendar
 import json
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import click
@@ -11,7 +13,7 @@ import click
 from inferplan.dashboard.command_line.printing import print_facts, print_table
 from inferplan.dashboard.reports import Report, Table, report_format, report_formats, text_of
 from inferplan.dashboard.spend import tables
-from inferplan.dashboard.spend.words import month_forecast, statement_title
+from inferplan.dashboard.spend.words import month_forecast
 from inferplan.datasets import samples
 from inferplan.datasets.errors import InferplanError, UnknownNameError
 from inferplan.datasets.warehouse import Warehouse
@@ -55,7 +57,7 @@ def command(
     as_json: bool,
 ) -> None:
     """Join bills with usage: the cost of the GPUs by what became of it, to the cent."""
-    first_day, last_day = _days(month)
+    days = _days(month)
     with Warehouse.open() as warehouse:
         if sample:
             samples.load(warehouse)
@@ -63,26 +65,19 @@ def command(
             link(warehouse, resource, () if machine == NO_GPU else (machine,))
         for resource in forgotten:
             unlink(warehouse, resource)
-        offers = current_offers(warehouse)
-        whole = spend(warehouse, offers=offers, import_ids=import_ids or None)
+        found = partial(spend, warehouse, offers=current_offers(warehouse), import_ids=import_ids or None)
+        whole = found()
         statement = _chosen(whole, currency, "list" if at_list_price else "bill")
         forecast = month_forecast(whole, statement)
-        if first_day:
-            part = spend(
-                warehouse,
-                offers=offers,
-                import_ids=import_ids or None,
-                first_day=first_day,
-                last_day=last_day,
-            )
-            statement = _chosen(part, statement.currency, statement.basis)
+        if days:
+            statement = _chosen(found(**days), statement.currency, statement.basis)
         if budget is not None:
             set_budget(warehouse, statement.currency, budget or None)
         limit = budgets(warehouse).get(statement.currency)
     if dimension not in statement.costs:
         raise UnknownNameError("grouping", dimension, list(statement.costs))
-    at = datetime.now(UTC).replace(tzinfo=None)
-    made = tables.spend_report(whole, statement, rule, tables.forecast_facts(statement, forecast, limit), at)
+    outlook = tables.forecast_facts(statement, forecast, limit)
+    made = tables.spend_report(whole, statement, rule, outlook, datetime.now(UTC).replace(tzinfo=None))
     if report is not None:
         _write(report, made)
     shown = (
@@ -94,24 +89,31 @@ def command(
     if as_json:
         answer = {table.title: _records(table) for table in shown} | {"facts": dict(made.facts)}
         click.echo(json.dumps(answer, default=str))
-        return
-    click.echo(f"{statement_title(statement)}{' (sample data)' if whole.is_sample else ''}")
+    else:
+        _print(shown, made.facts)
+
+
+def _print(shown: Iterable[Table], facts: Iterable[tuple[str, str]]) -> None:
     for table in shown:
-        click.echo(f"\n{table.title}")
+        click.echo(table.title)
         print_table([_texts(table, row) for row in table.rows])
-    click.echo()
-    print_facts(made.facts)
+        click.echo()
+    print_facts(facts)
 
 
-def _days(month: str | None) -> tuple[date | None, date | None]:
+def _days(month: str | None) -> dict[str, date]:
+    """Return the first and the last day of the month as ``spend`` takes them, none without a month."""
     if month is None:
-        return None, None
+        return {}
     try:
         first = datetime.strptime(month, "%Y-%m").date()
     except ValueError:
         msg = f"a month is written 2026-10, not {month!r}"
         raise InferplanError(msg) from None
-    return first, first.replace(day=calendar.monthrange(first.year, first.month)[1])
+    return {
+        "first_day": first,
+        "last_day": first.replace(day=calendar.monthrange(first.year, first.month)[1]),
+    }
 
 
 def _chosen(found: Spend, currency: str | None, basis: str) -> Statement:
