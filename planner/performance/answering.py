@@ -7,7 +7,6 @@ import numpy as np
 
 from inferplan.datasets.errors import InferplanError
 from inferplan.planner.deployment import Deployment
-from inferplan.planner.interval import Interval
 from inferplan.planner.performance.batching import (
     Load,
     Steady,
@@ -16,7 +15,7 @@ from inferplan.planner.performance.batching import (
     steady_state,
 )
 from inferplan.planner.performance.drafting import drafting
-from inferplan.planner.performance.estimating import Estimates, Served, estimates, serve
+from inferplan.planner.performance.estimating import Estimates, Served, estimates, serve, slow_intervals
 from inferplan.planner.performance.loads import (
     largest_concurrency,
     largest_rate_within,
@@ -26,7 +25,6 @@ from inferplan.planner.performance.own_measurements import OwnEvidence
 from inferplan.planner.performance.pools import in_pools
 from inferplan.planner.performance.result import BoundBy, Estimate
 from inferplan.planner.performance.wording import P99_UNKNOWN, basis, notes, saturated_reason
-from inferplan.planner.performance.work import Column
 from inferplan.planner.workload import Slo, Workload
 
 
@@ -60,41 +58,44 @@ def _estimate(deployment: Deployment, workload: Workload, own: OwnEvidence | Non
     def evaluate(asked: Load) -> Estimates:
         return estimates([served], np.zeros(len(asked.concurrency), dtype=np.intp), asked, own)
 
-    most = math.floor(float(room(served.work, load).sequences[0])) * deployment.dp
-    kept = most
-    if workload.concurrency == "max" and workload.slo != Slo():
-        kept = largest_concurrency(evaluate, load, most, workload.slo)
-        load = replace(load, concurrency=np.array([math.inf if kept == most else max(1.0, kept)]))
-    found = steady_state(served.work, served.constants, load)
-    columns = evaluate(load)
+    kept = most = math.floor(float(room(served.work, load).sequences[0])) * deployment.dp
     largest = float(largest_rate_per_s(served.work, served.constants, load)[0])
+    if own is not None:
+        full = replace(load, concurrency=np.array([math.inf]))
+        unaware = estimates([served], np.zeros(1, dtype=np.intp), full)
+        largest *= float(evaluate(full).requests_per_s[0] / unaware.requests_per_s[0])
     if workload.slo != Slo():
         largest = largest_rate_within(evaluate, load, largest, workload.slo)
-    ttft, tpot = columns.interval("ttft"), columns.interval("tpot")
-    by_rate = workload.request_rate_per_s is not None
-    answer = Estimate(
-        ttft_s=ttft,
-        tpot_s=tpot,
+        if workload.concurrency == "max":
+            kept = largest_concurrency(evaluate, load, most, workload.slo)
+    if kept < most:
+        load = replace(load, concurrency=np.array([max(1.0, kept)]))
+    found = steady_state(served.work, served.constants, load)
+    columns = evaluate(load)
+    answer = _figures(served, load, found, columns)
+    answer = replace(answer, largest_request_rate_per_s=largest, basis=basis(served, own))
+    return replace(answer, notes=notes(served, workload, answer, (kept, most)))
+
+
+def _figures(served: Served, load: Load, found: Steady, columns: Estimates) -> Estimate:
+    """Return the answer's figures; ``columns`` is ``found`` with its intervals."""
+    ttft_p99, tpot_p99 = slow_intervals(found, columns)
+    return Estimate(
+        ttft_s=columns.interval("ttft"),
+        tpot_s=columns.interval("tpot"),
         output_tokens_per_s=columns.interval("output_tokens_per_s"),
         requests_per_s=float(columns.requests_per_s[0]),
         running_sequences=float(columns.running_sequences[0]),
         prefill_share=float(columns.prefill_share[0]),
         bound_by=_bound_by(served, load, found),
         saturated=bool(columns.saturated[0]),
-        basis=basis(served, own),
+        basis="",
         saturated_reason=saturated_reason(served, load) if columns.saturated[0] else "",
-        largest_request_rate_per_s=largest,
-        ttft_p99_s=_slow(ttft, found.ttft_s, found.ttft_p99_s) if by_rate else None,
-        tpot_p99_s=_slow(tpot, found.tpot_s, found.tpot_p99_s) if by_rate else None,
-        p99_reason="" if by_rate else P99_UNKNOWN,
+        ttft_p99_s=ttft_p99,
+        tpot_p99_s=tpot_p99,
+        p99_reason="" if ttft_p99 else P99_UNKNOWN,
         drafting=drafting(served, load, float(found.running[0])),
     )
-    return replace(answer, notes=notes(served, workload, answer, (kept, most)))
-
-
-def _slow(mean: Interval, expected_s: Column, slow_s: Column) -> Interval:
-    """Return the 99th percentile with the mean's relative interval."""
-    return mean.scaled(float(slow_s[0] / expected_s[0]))
 
 
 def _bound_by(served: Served, load: Load, found: Steady) -> BoundBy:

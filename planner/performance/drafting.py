@@ -34,8 +34,10 @@ def draft_step_share(served: Served, given: Speculative | None, context_tokens: 
         If the draft model's format is not known.
     """
     draft = served.deployment.options.draft
-    if given is None or given.draft_step_share is not None or draft is None:
-        return nan if given is None or given.draft_step_share is None else given.draft_step_share
+    if given is not None and given.draft_step_share is not None:
+        return given.draft_step_share
+    if given is None or draft is None:
+        return nan
     alone = replace(
         served.deployment,
         architecture=draft,
@@ -45,9 +47,9 @@ def draft_step_share(served: Served, given: Speculative | None, context_tokens: 
     )
     own = work(alone, float(served.work.pool_bytes[0]), 1, int(served.work.batch_tokens[0]))
     one, context = np.ones(1), np.array([context_tokens])
-    drafting = decode_step(own, constants(alone), one, context).total_s
-    checking = decode_step(served.work, served.constants, one, context).total_s
-    return float(drafting[0] / checking[0])
+    drafted_s = decode_step(own, constants(alone), one, context).total_s
+    checked_s = decode_step(served.work, served.constants, one, context).total_s
+    return float(drafted_s[0] / checked_s[0])
 
 
 def drafting(served: Served, load: Load, running: float) -> Drafting | None:

@@ -177,3 +177,16 @@ def columns(found: Steady, known: Column) -> Estimates:
         found.tpot_s * tpot.low, found.tpot_s * tpot.high,
         found.output_tokens_per_s * throughput.low, found.output_tokens_per_s * throughput.high,
     )  # fmt: skip
+
+
+def slow_intervals(found: Steady, columns: Estimates) -> tuple[Interval | None, Interval | None]:
+    """Return the first row's 99th percentiles of TTFT and TPOT; ``None`` where they are not known.
+
+    Their intervals are as wide as those of the means in ``columns``.
+    """
+    if np.isnan(found.ttft_p99_s[0]):
+        return None, None
+    return (
+        columns.interval("ttft").scaled(float(found.ttft_p99_s[0] / found.ttft_s[0])),
+        columns.interval("tpot").scaled(float(found.tpot_p99_s[0] / found.tpot_s[0])),
+    )

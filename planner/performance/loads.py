@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from inferplan.planner.performance.batching import Load
 from inferplan.planner.performance.drafting import draft_step_share
@@ -32,7 +33,7 @@ def load_of(served: Served, workload: Workload) -> Load:
     return Load(*(np.array([value], dtype=np.float64) for value in values))
 
 
-def keeps(found: Estimates, output_tokens: float, slo: Slo) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def keeps(found: Estimates, output_tokens: float, slo: Slo) -> NDArray[np.bool_]:
     """Return which rows keep each target with their expected latency."""
     whole_s = found.ttft_s + (output_tokens - 1) * found.tpot_s
     targets = ((found.ttft_s, slo.ttft_s), (found.tpot_s, slo.tpot_s), (whole_s, slo.e2e_s))
@@ -55,14 +56,13 @@ def largest_concurrency(evaluate: Evaluate, load: Load, most: int, slo: Slo) -> 
 
 def largest_rate_within(evaluate: Evaluate, load: Load, most_per_s: float, slo: Slo) -> float:
     """Return the most requests per second, up to ``most_per_s``, that keep ``slo``; 0 if hardly any do."""
-    low, high = 0.0, most_per_s
-    tried = np.geomspace(SMALLEST_RATE_SHARE, 1, TRIED) * most_per_s
+    low, tried = 0.0, np.geomspace(SMALLEST_RATE_SHARE, 1, TRIED) * most_per_s
     for _ in range(2):
         kept = _kept(evaluate, load, slo, request_rate_per_s=tried, concurrency=np.full(TRIED, math.nan))
         if kept == len(tried):
             return float(tried[-1])
-        low, high = float(tried[kept - 1]) if kept else low, float(tried[kept])
-        tried = np.linspace(low, high, TRIED + 1)[1:]
+        low = float(tried[kept - 1]) if kept else low
+        tried = np.linspace(low, tried[kept], TRIED + 1)[1:]
     return low
 
 

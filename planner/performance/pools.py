@@ -8,7 +8,7 @@ import numpy as np
 from inferplan.datasets.errors import InferplanError
 from inferplan.planner.deployment import Deployment, Pools
 from inferplan.planner.performance.batching import Load, Steady
-from inferplan.planner.performance.estimating import Estimates, columns
+from inferplan.planner.performance.estimating import Estimates, columns, slow_intervals
 from inferplan.planner.performance.loads import largest_concurrency, largest_rate_within
 from inferplan.planner.performance.pool_stages import Split, Stages, stages
 from inferplan.planner.performance.result import BoundBy, Disaggregated, Estimate, Stage
@@ -84,11 +84,11 @@ def _largest_rate(parts: Stages, split: Split, slo: Slo) -> float:
     most = parts.capacity(split)
     if slo == Slo():
         return most
-    return largest_rate_within(lambda asked: _columns(parts, split, asked), parts.load, most, slo)
+    return largest_rate_within(lambda asked: _intervals(parts.steady(split, asked)), parts.load, most, slo)
 
 
-def _columns(parts: Stages, split: Split, load: Load) -> Estimates:
-    found = parts.steady(split, load)
+def _intervals(found: Steady) -> Estimates:
+    """Return ``found`` with the intervals of what was never measured together."""
     return columns(found, np.zeros_like(found.ttft_s))
 
 
@@ -99,7 +99,7 @@ def _load(parts: Stages, split: Split, workload: Workload) -> Load:
     most = parts.in_flight(split)
     if workload.slo != Slo():
         kept = largest_concurrency(
-            lambda asked: _columns(parts, split, asked), parts.load, most, workload.slo
+            lambda asked: _intervals(parts.steady(split, asked)), parts.load, most, workload.slo
         )
         most = max(1, kept)
     return replace(parts.load, concurrency=np.array([float(most)]))
@@ -108,45 +108,49 @@ def _load(parts: Stages, split: Split, workload: Workload) -> Load:
 def _answer(
     parts: Stages, split: Split, best: Split, workload: Workload, together: Estimate | InferplanError
 ) -> Estimate:
-    load = _load(parts, split, workload)
-    found = parts.steady(split, load)
-    figures = _columns(parts, split, load)
-    ttft, tpot = figures.interval("ttft"), figures.interval("tpot")
-    rate = float(found.requests_per_s[0])
-    busy = {stage: min(1.0, rate / most) for stage, most in parts.capacities(split).items()}
-    binding = max(busy, key=lambda stage: busy[stage])
-    by_rate = workload.request_rate_per_s is not None
-    size = {name: one.deployment.gpu_count for name, one in (("p", parts.prefilling), ("d", parts.decoding))}
-    pools = Disaggregated(
-        prefill_gpus=split.prefill * size["p"],
+    found = parts.steady(split, _load(parts, split, workload))
+    figures = _intervals(found)
+    ttft_p99, tpot_p99 = slow_intervals(found, figures)
+    pools = _pools(parts, split, best, float(found.requests_per_s[0]), together)
+    return Estimate(
+        ttft_s=figures.interval("ttft"),
+        tpot_s=figures.interval("tpot"),
+        output_tokens_per_s=figures.interval("output_tokens_per_s"),
+        requests_per_s=float(found.requests_per_s[0]),
+        running_sequences=float(found.running[0]),
+        prefill_share=float(found.prefill_share[0]),
+        bound_by=_bound_by(pools.bound_by, found),
+        saturated=bool(found.saturated[0]),
+        basis=basis(parts.decoding, None),
+        saturated_reason=f"the {pools.bound_by.replace('_', ' ')} stage is full"
+        if found.saturated[0]
+        else "",
+        largest_request_rate_per_s=_largest_rate(parts, split, workload.slo),
+        ttft_p99_s=ttft_p99,
+        tpot_p99_s=tpot_p99,
+        p99_reason="" if ttft_p99 else P99_UNKNOWN,
+        disaggregated=pools,
+        notes=tuple(_notes(workload, together)),
+    )
+
+
+def _pools(
+    parts: Stages, split: Split, best: Split, rate_per_s: float, together: Estimate | InferplanError
+) -> Disaggregated:
+    busy = {stage: min(1.0, rate_per_s / most) for stage, most in parts.capacities(split).items()}
+    prefill_gpus = parts.prefilling.deployment.gpu_count
+    return Disaggregated(
+        prefill_gpus=split.prefill * prefill_gpus,
         prefill_replicas=split.prefill,
-        decode_gpus=split.decode * size["d"],
+        decode_gpus=split.decode * parts.decoding.deployment.gpu_count,
         decode_replicas=split.decode,
         kv_transfer_bytes=parts.transfer_bytes,
         kv_transfer_s=parts.transfer_s,
         kv_link=parts.link,
-        bound_by=binding,
+        bound_by=max(busy, key=lambda stage: busy[stage]),
         busy=tuple(busy.items()),
-        best_prefill_gpus=best.prefill * size["p"],
+        best_prefill_gpus=best.prefill * prefill_gpus,
         aggregated=together if isinstance(together, Estimate) else None,
-    )
-    return Estimate(
-        ttft_s=ttft,
-        tpot_s=tpot,
-        output_tokens_per_s=figures.interval("output_tokens_per_s"),
-        requests_per_s=rate,
-        running_sequences=float(found.running[0]),
-        prefill_share=float(found.prefill_share[0]),
-        bound_by=_bound_by(binding, found),
-        saturated=bool(found.saturated[0]),
-        basis=basis(parts.decoding, None),
-        saturated_reason=f"the {binding.replace('_', ' ')} stage is full" if found.saturated[0] else "",
-        largest_request_rate_per_s=_largest_rate(parts, split, workload.slo),
-        ttft_p99_s=ttft.scaled(float(found.ttft_p99_s[0] / found.ttft_s[0])) if by_rate else None,
-        tpot_p99_s=tpot.scaled(float(found.tpot_p99_s[0] / found.tpot_s[0])) if by_rate else None,
-        p99_reason="" if by_rate else P99_UNKNOWN,
-        disaggregated=pools,
-        notes=tuple(_notes(workload, together)),
     )
 
 
