@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 from typing import IO, Any, NamedTuple
 
 from inferplan.datasets.aws.clients import client, explained, known_region, part
-from inferplan.datasets.errors import InferplanError, SourceAnswerError
+from inferplan.datasets.aws.credentials import missing_credentials
+from inferplan.datasets.errors import InferplanError, SourceAnswerError, SourceSkippedError
 from inferplan.datasets.live.window import Budget, Window
 
 STATISTICS = ("Maximum", "Average")
@@ -62,6 +63,8 @@ class CloudWatch:
             If AWS answers with something unreadable.
         """
         self._check(window)
+        if reason := missing_credentials():
+            raise SourceSkippedError(reason)
         api = client("cloudwatch", known_region(self.region))
         found = [
             metric for namespace, name in self.metrics for metric in _most_detailed(api, namespace, name)

@@ -1,5 +1,6 @@
 """Usage pulled from CloudWatch: moto's server where it serves the calls, botocore's stubs for the rest."""
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -177,3 +178,13 @@ def test_names_that_there_are_not(aws: None, tmp_path: Path) -> None:
         pull(CloudWatch(ONE, "eu-west-11"), WINDOW, tmp_path / "p")
     with pytest.raises(InferplanError, match="Maximum or Average"):
         pull(CloudWatch(ONE, REGION, "p99"), WINDOW, tmp_path / "p")
+
+
+def test_without_credentials_nothing_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, "/nonexistent")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    with pytest.raises(SourceSkippedError, match="no AWS credentials were found"):
+        pull(CloudWatch(ONE, REGION), WINDOW, tmp_path / "p")
