@@ -151,6 +151,8 @@ def test_a_rate_that_is_kept_up_with_stays_that_rate() -> None:
     assert found.output_tokens_per_s.expected == pytest.approx(250)
     assert found.requests_per_s == pytest.approx(0.5)
     assert found.tpot_s.expected > 1.2 * estimated(None, None, request_rate=0.5).tpot_s.expected
+    most = [estimated(one, None, request_rate=0.5).largest_request_rate_per_s for one in (own, None)]
+    assert 0.71 < most[0] / most[1] < 0.95
     at_a_rate = measured(16, 1.0).model_copy(update={"concurrency": None, "request_rate_per_s": 0.5})
     assert math.isnan(compared([at_a_rate])[0].ratios[2])
 
