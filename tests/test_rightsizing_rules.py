@@ -1,16 +1,21 @@
 """Rules beyond one GPU, and money: packing, commitments, latency targets, bills, what does not count."""
 
 import csv
-from collections.abc import Iterator
+import json
 from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from measured_fleet import advise, idle_member, member
+from streamlit.testing.v1 import AppTest
 
+from inferplan.dashboard import state
+from inferplan.dashboard.__main__ import cli
+from inferplan.dashboard.navigation import page_path
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.exports import import_file
 from inferplan.datasets.uploads.landing import undo_import
@@ -18,7 +23,6 @@ from inferplan.datasets.warehouse import MEMORY, Warehouse
 from inferplan.planner.confidence import Confidence
 from inferplan.planner.rightsizing import PROFILES
 from inferplan.planner.rightsizing.finding import SHRINKING
-from inferplan.planner.rightsizing.packing import Capacity, Item, lower_bound, pack
 from inferplan.planner.rightsizing.profile import PRODUCTION, customised
 
 STEPS = 28 * 288
@@ -80,46 +84,6 @@ def test_replicas_of_one_workload_never_meet(empty: Warehouse) -> None:
         for name in "ab"
     ]  # fmt: skip
     assert {one.action for one in advise(empty, *replicas)} == {"keep"}
-
-
-week = st.lists(st.floats(0, 0.8), min_size=3, max_size=3).map(lambda found: np.repeat(found, 14))
-items = st.lists(
-    st.builds(
-        lambda workload, host, memory, sm, dram: (workload, host, memory, sm, dram),
-        st.sampled_from("abc"), st.sampled_from(["x", "y", None]), st.floats(1, 60), week, week,
-    ),
-    min_size=1, max_size=6,
-).map(lambda found: [Item(str(at), *one) for at, one in enumerate(found)])  # fmt: skip
-ROOM = Capacity(77.0, 0.8, 0.8)
-
-
-def holds(members: tuple[Item, ...]) -> bool:
-    return (
-        sum(one.memory_bytes for one in members) <= ROOM.memory_bytes
-        and (sum(one.sm for one in members) <= ROOM.sm + 1e-9).all()
-        and (sum(one.dram for one in members) <= ROOM.dram + 1e-9).all()
-        and len({one.workload for one in members}) == len(members)
-    )
-
-
-def partitions(rest: list[Item]) -> Iterator[list[list[Item]]]:
-    if not rest:
-        yield []
-        return
-    for parts in partitions(rest[1:]):
-        for at in range(len(parts)):
-            yield [*parts[:at], [rest[0], *parts[at]], *parts[at + 1 :]]
-        yield [[rest[0]], *parts]
-
-
-@settings(max_examples=60, deadline=None)
-@given(found=items)
-def test_packing_holds_everything_once_and_no_fewer_gpus_than_the_bound(found: list[Item]) -> None:
-    shared = pack(found, ROOM)
-    assert sorted(one.key for members in shared for one in members) == sorted(one.key for one in found)
-    assert all(holds(members) for members in shared if len(members) > 1)
-    fewest = min(len(parts) for parts in partitions(found) if all(holds(tuple(one)) for one in parts))
-    assert lower_bound(found, ROOM) <= fewest <= len(shared)
 
 
 def kept(name: str, **given) -> list:
@@ -316,3 +280,27 @@ def assert_may_shrink(levels: dict, target: float | None) -> None:
         assert levels["sm"] < 0.9
         assert (levels["dram"] or 0) < 0.75
         assert (levels["kv"] or 0) < 0.9
+
+
+def test_a_profile_is_changed_on_the_command_line_and_on_the_page() -> None:
+    def told(*options: str) -> list[dict]:
+        found = CliRunner().invoke(cli, ["rightsize", "--sample", "--json", *options])
+        assert found.exit_code == 0, found.output
+        return json.loads(found.output)
+
+    wanted = {"search", "assist"}
+    assert {one["team"] for one in told() if one["savings"]} >= wanted
+    kept = told("--set", "exclude=team=search,team=assist")
+    assert not {one["team"] for one in kept if one["action"] in SHRINKING} & wanted
+    wrong = CliRunner().invoke(cli, ["rightsize", "--sample", "--set", "sm_targt=0.7"])
+    assert "sm_target" in str(wrong.exception)
+    app = AppTest.from_file(str(Path(state.__file__).with_name("app.py")), default_timeout=60).run()
+    app.switch_page(str(page_path("rightsizing"))).run()
+    before = {one.label for one in app.main.expander}
+    app.text_input(key="inferplan.rightsizing.profile.exclude").set_value("team=search, team=assist").run()
+    assert not app.exception
+    headlines = {one.label for one in app.main.expander}
+    assert any("Run 3 replicas" in one for one in before)
+    assert not any("Run 3 replicas" in one or "slice" in one for one in headlines)
+    app.text_input(key="inferplan.rightsizing.profile.exclude").set_value("colour=red").run()
+    assert "TAG=PATTERN" in app.error[0].value

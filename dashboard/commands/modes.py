@@ -1,7 +1,7 @@
 """`inferplan modes`: always on, by calendar or elastic: what each costs and how long requests wait."""
 
 import json
-from decimal import Decimal
+from typing import Any
 
 import click
 
@@ -38,19 +38,11 @@ from inferplan.planner.usage_demand import served_demands
 def command(
     demand: str | None,
     usage: str | None,
-    requests_per_replica_hour: float,
-    usd_per_replica_hour: Decimal,
-    start_up_s: float,
-    min_replicas: int,
-    most_replicas: int | None,
-    target: float,
-    keep_s: float,
-    most_wait_s: float,
     allowed: float,
     hours: str | None,
     time_zone: str,
-    closed_replicas: int,
     as_json: bool,
+    **given: Any,
 ) -> None:
     """Compare always-on, opening hours and autoscaling on one demand: cost, and requests that wait.
 
@@ -59,18 +51,7 @@ def command(
         --hours "Mon-Fri 08:00-20:00" --time-zone Europe/Berlin --min-replicas 0 --start-up 240
     """
     wanted = _demand(demand, usage)
-    serving = Serving(
-        requests_per_replica_hour=requests_per_replica_hour,
-        usd_per_replica_hour=usd_per_replica_hour,
-        start_up_s=start_up_s,
-        min_replicas=min_replicas,
-        most_replicas=most_replicas,
-        target=target,
-        keep_s=keep_s,
-        most_wait_s=most_wait_s,
-        closed_replicas=closed_replicas,
-    )
-    found = compare_modes(wanted, serving, OpeningHours.read(hours, time_zone) if hours else None)
+    found = compare_modes(wanted, Serving(**given), OpeningHours.read(hours, time_zone) if hours else None)
     best = cheapest_within(found, allowed)
     choice = best.mode if best else None
     if as_json:

@@ -61,14 +61,7 @@ def show_serving_modes(plan: Planned, demand: Demand) -> None:
         return
     st.markdown(_sentence(found, allowed))
     rows = pd.DataFrame([_row(one) for one in found])
-    shares = {
-        name: st.column_config.NumberColumn(f"{COLUMNS[name].name} (%)", format="%.2f", help=HELP[name])
-        for name in ("late", "away", "hours")
-    }
-    st.dataframe(
-        rows, hide_index=True, column_config=column_config(COLUMNS, HELP) | shares, key=f"{KEY}modes",
-        alt="Cost and waiting of each way to serve the demand",
-    )  # fmt: skip
+    _show_table(rows)
     st.altair_chart(
         _chart(found, demand, hours.zone if hours else "UTC"),
         alt="Replicas that are ready in each hour, by way to serve",
@@ -92,6 +85,17 @@ def show_serving_modes(plan: Planned, demand: Demand) -> None:
             made_at,
         ),
     )
+
+
+def _show_table(rows: pd.DataFrame) -> None:
+    shares = {
+        name: st.column_config.NumberColumn(f"{COLUMNS[name].name} (%)", format="%.2f", help=HELP[name])
+        for name in ("late", "away", "hours")
+    }
+    st.dataframe(
+        rows, hide_index=True, column_config=column_config(COLUMNS, HELP) | shares, key=f"{KEY}modes",
+        alt="Cost and waiting of each way to serve the demand",
+    )  # fmt: skip
 
 
 def _inputs(plan: Planned) -> tuple[Serving, OpeningHours | None, float]:

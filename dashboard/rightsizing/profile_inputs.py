@@ -97,14 +97,9 @@ def _custom(base: Profile) -> Profile:
     )
     for field, (label, meaning) in SHARES.items():
         percent = st.number_input(
-            f"{label} (%)",
-            min_value=1,
-            max_value=100,
-            value=round(getattr(base, field) * 100),
-            key=f"{KEY}.{field}",
-            help=meaning,
+            f"{label} (%)", 1, 100, round(getattr(base, field) * 100), key=f"{KEY}.{field}", help=meaning,
             persist_state="session",
-        )
+        )  # fmt: skip
         given[field] = percent / 100
     given["memory_factor"] = st.number_input(
         "Memory factor", 1.0, 10.0, base.memory_factor, 0.05, key=f"{KEY}.memory_factor",

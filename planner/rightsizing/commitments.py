@@ -108,41 +108,67 @@ def _commit(machines: Sequence[_Machine], listed: Offer, offers: Sequence[Offer]
     best, *others = recommend(demand, listed.usd_per_hour, terms)
     if best.machines <= 0 or best.saved_usd <= 0:
         return
-    units = [unit for machine in machines for unit in machine.units]
-    count, kind = int(best.machines), listed.instance_type
+    detail = (
+        f"{len(machines)} of them stay after all other advice. Committed, one costs "
+        f"{best.term.usd_per_hour} USD in every hour, not {listed.usd_per_hour}: it pays when it is used in "
+        f"{best.break_even_utilization:.0%} of the hours, which is true of {best.machines:g}. With 30 % less "
+        f"demand it saves {_monthly(best.saved_usd_if_demand_falls, demand):,} USD a month."
+    )
+    yield _finding(
+        listed,
+        [unit for machine in machines for unit in machine.units],
+        best,
+        detail,
+        _evidence(listed.instance_type, best.machines, demand),
+        _savings(best, demand, f"{priced(listed)}; then {priced(terms[best.term])}"),
+        [_rejected(other, demand) for other in others],
+    )
+
+
+def _finding(
+    listed: Offer,
+    units: Sequence[Unit],
+    best: Recommendation,
+    detail: str,
+    demand: Evidence,
+    savings: Savings,
+    rejected: Sequence[Rejected],
+) -> Finding:
     widest = max((one for unit in units for one in unit.statistics.values()), key=lambda one: one.days)
-    yield Finding(
+    return Finding(
         action="commitment",
-        entity=f"{kind} in {listed.region}",
+        entity=f"{listed.instance_type} in {listed.region}",
         entities=tuple(unit.key for unit in units),
-        title=f"Commit to {count} x {kind} ({best.term.name})",
-        detail=(
-            f"{len(machines)} of them stay after all other advice. Committed, "
-            f"one costs {best.term.usd_per_hour} USD in every hour, not {listed.usd_per_hour}: it pays when "
-            f"it is used in {best.break_even_utilization:.0%} of the hours, which is true of {count}. With "
-            f"30 % less demand it saves {_monthly(best.saved_usd_if_demand_falls, demand):,} USD a month."
-        ),
-        evidence=(
-            Evidence(
-                metric="machines_in_use", statistic="least" if count == min(demand) else "quantile",
-                value=float(count), unit="machines", limit=None, samples=len(demand), coverage=None,
-                span_days=round(len(demand) / 24, 3), entity=kind,
-            ),
-            widest.evidence("max"),
-        ),
-        rejected=tuple(_rejected(other, demand) for other in others),
+        title=f"Commit to {best.machines:g} x {listed.instance_type} ({best.term.name})",
+        detail=detail,
+        evidence=(demand, widest.evidence("max")),
+        rejected=tuple(rejected),
         confidence=min(unit.confidence for unit in units),
         risk=None,
         effort="contract",
-        savings=_savings(best, demand, f"{priced(listed)}; then {priced(terms[best.term])}"),
+        savings=savings,
         no_savings_reason=None,
-        gpu_count=round(count * listed.gpu_count),
+        gpu_count=round(float(best.machines) * listed.gpu_count),
         gpu_name=listed.gpu,
         host=None,
         model=None,
         team=None,
         is_sample=any(unit.is_sample for unit in units),
-    )  # fmt: skip
+    )
+
+
+def _evidence(instance_type: str, machines: Decimal, demand: Sequence[int]) -> Evidence:
+    return Evidence(
+        metric="machines_in_use",
+        statistic="least" if machines == min(demand) else "quantile",
+        value=float(machines),
+        unit="machines",
+        limit=None,
+        samples=len(demand),
+        coverage=None,
+        span_days=round(len(demand) / 24, 3),
+        entity=instance_type,
+    )
 
 
 def _savings(best: Recommendation, demand: Sequence[int], basis: str) -> Savings:

@@ -68,7 +68,7 @@ def _try(
     savings = _savings(rate, offer, len(unit.gpus))
     if savings.effective is not None and savings.effective <= 0:
         return f"by the bill it would save nothing: {rate.billed}"
-    percentile = profile.activity_percentile
+    percentile, limit_bytes = profile.activity_percentile, new.memory_total_bytes / profile.memory_factor
     then = (measured.dram.at(percentile) * times.dram, measured.activity.at(percentile) * times.sm)
     return Judgement(
         action=action,
@@ -79,10 +79,7 @@ def _try(
             f"{profile.sm_target:.0%}. {checked.note}"
         ),
         evidence=measured.evidence(
-            percentile,
-            times.sm_limit,
-            times.dram_limit,
-            new.memory_total_bytes / profile.memory_factor if holds else None,
+            percentile, times.sm_limit, times.dram_limit, limit_bytes if holds else None
         ),
         risk=min(HIGHEST_RISK, risk + (not checked.keeps_latency)),
         effort="type" if now.architecture == new.architecture else "architecture",

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from inferplan.planner.confidence import Confidence
-from inferplan.planner.rightsizing.finding import Action, Evidence
+from inferplan.planner.rightsizing.finding import Action, Evidence, Savings
 from inferplan.planner.rightsizing.guards import WEEK_NEEDED, growth
 from inferplan.planner.rightsizing.judging import Context, Judgement, freed, risk_of
 from inferplan.planner.rightsizing.market import together
@@ -63,13 +63,7 @@ def _judge(
             f"{needed:.2f} replicas are busy at the peak; with {profile.spare_replicas} spare and at least "
             f"{profile.min_replicas}, {wanted} are needed of {len(members)}"
         )
-    rates = [context.market.rate(member) for member in members]
-    known = sorted(
-        (rate for rate in rates if not isinstance(rate, str)),
-        key=lambda rate: rate.effective or rate.expected,
-    )
-    unknown = next((rate for rate in rates if isinstance(rate, str)), None)
-    gone = len(members) - wanted
+    savings = _worth(members, len(members) - wanted, context)
     return Judgement(
         action=action,
         title=f"Run {wanted} replicas instead of {len(members)}",
@@ -81,11 +75,21 @@ def _judge(
         evidence=statistics,
         risk=max(risk_of((0.001,), member) or 0 for member in members),
         effort="replica count",
-        savings=None if unknown else freed(together(known[:gone]), len(members[0].gpus)),
-        no_savings_reason=unknown,
+        savings=None if isinstance(savings, str) else savings,
+        no_savings_reason=savings if isinstance(savings, str) else None,
         group=workload,
         members=tuple(members),
     )
+
+
+def _worth(members: Sequence[Unit], gone: int, context: Context) -> Savings | str:
+    """Return what giving back ``gone`` of the replicas saves, the cheapest of them."""
+    rates = [context.market.rate(member) for member in members]
+    known = [rate for rate in rates if not isinstance(rate, str)]
+    if unknown := next((rate for rate in rates if isinstance(rate, str)), None):
+        return unknown
+    known.sort(key=lambda rate: rate.effective or rate.expected)
+    return freed(together(known[:gone]), len(members[0].gpus))
 
 
 def _steady(members: Sequence[Unit]) -> bool:
