@@ -73,7 +73,8 @@ told AS (  -- the machine's type where only the line's description names it
 ),
 named AS (
     SELECT key, max(resource_name) AS name, max(coalesce(d.instance_type, t.instance_type)) AS instance_type,
-        max(gpu_count) AS gpu_count, max(service_category) AS service_category
+        max(gpu_count) AS gpu_count,
+        bool_or(regexp_matches(lower(service_category), $gpu_services)) AS may_hold_gpus
     FROM distinct_lines AS d LEFT JOIN told AS t USING (key) GROUP BY key
 ),
 linked AS (
@@ -83,7 +84,7 @@ linked AS (
 SELECT row_number() OVER (ORDER BY n.key) AS resource, n.key, n.name, coalesce(n.name, n.key) AS label,
     n.instance_type, coalesce(n.gpu_count, m.gpus) AS known_gpus, l.key IS NOT NULL AS is_linked,
     coalesce(l.without_gpu, false) OR (m.gpus IS NULL AND n.gpu_count IS NULL AND (
-        NOT regexp_matches(lower(n.service_category), $gpu_services)
+        NOT n.may_hold_gpus
         OR (regexp_matches(n.instance_type, $machine_types)
             AND NOT regexp_matches(n.instance_type, $gpu_types))
     )) IS TRUE AS without_gpu

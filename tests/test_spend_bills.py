@@ -91,20 +91,22 @@ def test_credits_refunds_fees_and_lines_without_a_gpu_are_shared_with_their_reas
         line(12, None, charge_category="Purchase", description="Marketplace subscription"),
         line(3, "image-licence", service_category="Software Marketplace"),
         line(2, "m7i-machine", instance_type="m7i.large"), line(1, None),
+        line(6, "vm", service_category="Compute"), line(2, "vm", service_category="Networking"),
         line(0, None, billed_cost=Decimal(195), charge_category="Purchase"),
     ])  # fmt: skip
     found = only(spend(warehouse))
-    assert (found.parts["useful"], found.parts["unknown"]) == (80, 0)
+    assert (found.parts["useful"], found.parts["unknown"]) == (80, 8)
     assert reasons(found) == {
-        "credit": -30, "tax": Decimal("4.5"), "purchase": 12, "no_gpu": 5, "no_resource": 1,
+        "credit": -30, "tax": Decimal("4.5"), "purchase": 12, "no_gpu": 5, "no_resource": 1, "no_usage": 8,
     }  # fmt: skip
-    assert found.billed_cost == Decimal("267.5")
-    assert found.effective_cost == sum(found.parts.values()) == Decimal("72.5")
+    assert found.billed_cost == Decimal("275.5")
+    assert found.effective_cost == sum(found.parts.values()) == Decimal("80.5")
 
 
 def test_unknown_machines_stay_unknown_until_someone_says_what_they_are(warehouse: Warehouse) -> None:
     land(warehouse, "b", [BUSY, gpu(node("node-b"), [0.0] * 24)], [
-        line(10, "vm-1"), line(5, "bucket-2"), line(20, "pool-3", instance_type="p5.48xlarge"),
+        line(10, "vm-1"), line(5, "bucket-2"), line(15, "pool-3", service_category="Compute"),
+        line(5, "pool-3", service_category="Networking", gpu_count=8.0),
     ])  # fmt: skip
     before = only(spend(warehouse))
     assert reasons(before) == {"no_usage": 35}

@@ -57,7 +57,7 @@ def command(
     as_json: bool,
 ) -> None:
     """Join bills with usage: the cost of the GPUs by what became of it, to the cent."""
-    days = _days(month)
+    first_day, last_day = _days(month)
     with Warehouse.open() as warehouse:
         if sample:
             samples.load(warehouse)
@@ -69,8 +69,9 @@ def command(
         whole = found()
         statement = _chosen(whole, currency, "list" if at_list_price else "bill")
         forecast = month_forecast(whole, statement)
-        if days:
-            statement = _chosen(found(**days), statement.currency, statement.basis)
+        if month:
+            part = found(first_day=first_day, last_day=last_day)
+            statement = _chosen(part, statement.currency, statement.basis)
         if budget is not None:
             set_budget(warehouse, statement.currency, budget or None)
         limit = budgets(warehouse).get(statement.currency)
@@ -101,19 +102,15 @@ def _print(shown: Iterable[Table], facts: Iterable[tuple[str, str]]) -> None:
     print_facts(facts)
 
 
-def _days(month: str | None) -> dict[str, date]:
-    """Return the first and the last day of the month as ``spend`` takes them, none without a month."""
+def _days(month: str | None) -> tuple[date | None, date | None]:
     if month is None:
-        return {}
+        return None, None
     try:
         first = datetime.strptime(month, "%Y-%m").date()
     except ValueError:
         msg = f"a month is written 2026-10, not {month!r}"
         raise InferplanError(msg) from None
-    return {
-        "first_day": first,
-        "last_day": first.replace(day=calendar.monthrange(first.year, first.month)[1]),
-    }
+    return first, first.replace(day=calendar.monthrange(first.year, first.month)[1])
 
 
 def _chosen(found: Spend, currency: str | None, basis: str) -> Statement:
