@@ -64,6 +64,8 @@ def show_pull(upload_round: int) -> list[PulledFile]:
         )
         if pressed:
             _pull_into(files, asked, window)
+        if files:
+            st.button("Discard what was pulled", key=f"{KEY}discard", on_click=files.clear)
     return list(files.values())
 
 

@@ -49,3 +49,10 @@ def test_a_server_that_refuses_is_said_and_nothing_lands(prometheus: Any) -> Non
     app = asking(prometheus.url)
     assert "refuses the credentials" in app.error[0].value
     assert not [button for button in app.button if button.key == f"{KEY}import"]
+
+
+def test_what_was_pulled_can_be_discarded(prometheus: Any) -> None:
+    prometheus.series = [({"__name__": "DCGM_FI_DEV_GPU_UTIL", **GPU}, lambda at: "40")]
+    app = asking(prometheus.url)
+    app.button(f"{KEY}pull.discard").click().run()
+    assert not [button for button in app.button if button.key in (f"{KEY}import", f"{KEY}pull.discard")]
