@@ -22,8 +22,6 @@ class Point(NamedTuple):
 
 def latency_against_rate(points: Sequence[Point], rate_per_s: float | None) -> alt.LayerChart:
     """Return latency (logarithmic) against the rate, with a line at the plan's own rate if it has one."""
-    data = alt.InlineData(values=[point._asdict() for point in points])
-    ticks = log_ticks([point.seconds for point in points])
     names = [MEAN, SLOW, TOKEN] + ([] if rate_per_s is None else [OWN_RATE])
     colour = alt.Color(
         "line:N",
@@ -35,7 +33,17 @@ def latency_against_rate(points: Sequence[Point], rate_per_s: float | None) -> a
         title="Requests per second, whole deployment",
         scale=alt.Scale(zero=True, nice=False),
     )
-    lines = (
+    layers: list[alt.Chart] = [_lines(points, x, colour)]
+    if rate_per_s is not None:
+        asked = alt.Chart(alt.InlineData(values=[{"requests_per_s": rate_per_s, "line": OWN_RATE}]))
+        layers.append(asked.mark_rule(strokeDash=[5, 4]).encode(x=x, color=colour))
+    return alt.LayerChart(layer=layers, height=CHART_PX)
+
+
+def _lines(points: Sequence[Point], x: alt.X, colour: alt.Color) -> alt.Chart:
+    data = alt.InlineData(values=[point._asdict() for point in points])
+    ticks = log_ticks([point.seconds for point in points])
+    lines: alt.Chart = (
         alt.Chart(data)
         .mark_line(point=True)
         .encode(
@@ -54,8 +62,4 @@ def latency_against_rate(points: Sequence[Point], rate_per_s: float | None) -> a
             ],
         )
     )
-    layers: list[alt.Chart] = [lines]
-    if rate_per_s is not None:
-        asked = alt.Chart(alt.InlineData(values=[{"requests_per_s": rate_per_s, "line": OWN_RATE}]))
-        layers.append(asked.mark_rule(strokeDash=[5, 4]).encode(x=x, color=colour))
-    return alt.LayerChart(layer=layers, height=CHART_PX)
+    return lines

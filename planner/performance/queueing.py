@@ -57,11 +57,7 @@ def running(
     variation
         Standard deviation of the requests' lengths over their mean.
     """
-    steps = np.arange(1, STATES + 1)[:, None]
-    reach = np.minimum(np.maximum(steps, np.rint(places * (steps / STATES) ** 2)), places)
-    before = np.vstack([np.zeros_like(places), reach[:-1]])
-    width = reach - before
-    middle = np.where(width > 0, (before + 1 + reach) / 2, reach)
+    width, middle = _bins(places)
     last_middle = np.vstack([np.zeros_like(places), middle[:-1]])
     moved = np.where(width > 0, middle - last_middle, 0.0)
     logs = np.cumsum(moved * np.log(rate_per_s / ends_per_s((middle + last_middle + 1) / 2)), axis=0)
@@ -84,6 +80,18 @@ def running(
         (waiting + all_taken) / total,
         np.minimum(queue / rate_per_s, run_wait_s(most_per_s, variation)),
     )
+
+
+def _bins(places: Column) -> tuple[Column, Column]:
+    """Return width and middle of ranges of numbers from 1 to ``places``, a row per range.
+
+    They widen with the number as its spread does, and are single numbers where there are few places.
+    """
+    steps = np.arange(1, STATES + 1)[:, None]
+    reach = np.minimum(np.maximum(steps, np.rint(places * (steps / STATES) ** 2)), places)
+    before = np.vstack([np.zeros_like(places), reach[:-1]])
+    width = reach - before
+    return width, np.where(width > 0, (before + 1 + reach) / 2, reach)
 
 
 def run_wait_s(most_per_s: Column, variation: Column) -> Column:
