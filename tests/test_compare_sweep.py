@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -253,6 +254,15 @@ def test_a_latency_has_no_price_that_would_level_it(warehouse: Warehouse) -> Non
     (one,) = contest(duel(warehouse, OFFERS[0], OFFERS[3], "tpot_s").ranked, "tpot_s")
     assert one.level_usd_per_hour is None
     assert one.winner_figure.expected < one.other_figure.expected
+
+
+def test_people_who_compare_at_once_get_their_own_answers(warehouse: Warehouse) -> None:
+    cases = [CASE.model_copy(update={"output_tokens": tokens}) for tokens in (100, 200, 300, 400)]
+    alone = [compare(warehouse, [case], OFFERS, SEARCH).ranked for case in cases]
+    with ThreadPoolExecutor(len(cases)) as people:
+        together = list(people.map(lambda case: compare(warehouse, [case], OFFERS, SEARCH).ranked, cases))
+    for one, other in zip(alone, together, strict=True):
+        pd.testing.assert_frame_equal(one, other)
 
 
 def test_ctrl_c_stops_the_command_with_130_and_leaves_the_warehouse_usable(own_warehouse: Path) -> None:

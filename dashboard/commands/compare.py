@@ -9,13 +9,13 @@ from typing import Any, get_args
 import click
 import pandas as pd
 
-from inferplan.dashboard.command_line.case_options import case_from_options, case_options
+from inferplan.dashboard.command_line.case_options import case_from_options, case_options, target_options
 from inferplan.dashboard.command_line.portfolio import fleet_json, print_fleet, read_portfolio
 from inferplan.dashboard.command_line.printing import print_table
 from inferplan.dashboard.comparing import words
 from inferplan.dashboard.measurements.at_hand import evidence_in
 from inferplan.datasets.warehouse import Warehouse
-from inferplan.planner.case import Case
+from inferplan.planner.case import MOST_GPUS, Case
 from inferplan.planner.compare import Comparison, RankBy, Search, Sweep, contest
 from inferplan.planner.deployment import EngineName
 from inferplan.planner.fleet_choice import cheapest_fleet
@@ -25,6 +25,7 @@ from inferplan.pricing.offers import current_offers
 MILLISECONDS = 1000
 SEVERAL = ("model", "gpu", "engine", "tp", "pp", "ep", "dp", "weights_dtype", "kv_dtype")
 """Fields of a case that are searched: several may be given."""
+SIZE = click.IntRange(1, MOST_GPUS)
 
 
 def _several(
@@ -43,10 +44,10 @@ def _several(
 @_several("--engine", "engines", "Engine to try [vllm]", click.Choice(get_args(EngineName)))
 @_several("--weights-dtype", "weights_dtypes", "Type of the weights to try [as shipped]")
 @_several("--kv-dtype", "kv_dtypes", "Type of the KV cache to try [auto]")
-@_several("--tp", "tensor_parallel", "Tensor parallel size to try [1, 2, 4, 8]", int)
-@_several("--pp", "pipeline_parallel", "Pipeline parallel size to try [1]", int)
-@_several("--ep", "expert_parallel", "Expert parallel size to try [1]", int)
-@_several("--in-flight", "concurrencies", "Requests in flight to try on a replica [1 to 1024]", int)
+@_several("--tp", "tensor_parallel", "Tensor parallel size to try [1, 2, 4, 8]", SIZE)
+@_several("--pp", "pipeline_parallel", "Pipeline parallel size to try [1]", SIZE)
+@_several("--ep", "expert_parallel", "Expert parallel size to try [1]", SIZE)
+@_several("--in-flight", "concurrencies", "Requests in flight to try on a replica [1 to 1024]", SIZE)
 @click.option(
     "--portfolio",
     "portfolio_file",
@@ -55,9 +56,7 @@ def _several(
 )
 @click.option("--partial-prices", is_flag=True, help="Rank also prices that leave out CPU and memory.")
 @click.option("--stale-prices", is_flag=True, help="Rank prices older than usual among the others.")
-@click.option("--slo-ttft-ms", type=float, help="Target for the time to first token.")
-@click.option("--slo-tpot-ms", type=float, help="Target for the time per output token.")
-@click.option("--slo-e2e-ms", type=float, help="Target for the whole request.")
+@target_options
 @click.option("--rank-by", type=click.Choice(get_args(RankBy)), default="usd_per_request", show_default=True)
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Rows of the table.")
 @click.option("--all", "show_all", is_flag=True, help="Every offer, also those that cannot, with the reason.")
@@ -66,9 +65,6 @@ def _several(
 def command(
     models: tuple[str, ...],
     portfolio_file: str | None,
-    slo_ttft_ms: float | None,
-    slo_tpot_ms: float | None,
-    slo_e2e_ms: float | None,
     limit: int,
     show_all: bool,
     as_json: bool,
@@ -84,14 +80,12 @@ def command(
     inferplan compare --portfolio models.json --purchase-option on_demand
     """
     searched = {name: given.pop(name) for name in Search.model_fields if name in given}
-    search = Search.model_validate({name: value for name, value in searched.items() if value != ()})
+    search = Search.model_validate({name: _once(value) for name, value in searched.items() if value != ()})
     if portfolio_file:
         _serve_several(read_portfolio(portfolio_file), search, as_json=as_json)
         return
-    targets = {"ttft_s": slo_ttft_ms, "tpot_s": slo_tpot_ms, "e2e_s": slo_e2e_ms}
-    given["slo"] = {name: target / MILLISECONDS for name, target in targets.items() if target is not None}
     gpu = search.gpus[0] if search.gpus else "H100 SXM"  # a case names one; every GPU on offer is tried
-    cases = [case_from_options({"gpu": gpu, "model": model, **given}) for model in models or (None,)]
+    cases = [case_from_options({"gpu": gpu, "model": model, **given}) for model in _once(models) or (None,)]
     with Warehouse.open() as warehouse:
         found = _swept(warehouse, cases, search)
     if as_json:
@@ -100,6 +94,11 @@ def command(
         _print(found, search.rank_by, len(found.ranked) if show_all else limit, show_all)
     if check and found.ranked.empty:
         sys.exit(1)
+
+
+def _once(value: Any) -> Any:
+    """Return several values without those that were given twice; one is returned as it is."""
+    return tuple(dict.fromkeys(value)) if isinstance(value, tuple) else value
 
 
 def _serve_several(portfolio: Portfolio, search: Search, *, as_json: bool) -> None:
@@ -154,7 +153,8 @@ def _print(found: Comparison, rank_by: RankBy, limit: int, show_all: bool) -> No
         name for name in ("model", "engine", "weights_dtype", "kv_dtype") if ranked[name].nunique() > 1
     ]
     print_table([_row(row, several, rank_by) for _, row in ranked.head(limit).iterrows()])
-    click.echo(f"\n{len(ranked)} offers serve it, {len(found.refused)} do not.", nl=False)
+    what = "pairs of model and offer serve" if "model" in several else "offers serve it"
+    click.echo(f"\n{len(ranked)} {what}, {len(found.refused)} do not.", nl=False)
     if show_all:
         click.echo()
         print_table([{"offer": row.offer_id, "reason": row.reason} for row in found.refused.itertuples()])

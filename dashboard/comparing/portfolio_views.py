@@ -166,6 +166,14 @@ def _show_fleet(portfolio: Portfolio, fleet: Fleet) -> None:
         placeholder="",
         alt="Where each model runs, and how fast",
     )
+    _offer_downloads(portfolio, bought)
+    st.caption(
+        "Whole machines: what a model does not fill is paid for, unless another model runs there. Replicas "
+        "are counted at full load within the targets; list prices, no tax, traffic or storage."
+    )
+
+
+def _offer_downloads(portfolio: Portfolio, bought: pd.DataFrame) -> None:
     made_at = now()
     facts = (("Requests per second", f"{portfolio.requests_per_s:g}"), ("Portfolio", portfolio.document()))
     with st.container(horizontal=True):
@@ -183,10 +191,6 @@ def _show_fleet(portfolio: Portfolio, fleet: Fleet) -> None:
             key=f"{KEY}portfolio_json",
             on_click="ignore",
         )
-    st.caption(
-        "Whole machines: what a model does not fill is paid for, unless another model runs there. Replicas "
-        "are counted at full load within the targets; list prices, no tax, traffic or storage."
-    )
 
 
 def _shown(name: str, column: Column) -> Any:

@@ -16,7 +16,7 @@ from inferplan.dashboard.downloads import download_menu
 from inferplan.dashboard.inputs import ENGINE_TITLES
 from inferplan.dashboard.prices.tables import option_title
 from inferplan.dashboard.reports import Column, Report, table_of_frame
-from inferplan.dashboard.state import case, change, now
+from inferplan.dashboard.state import change, now
 from inferplan.planner.case import Case
 from inferplan.planner.compare import Comparison, Contest, RankBy
 
@@ -119,24 +119,27 @@ def show_ranking(frame: pd.DataFrame, current: Case) -> None:
             ),
         )
         rows = [row for row in chosen["selection"]["rows"] if row < len(frame)]
-        if not rows:
+        if rows:
+            _offer_to_plan(current, frame.iloc[rows[0]])
+        else:
             st.caption("Select a row to plan with that offer.")
-            return
-        picked = frame.iloc[rows[0]]
-        st.button(
-            f"Plan with {picked['provider']} {picked['instance_type']}",
-            icon=":material/add_task:",
-            key=f"{KEY}take",
-            on_click=change,
-            kwargs={
-                **deployment_fields(current, picked),
-                "dp": int(picked["replicas"]),
-                "offer": picked["offer_id"],
-                "usd_per_gpu_hour": None,
-            },
-        )
-        if case().offer == picked["offer_id"]:
-            st.caption("This offer is in the current plan.")
+
+
+def _offer_to_plan(current: Case, picked: pd.Series) -> None:
+    st.button(
+        f"Plan with {picked['provider']} {picked['instance_type']}",
+        icon=":material/add_task:",
+        key=f"{KEY}take",
+        on_click=change,
+        kwargs={
+            **deployment_fields(current, picked),
+            "dp": int(picked["replicas"]),
+            "offer": picked["offer_id"],
+            "usd_per_gpu_hour": None,
+        },
+    )
+    if current.offer == picked["offer_id"]:
+        st.caption("This offer is in the current plan.")
 
 
 def _shown(name: str, column: Column) -> Any:
