@@ -236,7 +236,7 @@ def test_pools_of_own_sizes_and_pools_that_cannot_be() -> None:
     assert (found.disaggregated.prefill_replicas, found.disaggregated.decode_replicas) == (1, 2)
     with pytest.raises(InferplanError, match="take best or one of 2, 4, 6"):
         answer(**POOLS, prefill_gpus=3, concurrency=8)
-    with pytest.raises(InferplanError, match="do not divide"):
+    with pytest.raises(InferplanError, match="does not divide"):
         answer(tp=8, prefill_gpus=4, concurrency=8)
     with pytest.raises(InferplanError, match="need prefill_gpus"):
         case(kv_transfer_gb_per_s=50)
@@ -251,6 +251,30 @@ def test_answers_with_every_feature_are_json_for_machines() -> None:
     assert read["disaggregated"]["busy"].keys() == {"prefill", "kv_transfer", "decode"}
     assert read["task"]["calls"] == 3
     assert read["ttft_p99_ms"]["expected"] > read["ttft_ms"]["expected"]
+
+
+EXTREMES: tuple[dict[str, object], ...] = (
+    {"request_rate": 1e-8},
+    {"request_rate": 1e9},
+    {"request_rate": 1, "length_variation": 10},
+    {"request_rate": 1, "input_tokens": 1, "output_tokens": 1},
+    {"request_rate": 1, "slo": {"e2e_s": 1e-9}},
+    {"concurrency": "max", "reasoning_multiple": 1000, "output_tokens": 10**9},
+    {"concurrency": 1, "calls_per_task": 10_000, "context_growth_tokens": 10**9},
+    {"request_rate": 3, "calls_per_task": 3, "prefix_cache_hit_rate": 1},
+    {"request_rate": 1, "speculative": {"draft_tokens": 64, "acceptance_rate": 1}},
+    {"request_rate": 1e9, "dp": 4, "prefill_gpus": "best"},
+    {"concurrency": 10**9, "dp": 4, "prefill_gpus": "best", "kv_transfer_gb_per_s": 1e-9},
+    {"concurrency": "max", "dp": 4096, "prefill_gpus": "best", "slo": {"tpot_s": 0.05, "ttft_s": 1}},
+)
+
+
+@pytest.mark.parametrize("fields", EXTREMES)
+def test_extremes_are_answered_in_numbers(fields: dict[str, object]) -> None:
+    found = command_answer(case(**fields))
+    json.dumps(found, allow_nan=False)
+    for name in ("ttft_ms", "tpot_ms", "output_tokens_per_s"):
+        assert 0 < found[name]["low"] <= found[name]["expected"] <= found[name]["high"]
 
 
 def test_tensorrt_llm_keeps_one_type_of_cache_in_memory_and_in_time() -> None:

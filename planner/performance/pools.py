@@ -65,8 +65,8 @@ def _splits(deployment: Deployment, pools: Pools) -> list[Split]:
     ]
     if not found:
         msg = (
-            f"{total} GPUs do not divide into prefill replicas of {prefill} and decode replicas of {decode}:"
-            " change dp, prefill_tp or decode_tp."
+            f"A deployment of {total} x {deployment.gpu.name} does not divide into prefill replicas of"
+            f" {prefill} and decode replicas of {decode}: change dp, prefill_tp or decode_tp."
         )
         raise InferplanError(msg)
     return found
