@@ -191,7 +191,7 @@ SELECT row_number() OVER () AS charge,
         WHEN NOT has_unit AND cost > 0 THEN window_s / 3600 * gpus END AS paid_hours
 FROM grouped AS g LEFT JOIN spend_resources AS r USING (resource) LEFT JOIN sizes AS s USING (resource)
 """
-MACHINE_HOURS = r"^(instance|machine|vm|node)?[- ]?(h|hr|hrs|hour|hours)$"
+MACHINE_HOURS = r"^(1 )?(instance|machine|vm|node)?[- ]?(h|hr|hrs|hour|hours)$"
 GPU_HOURS = r"^gpu[-_ ]?(h|hr|hrs|hour|hours)$"
 
 TABLES = (

@@ -1,5 +1,7 @@
 """What people told of their bills, kept in the warehouse: machines behind resources, and monthly budgets."""
 
+import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -9,6 +11,7 @@ from inferplan.datasets.errors import InferplanError, UnknownNameError
 if TYPE_CHECKING:
     from inferplan.datasets.warehouse import Cursor, Warehouse
 
+NO_GPU = "-"
 _MACHINES = """
 SELECT DISTINCT place FROM (
     SELECT unnest([host, instance_id, gpu_uuid]) AS place FROM usage_series
@@ -36,7 +39,7 @@ def machines(warehouse: "Warehouse") -> tuple[str, ...]:
     return tuple(place for (place,) in warehouse.rows(_MACHINES))
 
 
-def link(warehouse: "Warehouse", resource: str, targets: tuple[str, ...]) -> None:
+def link(warehouse: "Warehouse", resource: str, targets: Sequence[str]) -> None:
     """Say what ``resource`` stands for, in place of what was said before; no target: it holds no GPU.
 
     Raises
@@ -46,20 +49,54 @@ def link(warehouse: "Warehouse", resource: str, targets: tuple[str, ...]) -> Non
     InferplanError
         If the resource has no name.
     """
-    if not resource.strip():
-        msg = "name the resource as the bill does, by its id or its name"
-        raise InferplanError(msg)
+    link_all(warehouse, [Link(resource, target) for target in targets] or [Link(resource, None)])
+
+
+def link_all(warehouse: "Warehouse", given: Sequence[Link]) -> None:
+    """Say what all resources in ``given`` stand for, or of none if one is refused; raises as ``link``."""
     known = {place.casefold(): place for place in machines(warehouse)}
-    unknown = [target for target in targets if target.casefold() not in known]
-    if unknown:
-        raise UnknownNameError("machine of the telemetry", unknown[0], list(known.values()))
+    for one in given:
+        if not one.resource.strip():
+            msg = "name the resource as the bill does, by its id or its name"
+            raise InferplanError(msg)
+        if one.target is not None and one.target.casefold() not in known:
+            raise UnknownNameError("machine of the telemetry", one.target, list(known.values()))
 
     def store(cursor: "Cursor") -> None:
-        _forget(cursor, resource)
-        for target in targets or (None,):
-            cursor.execute("INSERT INTO resource_links VALUES (?, ?)", [resource, target])
+        for resource in {one.resource for one in given}:
+            _forget(cursor, resource)
+        for one in given:
+            cursor.execute("INSERT INTO resource_links VALUES (?, ?)", [one.resource, one.target])
 
     warehouse.write(store)
+
+
+def read_links(text: str) -> tuple[Link, ...]:
+    """Return the links in ``text``: a resource and a machine on each line, ``-`` for one without a GPU.
+
+    Raises
+    ------
+    InferplanError
+        With the line that is no pair, or when there is no line.
+
+    >>> read_links("i-0a1, node-7\\nmodel-store, -")
+    (Link(resource='i-0a1', target='node-7'), Link(resource='model-store', target=None))
+    """
+    found = []
+    for number, row in enumerate(csv.reader(text.lstrip("\ufeff").splitlines()), start=1):
+        cells = [cell.strip() for cell in row]
+        if not any(cells):
+            continue
+        if len(cells) != 2 or not all(cells):
+            msg = (
+                f"line {number}, {','.join(row)[:60]!r}, is no pair: write a resource, a comma and a machine"
+            )
+            raise InferplanError(msg)
+        found.append(Link(cells[0], None if cells[1] == NO_GPU else cells[1]))
+    if not found:
+        msg = "no line names a resource and a machine"
+        raise InferplanError(msg)
+    return tuple(found)
 
 
 def unlink(warehouse: "Warehouse", resource: str) -> None:

@@ -104,6 +104,19 @@ def test_a_resource_is_linked_remembered_and_forgotten(own_warehouse: Path) -> N
     assert "vm-rerank-7f3a" in set(shown(again).dataframe[0].value["Resource"])
 
 
+def test_many_links_land_together_or_not_at_all(own_warehouse: Path) -> None:
+    sampled(own_warehouse)
+    app = opened("Not joined")
+    app.text_area(key=f"{KEY}link.many").input("vm-rerank-7f3a, sample-rerank-0\nsample-batch-0, nowhere-1")
+    app.button(key=f"{KEY}link.all").click().run()
+    assert "There is no machine of the telemetry named 'nowhere-1'" in app.error[0].value.replace("\\", "")
+    app.text_area(key=f"{KEY}link.many").input("vm-rerank-7f3a, sample-rerank-0\nsample-batch-0, -")
+    app.button(key=f"{KEY}link.all").click().run()
+    left = shown(app).dataframe[0].value.set_index("Resource")["Why"]
+    assert "vm-rerank-7f3a" not in left
+    assert left["sample-batch-0"] == "a resource without a GPU"
+
+
 def test_a_budget_stays_and_is_held_against_the_forecast(own_warehouse: Path) -> None:
     sampled(own_warehouse)
     app = opened("Trend and forecast")
@@ -154,7 +167,10 @@ def test_the_command_prints_reports_and_remembers(own_warehouse: Path, tmp_path:
     answer = json.loads(linked.output)
     assert "BAAI/bge-reranker-v2-m3" in {row["Model"] for row in answer["By model"]}
     assert answer["facts"]["Days (UTC)"] == "2026-10-05 to 2026-10-31"
+    pairs = tmp_path / "links.csv"
+    pairs.write_text("vm-rerank-7f3a,sample-rerank-0\n\nsample-batch-0,-,\n")
     for wrong, why in (
+        (["--links", str(pairs)], "line 3, 'sample-batch-0,-,', is no pair"),
         (["--month", "October"], "a month is written 2026-10"),
         (["--by", "tem"], "Did you mean team"),
         (["--currency", "GBP"], "currency on the bills"),

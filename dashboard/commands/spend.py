@@ -19,10 +19,8 @@ from inferplan.datasets.errors import InferplanError, UnknownNameError
 from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner.spend import Spend, Statement, spend
 from inferplan.planner.spend_showback import RULES, Rule
-from inferplan.planner.spend_store import budgets, link, set_budget, unlink
+from inferplan.planner.spend_store import NO_GPU, budgets, link, link_all, read_links, set_budget, unlink
 from inferplan.pricing.offers import current_offers
-
-NO_GPU = "-"
 
 
 @click.command()
@@ -36,6 +34,8 @@ NO_GPU = "-"
 @click.option("--sample", is_flag=True, help="Put the sample fleet and its bill into the warehouse first.")
 @click.option("--link", "given", nargs=2, multiple=True, metavar="RESOURCE MACHINE",
               help="Remember which host, instance or GPU a resource of the bill is; - for none.")  # fmt: skip
+@click.option("--links", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="Remember the links in a file, 'resource,machine' on each line.")  # fmt: skip
 @click.option("--unlink", "forgotten", multiple=True, metavar="RESOURCE", help="Forget a link.")
 @click.option("--budget", type=Decimal, help="Remember the budget per month; 0 forgets it.")
 @click.option(
@@ -51,6 +51,7 @@ def command(
     import_ids: tuple[int, ...],
     sample: bool,
     given: tuple[tuple[str, str], ...],
+    file: Path | None,
     forgotten: tuple[str, ...],
     budget: Decimal | None,
     report: Path | None,
@@ -63,6 +64,8 @@ def command(
             samples.load(warehouse)
         for resource, machine in given:
             link(warehouse, resource, () if machine == NO_GPU else (machine,))
+        if file is not None:
+            link_all(warehouse, read_links(file.read_text(encoding="utf-8")))
         for resource in forgotten:
             unlink(warehouse, resource)
         found = partial(spend, warehouse, offers=current_offers(warehouse), import_ids=import_ids or None)

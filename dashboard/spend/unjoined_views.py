@@ -14,9 +14,10 @@ from inferplan.dashboard.state import refuse
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner.spend import Spend, Statement
-from inferplan.planner.spend_store import link, links, machines, unlink
+from inferplan.planner.spend_store import link, link_all, links, machines, read_links, unlink
 
 NO_GPU = "It holds no GPU"
+MANY = f"{KEY}link.many"
 
 
 def show_unjoined(warehouse: Warehouse, found: Spend, statement: Statement) -> None:
@@ -61,6 +62,14 @@ def _show_linking(warehouse: Warehouse, statement: Statement) -> None:
             on_click=_remember,
             args=(warehouse, resource, tuple(targets)),
         )
+        with st.popover("Many at once"):
+            st.text_area(
+                "A resource and a machine on each line",
+                key=MANY,
+                placeholder="i-0a11111111111111a, node-7\nmodel-store, -",
+                help="A dash says that the resource holds no GPU.",
+            )
+            st.button("Remember all", key=f"{KEY}link.all", on_click=_remember_many, args=(warehouse,))
     for resource in dict.fromkeys(one.resource for one in known):
         means = [one.target or NO_GPU.lower() for one in known if one.resource == resource]
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -75,6 +84,16 @@ def _remember(warehouse: Warehouse, resource: str, targets: tuple[str, ...]) -> 
     except InferplanError as error:
         refuse(error)
     st.session_state.pop(f"{KEY}link.targets", None)
+
+
+def _remember_many(warehouse: Warehouse) -> None:
+    text = st.session_state[MANY]
+    try:
+        once(("link", text), lambda: link_all(warehouse, read_links(text)))
+    except InferplanError as error:
+        refuse(error)
+        return
+    st.session_state.pop(MANY, None)
 
 
 def _forget(warehouse: Warehouse, resource: str) -> None:
