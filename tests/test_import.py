@@ -7,7 +7,9 @@ import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
+from threading import Timer
 
+import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -23,6 +25,7 @@ from inferplan.datasets.exports import (
     undo_import,
 )
 from inferplan.datasets.uploads import opening
+from inferplan.datasets.uploads.progress import CancelledError, Progress
 from inferplan.datasets.warehouse import MEMORY, Warehouse
 
 HEADER = "timestamp,host,gpu,sm_active_ratio\n"
@@ -167,7 +170,11 @@ def hostile(folder: Path) -> dict[str, tuple[Path, str]]:
             write(folder, "e.csv", ",".join(["time", *(f"c{n}" for n in range(50_000))]) + "\n1,2\n"),
             "columns",
         ),
-        "prose": (write(folder, "f.txt", "Dear all\nplease find attached\n"), "no format that we read"),
+        "prose": (write(folder, "f.txt", "Dear all\nplease find attached\n"), "plain text without a table"),
+        "a model": (write(folder, "g.json", '{"model_type": "llama", "hidden_size": 4096}'), "page Fit"),
+        "prices": (write(folder, "h.csv", "gpu,usd_per_hour\nH100,4\n"), "page Prices"),
+        "a login page": (write(folder, "i.csv", "<!DOCTYPE html><html>"), "a web page"),
+        "an archive in an archive": (write(folder, "j.gz", gzip.compress(gzip.compress(good))), "twice"),
         "no file": (folder / "none.csv", "There is no file"),
     }  # fmt: skip
 
@@ -267,7 +274,7 @@ def test_shares_and_percents_are_told_apart_by_the_whole_table(tmp_path: Path, w
     assert found == [("busy", 0.97), ("quiet", 0.01)]
 
 
-def test_both_ways_of_reading_a_table_give_the_same(tmp_path: Path, warehouse: Warehouse) -> None:
+def test_odd_cells_of_a_long_table_are_told_by_line(tmp_path: Path) -> None:
     lines = ["time,gpu_uuid,metric,value"]
     for minute in range(50):
         unit = " MiB" if minute < 3 else ""
@@ -276,19 +283,94 @@ def test_both_ways_of_reading_a_table_give_the_same(tmp_path: Path, warehouse: W
             lines.append(f"2024/05/01 12:{minute:02d}:00,{gpu},DCGM_FI_DEV_FB_USED,{1000 + minute}{unit}")
             lines.append(f"2024-05-01 12:{minute:02d}:00,{gpu},power.draw,N/A")
     lines += ["2024-05-01 12:50:00,A,DCGM_FI_PROF_SM_ACTIVE,many", "soon,A,DCGM_FI_PROF_SM_ACTIVE,0.5"]
-    path = write(tmp_path, "a.csv", "\n".join(lines))
-    fast, slow = (inspect(path, ReadOptions(time_zone=zone)) for zone in ("UTC", "Africa/Abidjan"))
-    for field in (
-        "rows_read",
-        "rows_refused",
-        "values_kept",
-        "values_missing",
-        "metrics",
-        "first_at",
-    ):
-        assert getattr(fast, field) == getattr(slow, field), field
-    assert sorted(fast.problems) == sorted(slow.problems)
-    assert len(fast.problems) == fast.rows_refused == 8
+    report = inspect(write(tmp_path, "a.csv", "\n".join(lines)), ReadOptions(time_zone="UTC"))
+    assert (report.rows_read, report.rows_refused, report.values_missing) == (302, 8, 100)
+    assert report.values_kept == 100 + 94
+    assert [problem.line for problem in report.problems] == [3, 6, 9, 12, 15, 18, 302, 303]
+    assert report.problems[0].reason == "put the unit mib into the column's name"
+
+
+def test_a_large_table_keeps_the_order_of_its_file(tmp_path: Path, warehouse: Warehouse) -> None:
+    size = 700_000  # above DuckDB's buffer of 32 MB, so that several threads read
+    path = tmp_path / "a.csv"
+    duckdb.sql(
+        "SELECT strftime(TIMESTAMP '2024-05-01' + INTERVAL (i) SECOND, '%Y-%m-%dT%H:%M:%SZ') AS timestamp, "
+        "'a-rather-long-name-of-a-host' AS host, i % 1000 / 1000 AS sm_active_ratio, "
+        f'i AS "vllm:prompt_tokens_total" FROM range({size}) AS t(i)'
+    ).write_csv(str(path))
+    report = import_file(warehouse, path).parsed
+    assert not any("order" in note for note in report.notes)
+    assert dict(report.metrics) == {"sm_active_ratio": size, "prompt_tokens": size - 1}
+    increases = "SELECT min(value), max(value) FROM usage_samples JOIN usage_series USING (series_id) "
+    assert warehouse.rows(f"{increases} WHERE metric = 'prompt_tokens'") == [(1.0, 1.0)]
+
+
+def test_broken_lines_of_every_kind_are_counted_and_cost_little(tmp_path: Path) -> None:
+    wide = ",".join("x" for _ in range(100_000))
+    content = HEADER + "\n" + ROW + wide + "\n" + "2024-05-01T12:01:00Z,n1\n" + "soon,n1,0,0.5\n"
+    report = inspect(write(tmp_path, "a.csv", content))
+    assert (report.rows_read, report.rows_refused, report.values_kept) == (4, 3, 1)
+    assert {problem.reason.split(" that ")[0] for problem in report.problems} == {
+        "about 100,000 cells where the header has 4",
+        "2 cells where the header has 4",
+        "'soon' is not a time",
+    }
+    western = (HEADER + ROW.replace("n1", "nürnberg")).encode("cp1252")
+    report = inspect(write(tmp_path, "b.csv", western))
+    assert report.values_kept == 1
+    assert "Windows-1252" in report.notes[0]
+
+
+def test_what_columns_mean_is_remembered_by_the_header(tmp_path: Path, warehouse: Warehouse) -> None:
+    header = "when,machine,busy\n"
+    first = write(tmp_path, "a.csv", header + "2024-05-01T12:00:00Z,n1,0.5\n")
+    second = write(tmp_path, "b.csv", header + "2024-05-01T12:01:00Z,n1,0.6\n")
+    assert [question.option for question in inspect(first, warehouse=warehouse).questions] == ["columns"]
+    said = {"when": "time", "machine": "host", "busy": "sm_active_ratio"}
+    import_file(warehouse, first, ReadOptions(columns=said))
+    report = inspect(second, warehouse=warehouse)
+    assert dict(report.recalled) == said
+    assert report.notes[0].startswith("Columns were read as said for a.csv on ")
+    assert import_file(warehouse, second).parsed.metrics == (("sm_active_ratio", 1),)
+    changed = {**said, "busy": "gpu_util_ratio"}
+    third = write(tmp_path, "c.csv", header + "2024-05-01T12:02:00Z,n1,0.7\n")
+    assert import_file(warehouse, third, ReadOptions(columns=changed)).parsed.metrics == (
+        ("gpu_util_ratio", 1),
+    )
+    assert dict(inspect(second, warehouse=warehouse).recalled) == changed
+    import_file(warehouse, write(tmp_path, "d.csv", "time,host,util\n2024-05-01T12:00:00Z,n,50\n"))
+    assert [question.option for question in inspect(second, ReadOptions(columns={})).questions] == ["columns"]
+
+
+def test_a_cancelled_import_lands_nothing(tmp_path: Path, warehouse: Warehouse) -> None:
+    path = write(tmp_path, "a.csv", HEADER + ROW)
+    progress = Progress()
+    progress.cancel()
+    with pytest.raises(CancelledError, match="nothing of it landed"):
+        import_file(warehouse, path, progress=progress)
+    assert set(rows(warehouse).values()) == {0}
+    stages = []
+
+    class Watched(Progress):
+        def at(self, stage: str, share: float | None = None) -> None:
+            stages.append(stage)
+            if stage == "Putting in order":
+                self.cancel()
+            super().at(stage, share)
+
+    with pytest.raises(CancelledError):
+        import_file(warehouse, path, progress=Watched())
+    assert stages[0] == "Checking"
+    assert set(rows(warehouse).values()) == {0}
+    assert not import_file(warehouse, path).already_imported
+
+
+def test_a_query_is_interrupted_by_cancelling(warehouse: Warehouse) -> None:
+    progress = Progress()
+    endless = "SELECT count(*) FROM range(10000000000) AS a(i) WHERE sqrt(i) = -1"
+    Timer(0.2, progress.cancel).start()
+    with warehouse.transaction() as cursor, pytest.raises(CancelledError), progress.watching(cursor):
+        cursor.execute(endless)
 
 
 def test_every_format_says_what_it_is() -> None:

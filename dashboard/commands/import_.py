@@ -28,7 +28,15 @@ WRONG_INPUT = 2
 @click.option("--interval-s", type=float, help="Seconds between samples, for a file without times.")
 @click.option("--metric", help="What the values are, where the file does not say.")
 @click.option("--host", help="The machine that the file is of, where it does not say.")
-@click.option("--column", "columns", multiple=True, metavar="COLUMN=MEANING", help="Name a column; repeat.")
+@click.option(
+    "--map",
+    "--column",
+    "columns",
+    multiple=True,
+    metavar="COLUMN=MEANING",
+    help="Say what a column means; repeat. Kept for the next file with the same header.",
+)
+@click.option("--forget-map", is_flag=True, help="Forget what columns of such a header were said to mean.")
 @click.option("--dry-run", is_flag=True, help="Report what is in the files and import nothing.")
 @click.option("--undo", type=int, metavar="IMPORT_ID", help="Take an earlier import out, whole.")
 @click.option("--formats", "list_formats", is_flag=True, help="List the formats that are understood.")
@@ -41,6 +49,7 @@ def command(
     metric: str | None,
     host: str | None,
     columns: tuple[str, ...],
+    forget_map: bool,
     dry_run: bool,
     undo: int | None,
     list_formats: bool,
@@ -68,7 +77,7 @@ def command(
         interval_s=interval_s,
         metric=metric,
         host=host,
-        columns=dict(_pair(column) for column in columns) or None,
+        columns=dict(_pair(column) for column in columns) or ({} if forget_map else None),
     )
     refused = False
     for path in paths:
@@ -83,23 +92,22 @@ def command(
 
 
 def _one(path: Path, options: ReadOptions, *, dry_run: bool, as_json: bool) -> None:
-    if dry_run:
-        print_report(str(path), inspect(path, options), as_json=as_json)
-        return
     with Warehouse.open() as warehouse:
-        done = import_file(warehouse, path, options)
-    print_report(str(path), done, as_json=as_json)
+        if dry_run:
+            print_report(str(path), inspect(path, options, warehouse=warehouse), as_json=as_json)
+        else:
+            print_report(str(path), import_file(warehouse, path, options), as_json=as_json)
 
 
 def _pair(text: str) -> tuple[str, str]:
     column, equals, meaning = text.rpartition("=")
     if not equals or not column:
-        raise click.UsageError(f"--column takes COLUMN=MEANING, not {text!r}.")
+        raise click.UsageError(f"--map takes COLUMN=MEANING, not {text!r}.")
     return column, meaning
 
 
 def _hint(error: InferplanError) -> str:
     if not isinstance(error, NeedsAnswerError):
         return ""
-    flags = (question.option.replace("columns", "column").replace("_", "-") for question in error.questions)
+    flags = (question.option.replace("columns", "map").replace("_", "-") for question in error.questions)
     return f" Answer with {', '.join(f'--{flag}' for flag in flags)}."

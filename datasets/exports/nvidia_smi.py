@@ -34,7 +34,7 @@ def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
 
 
 def _roles(names: list[str], tally: Tally) -> Roles:
-    time = next(name for name in names if name.casefold() == "timestamp")
+    time = next((name for name in names if name.casefold() == "timestamp"), "")
     labels: dict[str, str] = {}
     metrics: dict[str, Naming] = {}
     for column in names:
@@ -47,7 +47,7 @@ def _roles(names: list[str], tally: Tally) -> Roles:
             metrics[column] = naming
         elif column != time:
             tally.ignored[column] += 1
-    if not metrics:
-        msg = f"None of the columns {', '.join(names)} is a metric that we use."
+    if not metrics or not time:
+        msg = f"None of the columns {', '.join(names)} is a time, or none a metric that we use."
         raise UnreadableError(msg)
     return Roles(time, labels, metrics)

@@ -5,6 +5,7 @@ import pkgutil
 from functools import cache
 from typing import Protocol
 
+from inferplan.datasets.uploads.hints import belongs_elsewhere, looks_like
 from inferplan.datasets.uploads.opening import Upload
 from inferplan.datasets.uploads.reading import Items, ReadOptions, Tally, UnreadableError
 from inferplan.datasets.uploads.scanning import column_names
@@ -49,9 +50,11 @@ def recognise(upload: Upload) -> Format:
         If none does.
     """
     head = ",".join((PARQUET_HEAD, *column_names(upload))) if upload.is_parquet else upload.head
+    elsewhere = not upload.is_parquet and belongs_elsewhere(upload.head)
     for candidate in formats():
-        if candidate.sniff(head):
+        if candidate.sniff(head) and not (elsewhere and candidate.kind == "table"):
             return candidate
-    known = "; ".join(candidate.title for candidate in formats())
-    msg = f"{upload.file_name} is of no format that we read. We read: {known}."
+    msg = f"{upload.file_name} {looks_like(upload.head)}."
+    if not elsewhere:
+        msg += " We read Prometheus, Grafana, nvidia-smi, DCGM, CloudWatch, bills and any table with times."
     raise UnreadableError(msg)

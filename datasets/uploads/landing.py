@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,6 +11,7 @@ from threading import Lock
 import numpy as np
 
 from inferplan.datasets.errors import InferplanError
+from inferplan.datasets.uploads.column_memory import Recalled, recall, remember
 from inferplan.datasets.uploads.columnar import land
 from inferplan.datasets.uploads.counters import Counters, Times, Values
 from inferplan.datasets.uploads.formats import Format, recognise
@@ -45,11 +46,15 @@ _INSERT_IMPORT = (
 
 
 def inspect(
-    path: Path | str, options: ReadOptions | None = None, progress: Progress | None = None
+    path: Path | str,
+    options: ReadOptions | None = None,
+    progress: Progress | None = None,
+    warehouse: Warehouse | None = None,
 ) -> ParseReport:
     """Return what is in a file, without importing anything.
 
-    What the file cannot say about itself is in ``questions``.
+    What the file cannot say about itself is in ``questions``; what columns mean may be known to the
+    ``warehouse`` from an earlier file.
 
     Raises
     ------
@@ -61,11 +66,13 @@ def inspect(
     options, progress = options or ReadOptions(), progress or Progress()
     upload = look(Path(path), options.file_name, progress)
     chosen = recognise(upload)
+    recalled = recall(warehouse, upload, options) if warehouse and chosen.kind == "table" else None
     with TemporaryDirectory(prefix="inferplan-") as folder:
         place = Path(folder) / "scratch.duckdb" if upload.size_bytes > _IN_MEMORY_BYTES else MEMORY
         with Warehouse.open(place) as scratch, scratch.transaction() as cursor, progress.watching(cursor):
             try:
-                return _pour(chosen, upload, options, TableWriter(cursor, 0, upload.file_name), progress)
+                writer = TableWriter(cursor, 0, upload.file_name)
+                return _pour(chosen, upload, options, writer, progress, recalled)
             except NeedsAnswerError as error:
                 return Gathered().report(upload, _named(chosen), Tally(), error.questions)
 
@@ -92,13 +99,16 @@ def import_file(
     options, progress = options or ReadOptions(), progress or Progress()
     upload = look(Path(path), options.file_name, progress)
     chosen = recognise(upload)
+    recalled = recall(warehouse, upload, options) if chosen.kind == "table" else None
     with _one_at_a_time, warehouse.transaction() as cursor, progress.watching(cursor):
         before = cursor.execute("SELECT import_id FROM imports WHERE digest = ?", [upload.digest]).fetchall()
         if before:
-            return ImportReport(int(before[0][0]), inspect(path, options), already_imported=True)
+            return ImportReport(
+                int(before[0][0]), inspect(path, options, warehouse=warehouse), already_imported=True
+            )
         import_id = int(cursor.execute("SELECT nextval('import_numbers')").fetchall()[0][0])
         writer = TableWriter(cursor, import_id, upload.file_name)
-        report = _pour(chosen, upload, options, writer, progress)
+        report = _pour(chosen, upload, options, writer, progress, recalled)
         if not report.values_kept:
             raise InferplanError(_nothing(report))
         cursor.execute(
@@ -106,6 +116,8 @@ def import_file(
             [import_id, upload.digest, upload.file_name, chosen.name, is_sample, _now(),
              report.first_at, report.last_at, json.dumps(asdict(report), default=str)],
         )  # fmt: skip
+        if chosen.kind == "table":
+            remember(cursor, upload, options.columns, _now())
         progress.at("Writing")
     return ImportReport(import_id, report, already_imported=False)
 
@@ -187,10 +199,18 @@ def undo_import(warehouse: Warehouse, import_id: int) -> None:
 
 
 def _pour(
-    chosen: Format, upload: Upload, options: ReadOptions, writer: TableWriter, progress: Progress
+    chosen: Format,
+    upload: Upload,
+    options: ReadOptions,
+    writer: TableWriter,
+    progress: Progress,
+    recalled: Recalled | None,
 ) -> ParseReport:
     """Write all that the file holds and return the report of it."""
     gathered, tally = Gathered(), Tally()
+    if recalled:
+        options = options.model_copy(update={"columns": recalled.columns})
+        tally.note(recalled.note)
     counters = Counters(tally)
     for item in chosen.read(upload, options, tally):
         progress.at(f"Reading, {tally.rows_read:,} rows so far" if tally.rows_read else "Reading")
@@ -205,7 +225,8 @@ def _pour(
                 writer.record(one)
     progress.at("Putting in order")
     gathered.series, gathered.order = writer.finish()
-    return gathered.report(upload, _named(chosen), tally)
+    report = gathered.report(upload, _named(chosen), tally)
+    return replace(report, recalled=tuple(recalled.columns.items())) if recalled else report
 
 
 def _gauges(batch: Batch, counters: Counters) -> Iterable[tuple[Series, Times, Values]]:

@@ -18,6 +18,8 @@ from inferplan.datasets.uploads.reading import Tally, UnreadableError
 CHUNK_BYTES = 1 << 20
 HEAD_BYTES = 64 << 10
 MAX_LINE_BYTES = 16 << 20
+_LONG_LINE_BYTES = 32 << 10
+_BLOCK_BYTES = _LONG_LINE_BYTES // 2  # a long line leaves at least one such block without a line end
 MAX_BYTES = 32 << 30
 """Of the decompressed file."""
 MAX_COMPRESSION = 400
@@ -31,6 +33,9 @@ _FOREIGN_MAGIC = (
     (b"\xff\xd8\xff", "a picture"),
     (b"\x7fELF", "a program"),
     (b"\x28\xb5\x2f\xfd", "compressed with zstd: decompress it first"),
+    (b"\x1f\x8b", "compressed twice: decompress it once"),
+    (b"PK\x03\x04", "an archive inside an archive: take the export out"),
+    (b"PK\x05\x06", "an empty zip archive"),
     (b"BZh", "compressed with bzip2: decompress it first"),
     (b"\xfd7zXZ", "compressed with xz: decompress it first"),
 )
@@ -51,7 +56,7 @@ class Upload:
     """First characters, empty for a binary format."""
     is_parquet: bool
     is_plain: bool
-    """Neither compressed nor in an encoding other than ASCII or UTF-8, and without NUL bytes."""
+    """Neither compressed nor in another encoding than UTF-8, without NUL bytes and very long lines."""
 
     @contextmanager
     def binary(self) -> Iterator[IO[bytes]]:
@@ -69,13 +74,25 @@ class Upload:
         """Yield numbered lines; one with NUL bytes is refused, one not in the encoding is read and said."""
         with self.text() as text:
             for line_number, line in enumerate(text, start=1):
-                if "\0" in line:
+                refused = "the line contains NUL bytes" if "\0" in line else self._too_wide(line)
+                if refused:
                     tally.rows_read += 1
-                    tally.refuse(line_number, "the line contains NUL bytes")
+                    tally.refuse(line_number, refused)
                     continue
                 if "\ufffd" in line:
                     tally.note(f"Line {line_number} has characters that are not {self.encoding}.")
                 yield line_number, line.rstrip("\r\n")
+
+    def _too_wide(self, line: str) -> str | None:
+        """Return the reason to refuse a line with far more cells than the header: readers choke on them."""
+        if len(line) < _LONG_LINE_BYTES:
+            return None
+        header = self.head[: self.head.find("\n")]
+        for delimiter in ",;\t|":
+            cells, named = line.count(delimiter), header.count(delimiter)
+            if cells > 4 * named + 2000:
+                return f"about {cells + 1:,} cells where the header has {named + 1:,}"
+        return None
 
 
 def look(path: Path, file_name: str | None = None, progress: Progress | None = None) -> Upload:
@@ -88,11 +105,12 @@ def look(path: Path, file_name: str | None = None, progress: Progress | None = N
         msg = f"There is no file {name}."
         raise UnreadableError(msg)
     progress = progress or Progress()
+    progress.at("Checking")
     stored_bytes, packed = max(1, path.stat().st_size), _compression(path) is not None
     with _decompressed(path, name) as stream:
         head = _first(stream, name)
         is_parquet = head[:4] == b"PAR1"
-        encoding = next((encoding for bom, encoding in _BOMS if head.startswith(bom)), "utf-8")
+        encoding = _encoding(head)
         one_line = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[")
         if not is_parquet:
             _refuse_binary(head, encoding, name)
@@ -112,8 +130,20 @@ def look(path: Path, file_name: str | None = None, progress: Progress | None = N
         encoding=encoding,
         head=text,
         is_parquet=is_parquet,
-        is_plain=not sweep.has_nul and encoding != "utf-16" and not packed,
+        is_plain=not (packed or sweep.has_nul or sweep.has_long_line) and encoding.startswith("utf-8"),
     )
+
+
+def _encoding(head: bytes) -> str:
+    """Return the encoding by its mark, else UTF-8 if that can be, else what Windows writes in the West."""
+    for bom, encoding in _BOMS:
+        if head.startswith(bom):
+            return encoding
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return "cp1252"
+    return "utf-8"
 
 
 class _Sweep:
@@ -123,6 +153,7 @@ class _Sweep:
         self.digest = hashlib.sha256()
         self.size_bytes = 0
         self.has_nul = False
+        self.has_long_line = False
         self._name = name
         self._stored_bytes = stored_bytes
         self._lines_matter = lines_matter
@@ -145,6 +176,10 @@ class _Sweep:
             self._measure_lines(chunk)
 
     def _measure_lines(self, chunk: bytes) -> None:
+        self.has_long_line = self.has_long_line or any(
+            chunk.find(b"\n", start, start + _BLOCK_BYTES) < 0
+            for start in range(0, len(chunk) - _BLOCK_BYTES + 1, _BLOCK_BYTES)
+        )
         last = chunk.rfind(b"\n")
         if last < 0:
             self._open_line_bytes += len(chunk)

@@ -39,7 +39,10 @@ class ReadOptions(Row):
     host: str | None = None
     """Machine that a file without machine names is of."""
     columns: dict[str, str] | None = None
-    """Column of the file (name, or number from 0) -> what it is: ``time``, a label or a metric."""
+    """Column of the file (name, or number from 0) -> what it is: ``time``, a label or a metric.
+
+    ``None`` takes what was said of such a header before, an empty mapping forgets it.
+    """
     file_name: str | None = None
     """Name to show, where the path is a temporary one."""
 

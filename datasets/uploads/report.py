@@ -42,6 +42,8 @@ class ParseReport:
     notes: tuple[str, ...] = ()
     questions: tuple[Question, ...] = ()
     """What must be answered (as ``ReadOptions``) before the file can be read."""
+    recalled: tuple[tuple[str, str], ...] = ()
+    """Columns and their meanings, where they were said for an earlier file with the same header."""
     series: int = 0
     entities: tuple[tuple[str, int], ...] = ()
     """How many GPUs, MIG slices, replicas and nodes."""

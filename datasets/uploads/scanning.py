@@ -22,8 +22,10 @@ from inferplan.datasets.warehouse import MEMORY, Warehouse
 if TYPE_CHECKING:
     from inferplan.datasets.warehouse import Cursor
 
-MAX_REJECTS = 1_000_000
+MAX_REJECTS = 20_000
+"""Faults that are counted; DuckDB keeps the line with each, and finds one for every cell too many."""
 _VECTORS = 128  # of 2,048 rows: a quarter of a million rows at a time
+_NUMBER_OR_TIME = re.compile(r"[+-]?\.?\d")
 _CELLS = re.compile(r"Expected Number of Columns: (\d+) Found: (\d+)")
 _FETCH = Template("SELECT $columns FROM (SELECT * FROM $source $limit)")
 _COUNT = Template("SELECT count(*) FROM ($query)")
@@ -79,7 +81,7 @@ def has_header(first: Sequence[str]) -> bool:
     >>> has_header(["timestamp", "util"]), has_header(["2024/05/01 12:00:00.003", "0", "98"])
     (True, False)
     """
-    return not any(cell[:1].isdigit() or cell[:1] in "-+." for cell in first if cell)
+    return not any(_NUMBER_OR_TIME.match(cell) for cell in first)
 
 
 class Refusal(NamedTuple):
@@ -154,10 +156,10 @@ class Table:
     def report(self, cursor: "Cursor", rows_arrived: int, refusals: Refusals) -> None:
         """Count what arrived through ``cursor`` and what was refused, with the line of each refusal."""
         rejects = _rejects(cursor) if self._is_delimited else []
-        if len(rejects) >= MAX_REJECTS:
+        if rejects and cursor.execute("SELECT count(*) FROM reject_errors").fetchall()[0][0] >= MAX_REJECTS:
             msg = (
-                f"{self.upload.file_name} has more than {MAX_REJECTS:,} lines that are no rows of its table; "
-                f"the first is line {rejects[0][0]}: {rejects[0][1]}"
+                f"{self.upload.file_name} has too many lines that are no rows of its table; the first is "
+                f"line {rejects[0][0]}: {rejects[0][1]}. Export it again, or mend it."
             )
             raise UnreadableError(msg)
         self.tally.rows_read += rows_arrived + len(rejects)
@@ -262,6 +264,8 @@ def _file(upload: Upload, tally: Tally) -> Iterator[Path]:
                 shutil.copyfileobj(stream, copy)
         else:
             with path.open("w", encoding="utf-8", newline="") as copy:
+                if upload.encoding == "cp1252":
+                    tally.note("The file is not UTF-8: it was read as Windows-1252.")
                 for _, line in upload.lines(tally):
                     copy.write(line + "\n")
         yield path

@@ -1,0 +1,59 @@
+"""What a file that holds no usage and no bill looks like, and where it belongs."""
+
+import re
+from typing import NamedTuple
+
+
+class _Look(NamedTuple):
+    pattern: re.Pattern[str]
+    hint: str
+
+
+_LOOKS = tuple(
+    _Look(re.compile(pattern, re.IGNORECASE | re.MULTILINE), hint)
+    for pattern, hint in (
+        (
+            r'\A\s*\{(?=[\s\S]*"(?:model_type|architectures)"\s*:)'
+            r'[\s\S]*"(?:hidden_size|text_config|n_embd|d_model)"\s*:',
+            "looks like a model's config.json: upload it on the page Fit",
+        ),
+        (
+            r"\A\s*<(?:!doctype|html)",
+            "is a web page, perhaps a login page that was saved instead of the export",
+        ),
+        (r"\A\s*<\?xml", "is XML: export it as CSV or JSON"),
+        (
+            r"\A(?:---\s*)?(?:apiVersion|kind)\s*:",
+            "looks like a Kubernetes manifest: it holds no measurements",
+        ),
+        (
+            r"\A[^\n]*\b(?:usd_per_(?:gpu_)?hour|price_per_hour|hourly_price|usd/h)\b",
+            "looks like a price sheet: import it on the page Prices, or with 'inferplan prices import'",
+        ),
+        (r'\A\s*\{[\s\S]*"(?:plan|inputs)"\s*:\s*\{', "looks like a saved plan: open it on the page Plans"),
+        (
+            r"(?:GPU KV cache size|KV cache is allocated|model weights take|Loading weights)",
+            "looks like the log of an inference engine, not its metrics over time",
+        ),
+        (r"\A\s*[{\[]", "is JSON of a kind that we do not know"),
+    )
+)
+
+
+def looks_like(head: str) -> str:
+    """Return what a file that begins with ``head`` is, as the end of a sentence about it.
+
+    >>> looks_like("<!DOCTYPE html><html>")
+    'is a web page, perhaps a login page that was saved instead of the export'
+    """
+    text = head.lstrip("\ufeff")
+    return next(
+        (look.hint for look in _LOOKS if look.pattern.search(text)),
+        "is plain text without a table of samples",
+    )
+
+
+def belongs_elsewhere(head: str) -> bool:
+    """Return whether a file is known to be something else than a table of samples."""
+    text = head.lstrip("\ufeff")
+    return any(look.pattern.search(text) for look in _LOOKS[:-2])
