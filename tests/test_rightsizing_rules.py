@@ -1,6 +1,5 @@
-"""Rules beyond one GPU, and money: packing, commitments, latency targets, bills, what does not count."""
+"""Rules beyond one GPU: sharing, latency targets, the model elsewhere, what does not count."""
 
-import csv
 import json
 from decimal import Decimal
 from pathlib import Path
@@ -10,18 +9,18 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from measured_fleet import advise, idle_member, member
+from measured_fleet import advise, idle_member, kept, member
 from streamlit.testing.v1 import AppTest
 
 from inferplan.dashboard import state
 from inferplan.dashboard.__main__ import cli
 from inferplan.dashboard.navigation import page_path
 from inferplan.datasets.errors import InferplanError
-from inferplan.datasets.exports import import_file
-from inferplan.datasets.uploads.landing import undo_import
+from inferplan.datasets.uploads.landing import land_series, undo_import
 from inferplan.datasets.warehouse import MEMORY, Warehouse
 from inferplan.planner.confidence import Confidence
 from inferplan.planner.rightsizing import PROFILES
+from inferplan.planner.rightsizing.evidence import series_together
 from inferplan.planner.rightsizing.finding import SHRINKING
 from inferplan.planner.rightsizing.profile import PRODUCTION, customised
 
@@ -50,9 +49,21 @@ def test_work_by_day_and_work_by_night_share_a_gpu(empty: Warehouse) -> None:
     shown = {one.metric: one for one in found.evidence}
     assert shown["sm_active_ratio"].value == pytest.approx(0.6 * 1.05)  # at the same moment, not 2 x P95
     assert shown["dram_active_ratio"].value == pytest.approx(0.4 * 1.05)
+    assert shown["sm_active_ratio"].entity == found.entity
     assert "2 such processes fit 1 GPUs; fewer than 1 cannot hold them" in found.detail
     assert found.risk is not None
     assert found.risk >= 2
+
+
+def test_the_chart_of_a_group_is_of_all_of_it_at_the_same_time(empty: Warehouse) -> None:
+    series = [*service("day", load=DAY), *service("night", load=NIGHT, days=14)]
+    number = land_series(empty, "test", "test", "test", series)
+    found = series_together(
+        empty, ["prod/day-7c9d5b7f6c-aaaaa", "prod/night-7c9d5b7f6c-aaaaa"], "sm_active_ratio"
+    )
+    undo_import(empty, number)
+    assert found["mean"].to_numpy() == pytest.approx(0.6 * 1.05 / 2)
+    assert found["n"].sum() == 14 * 288  # only while both were measured
 
 
 @pytest.mark.parametrize(
@@ -84,69 +95,6 @@ def test_replicas_of_one_workload_never_meet(empty: Warehouse) -> None:
         for name in "ab"
     ]  # fmt: skip
     assert {one.action for one in advise(empty, *replicas)} == {"keep"}
-
-
-def kept(name: str, **given) -> list:
-    """A process that is right where it is, on a machine with one H100."""
-    stated = {"sm": 0.7, "dram": 0.5, "fb": 70.0, "kv": 0.5}
-    return member(
-        pod=f"{name}-7c9d5b7f6c-aaaaa", uuid=name, host=f"host-{name}", instance_type="p5.4xlarge",
-        gpu_name="NVIDIA H100 80GB HBM3", **stated | given,
-    )  # fmt: skip
-
-
-def commitment(found):
-    return next((one for one in found if one.action == "commitment"), None)
-
-
-def test_what_remains_is_committed_to(empty: Warehouse) -> None:
-    found = advise(empty, kept("a"), kept("b"), kept("c", sm=0.0, dram=0.0, kv=0.0, running=0.0, power=60.0))
-    assert sorted(one.action for one in found) == ["commitment", "keep", "keep", "terminate"]
-    advice = commitment(found)
-    assert advice.title == "Commit to 2 x p5.4xlarge (reserved 1y)"  # not 3: one is about to be left
-    assert advice.savings.expected == (2 * (Decimal("6.88") - Decimal("4.40")) * 730).quantize(
-        Decimal("0.01")
-    )
-    # With 30 % less demand 1.4 machines are used on 2 that are paid for.
-    fallen = (Decimal("1.4") * Decimal("6.88") - 2 * Decimal("4.40")) * 730
-    assert advice.savings.low == fallen.quantize(Decimal("0.01"))
-
-
-def test_a_commitment_is_the_quantile_of_the_machines_in_use(empty: Warehouse) -> None:
-    """One of two machines came in the last ten of 28 days: used less than 64 % of the time, it never pays."""
-    found = advise(empty, kept("a"), kept("b", days=10, begin_day=18))
-    assert commitment(found).title.startswith("Commit to 1 x")
-    assert commitment(advise(empty, kept("a", days=5))) is None
-
-
-def focus(folder: Path, *lines: dict[str, str]) -> Path:
-    columns = {
-        "ChargePeriodStart": "2026-10-05T00:00:00Z", "ChargePeriodEnd": "2026-11-02T00:00:00Z",
-        "ChargeCategory": "Usage", "BillingCurrency": "USD", "BilledCost": "0", "EffectiveCost": "0",
-        "CommitmentDiscountStatus": "", "ResourceId": "", "ResourceName": "", "Tags": "",
-        "SkuPriceDetails": "", "ConsumedQuantity": "672", "ConsumedUnit": "Hours",
-    }  # fmt: skip
-    path = folder / "focus.csv"
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(columns | line for line in lines)
-    return path
-
-
-def test_savings_by_the_bill_and_net_of_commitments(empty: Warehouse, tmp_path: Path) -> None:
-    """At 2 USD an hour instead of 6.88, half of it under a commitment that goes on being paid."""
-    usage = {"ResourceId": "i-1", "ResourceName": "host-c", "EffectiveCost": "672.00"}
-    path = focus(tmp_path, usage, {**usage, "CommitmentDiscountStatus": "Used"})
-    bill = import_file(empty, path).import_id
-    try:
-        (found,) = advise(empty, kept("c", sm=0.0, dram=0.0, kv=0.0, running=0.0, power=60.0), bills=(bill,))
-    finally:
-        undo_import(empty, bill)
-    assert found.savings.expected == (Decimal("6.88") * 730).quantize(Decimal("0.01"))
-    spent_per_month = Decimal(1344) / 672 * 730
-    assert found.savings.effective == pytest.approx(spent_per_month, abs=Decimal("0.1"))
-    assert found.savings.net == pytest.approx(spent_per_month / 2, abs=Decimal("0.1"))
 
 
 def test_who_misses_the_latency_target_is_never_shrunk(empty: Warehouse) -> None:

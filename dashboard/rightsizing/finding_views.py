@@ -15,6 +15,7 @@ from inferplan.dashboard.state import PREFIX
 from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner import usage
 from inferplan.planner.rightsizing import Evidence, Finding, Savings
+from inferplan.planner.rightsizing.evidence import series_together
 from inferplan.planner.rightsizing.latency import COUNTERS, latency_series
 
 KEY = f"{PREFIX}rightsizing."
@@ -158,16 +159,26 @@ def _show_evidence(warehouse: Warehouse, finding: Finding) -> None:
             label_visibility="collapsed",
         )
         chosen = drawn[picked or 0]
-    _show_series(warehouse, chosen)
+    found = _series(warehouse, finding, chosen)
+    if found.empty:
+        st.caption("Counted, not measured: there is no series of it.")
+    else:
+        _show_series(found, chosen)
 
 
-def _show_series(warehouse: Warehouse, piece: Evidence) -> None:
+def _series(warehouse: Warehouse, finding: Finding, piece: Evidence) -> pd.DataFrame:
+    """Return the measurements behind a number, of a group at the same time."""
     found = usage.series(warehouse, piece.entity, piece.metric)
     if found.empty and piece.metric in COUNTERS:
-        found = latency_series(warehouse, piece.entity, piece.metric)
-    if found.empty:
-        st.caption("Taken over several series at the same time; each GPU's own is under Usage.")
-        return
+        return latency_series(warehouse, piece.entity, piece.metric)
+    if found.empty and piece.entity == finding.entity:
+        found = series_together(warehouse, finding.entities, piece.metric)
+        if finding.action == "consolidate":
+            found[["low", "mean", "high"]] *= len(finding.entities)
+    return found
+
+
+def _show_series(found: pd.DataFrame, piece: Evidence) -> None:
     gap = found["measured_at"].diff() > found["measured_at"].diff().median() * 2.5
     is_share = piece.unit == "ratio" and piece.metric.endswith("_ratio")
     limit = piece.limit if piece.statistic.startswith(("p", "max")) else None

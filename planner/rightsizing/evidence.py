@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from inferplan.datasets import catalog
@@ -84,6 +85,16 @@ class Measurements:
         return {"imports": imports, "from_at": from_at}
 
 
+def series_together(
+    warehouse: "Warehouse", entities: Sequence[str], metric: str, points: int = 500
+) -> pd.DataFrame:
+    """Return the mean of a metric over several units at the same time, in the columns of ``usage.series``.
+
+    Of buckets of five minutes in which all of them were measured; times their number it is their sum.
+    """
+    return warehouse.query(_TOGETHER, {"entities": list(entities), "metric": metric, "points": points})
+
+
 def _entities(units: Iterable[Unit]) -> set[str]:
     return {
         entity for unit in units for entity in (*unit.gpus, *(one.entity for one in unit.statistics.values()))
@@ -137,6 +148,24 @@ SELECT w.place, w.metric, (epoch_us(s.measured_at) // 14400000000 + 18) % 42 AS 
 FROM usage_samples AS s JOIN wanted AS w USING (series_id)
 WHERE $from_at IS NULL OR s.measured_at >= $from_at
 GROUP BY ALL
+"""
+_TOGETHER = """
+WITH chosen AS (
+    SELECT series_id, coalesce(replica, entity) AS unit, step_s FROM usage_series
+    WHERE metric = $metric AND list_contains($entities::VARCHAR[], coalesce(replica, entity))
+),
+bucketed AS (
+    SELECT c.unit, epoch_us(s.measured_at) // 300000000 AS bucket, avg(s.value) AS value
+    FROM usage_samples AS s JOIN chosen AS c USING (series_id) GROUP BY ALL
+),
+at_once AS (
+    SELECT bucket, avg(value) AS value FROM bucketed GROUP BY bucket
+    HAVING count(*) = (SELECT count(DISTINCT unit) FROM chosen)
+),
+width AS (SELECT (max(bucket) - min(bucket)) // $points + 1 AS buckets FROM at_once)
+SELECT make_timestamp(bucket // w.buckets * w.buckets * 300000000) AS measured_at, min(value) AS low,
+    avg(value) AS mean, max(value) AS high, count(*) AS n
+FROM at_once CROSS JOIN width AS w GROUP BY 1 ORDER BY 1
 """
 # An hour of the week is idle when nothing worked and no request was there in it, in at least 80 % of the
 # weeks that were measured, three at least. An hour without samples is no idle hour.

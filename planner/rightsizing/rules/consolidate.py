@@ -85,7 +85,9 @@ def _share(candidates: Sequence[_Candidate], context: Context) -> dict[str, Judg
     shared = pack(items, capacity)
     least = lower_bound(items, capacity)
     bins = {
-        members[0].key: [by_key[item.key].unit for item in members] for members in shared if len(members) > 1
+        f"{members[0].key} and {len(members) - 1} more": [by_key[item.key].unit for item in members]
+        for members in shared
+        if len(members) > 1
     }
     activity = candidates[0].measured.activity.metric
     sums = context.measured.together(bins, (activity, "dram_active_ratio"))
@@ -93,9 +95,9 @@ def _share(candidates: Sequence[_Candidate], context: Context) -> dict[str, Judg
         by_key, "packed by first-fit decreasing it stays alone on its GPU"
     )
     count = f"{len(candidates)} such processes fit {len(shared)} GPUs; fewer than {least} cannot hold them."
-    for keeper, units in bins.items():
-        loads = [sums.get((keeper, metric)) for metric in (activity, "dram_active_ratio")]
-        verdict = _judge([by_key[unit.key] for unit in units], loads, count, context)
+    for name, units in bins.items():
+        loads = [sums.get((name, metric)) for metric in (activity, "dram_active_ratio")]
+        verdict = _judge(name, [by_key[unit.key] for unit in units], loads, count, context)
         verdicts |= {unit.key: verdict for unit in units}
     return verdicts
 
@@ -123,7 +125,7 @@ def _filled(weeks: Mapping[tuple[str, str], Week], found: Statistic) -> Week:
 
 
 def _judge(
-    members: Sequence[_Candidate], loads: Sequence[Statistic | None], count: str, context: Context
+    name: str, members: Sequence[_Candidate], loads: Sequence[Statistic | None], count: str, context: Context
 ) -> Judgement | str:
     profile, units = context.profile, [one.unit for one in members]
     if loads[0] is None or loads[1] is None:
@@ -159,6 +161,6 @@ def _judge(
         effort="architecture",
         savings=None if unknown else freed(together(known), 1),
         no_savings_reason=unknown,
-        group=f"{units[0].key} and {len(units) - 1} more",
+        group=name,
         members=tuple(units),
     )
