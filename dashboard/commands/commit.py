@@ -12,7 +12,7 @@ from inferplan.dashboard.commands.economics import AMOUNT, contract_options
 from inferplan.datasets.errors import InferplanError, UnknownNameError
 from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner.commitment_choice import EVEN_CHANCE, CommitmentChoice, choose
-from inferplan.planner.demand import read_demand
+from inferplan.planner.demand import Demand, read_demand
 from inferplan.pricing.conditions import NegotiatedTerms
 from inferplan.pricing.machine_terms import MachineTerms, SpotUse, machine_terms
 from inferplan.pricing.offers import current_offers
@@ -56,24 +56,32 @@ def command(
         SpotUse(spot_share, interruptions_per_hour, lost_hours),
         chance_of_fall,
     )
-    rows = _rows(found)
-    facts = {
-        "machine": found.sold.on_demand.offer_id,
-        "on_demand": f"{found.sold.on_demand.usd_per_hour:f} USD per hour, seen "
-        f"{found.sold.on_demand.observed_on} in {found.sold.on_demand.source}",
+    if as_json:
+        click.echo(json.dumps({**_facts(found, wanted), **_mix(found), "terms": _rows(found)}))
+    else:
+        _print(found, wanted)
+
+
+def _facts(found: CommitmentChoice, wanted: Demand) -> dict[str, str]:
+    on_demand = found.sold.on_demand
+    return {
+        "machine": on_demand.offer_id,
+        "on_demand": f"{on_demand.usd_per_hour:f} USD per hour, seen {on_demand.observed_on} in "
+        f"{on_demand.source}",
         "without_commitment_usd_per_month": str(found.per_month(found.uncommitted.total_usd)),
         "demand": wanted.basis,
     }
+
+
+def _print(found: CommitmentChoice, wanted: Demand) -> None:
     mix = _mix(found)
-    if as_json:
-        click.echo(json.dumps({**facts, **mix, "terms": rows}))
-        return
     parts = mix.pop("mix")
-    print_facts([(name.replace("_", " "), text) for name, text in {**facts, **mix}.items()])
+    facts = {**_facts(found, wanted), **mix}
+    print_facts([(name.replace("_", " "), text) for name, text in facts.items()])
     click.echo("\nThe mix that is expected to cost least:")
     print_table(parts)
     click.echo("\nEach term alone:")
-    if rows:
+    if rows := _rows(found):
         print_table(rows)
     else:
         click.echo("No term of this machine is known: every hour by the hour.")

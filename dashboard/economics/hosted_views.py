@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 import pandas as pd
@@ -12,7 +13,7 @@ from inferplan.dashboard.navigation import page_path
 from inferplan.dashboard.state import PREFIX
 from inferplan.datasets import catalog
 from inferplan.planner.case import Case
-from inferplan.planner.hosted_api import beside
+from inferplan.planner.hosted_api import HostedRequest, beside
 
 THOUSAND = 1000
 
@@ -30,10 +31,19 @@ def show_hosted(current: Case, best: pd.Series) -> None:
         (beside(price, current.workload(), usd_per_hour) for price in prices),
         key=lambda hosted: hosted.usd_per_request,
     )
-    cheapest = found[0]
+    st.subheader("Or buy it by the token")
+    st.markdown(_sentence(found[0], served, own_usd, usd_per_hour))
+    _show_table(found, served)
+    st.caption("List prices without discounts. A host's speed, precision and rate limits are its own.")
+    if (economics := page_path("economics")) is not None:
+        st.page_link(
+            economics, label="Own GPUs, an API or both, over your demand", icon=":material/query_stats:"
+        )
+
+
+def _sentence(cheapest: HostedRequest, served: float, own_usd: float, usd_per_hour: Decimal) -> str:
     share = float(cheapest.break_even_requests_per_s) / served
     price = cheapest.price
-    st.subheader("Or buy it by the token")
     host = (
         f"{price.provider} charges {formats.usd(cheapest.usd_per_request)} for such a request "
         f"(price seen on {formats.day(price.observed_on)})"
@@ -44,25 +54,16 @@ def show_hosted(current: Case, best: pd.Series) -> None:
         answer = (
             f"the host is cheaper: own GPUs would have to serve {formats.significant(share, 2)} times as much"
         )
-    st.markdown(
+    text = (
         f"{host}; here it is {formats.usd(own_usd)} at full load, and {formats.usd(usd_per_hour)} an hour "
-        f"whether there is load or not. **{answer[0].upper()}{answer[1:]}.**".replace("$", "\\$")
+        f"whether there is load or not. **{answer[0].upper()}{answer[1:]}.**"
     )
+    return text.replace("$", "\\$")
+
+
+def _show_table(found: Sequence[HostedRequest], served: float) -> None:
     st.dataframe(
-        [
-            {
-                "Host": hosted.price.provider,
-                "Input": float(hosted.price.input_usd_per_mtok),
-                "Cached input": _optional(hosted.price.cached_input_usd_per_mtok),
-                "Output": float(hosted.price.output_usd_per_mtok),
-                "Request": float(hosted.usd_per_request) * THOUSAND,
-                "Break-even": float(hosted.break_even_requests_per_s) / served * 100,
-                "Price seen on": hosted.price.observed_on,
-                "Price source": hosted.price.source,
-                "Name at the host": hosted.price.model_id,
-            }
-            for hosted in found
-        ],
+        [_row(hosted, served) for hosted in found],
         column_config={
             **{
                 name: st.column_config.NumberColumn(f"{name}, USD/Mtok", format=formats.COLUMN_USD_FINE)
@@ -83,11 +84,20 @@ def show_hosted(current: Case, best: pd.Series) -> None:
         key=f"{PREFIX}compare.hosted",
         alt="What hosts charge for the same model, and from which load on own GPUs are cheaper",
     )
-    st.caption("List prices without discounts. A host's speed, precision and rate limits are its own.")
-    if (economics := page_path("economics")) is not None:
-        st.page_link(
-            economics, label="Own GPUs, an API or both, over your demand", icon=":material/query_stats:"
-        )
+
+
+def _row(hosted: HostedRequest, served: float) -> dict[str, object]:
+    return {
+        "Host": hosted.price.provider,
+        "Input": float(hosted.price.input_usd_per_mtok),
+        "Cached input": _optional(hosted.price.cached_input_usd_per_mtok),
+        "Output": float(hosted.price.output_usd_per_mtok),
+        "Request": float(hosted.usd_per_request) * THOUSAND,
+        "Break-even": float(hosted.break_even_requests_per_s) / served * 100,
+        "Price seen on": hosted.price.observed_on,
+        "Price source": hosted.price.source,
+        "Name at the host": hosted.price.model_id,
+    }
 
 
 def _optional(value: Decimal | None) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -60,15 +60,7 @@ def show_self_host(current: Case, plan: Planned, demand: Demand) -> None:
     best = found[0]
     st.markdown(_sentence(best, demand))
     monthly = HOURS_PER_MONTH / len(demand.per_hour)
-    with st.container(horizontal=True, gap="medium"):
-        for label, usd in (
-            ("Only own, per month", best.hybrid.only_own_usd),
-            (f"Only {min(found, key=lambda one: one.usd_per_request).price.provider}, per month",
-             min(one.hybrid.only_api_usd for one in found)),
-            ("Cheapest mix, per month", best.hybrid.total_usd),
-        ):  # fmt: skip
-            st.metric(label, formats.usd(usd * monthly))
-        st.metric("Own replicas in the mix", formats.count(best.hybrid.replicas))
+    _show_figures(found, monthly)
     st.subheader("Cost of an hour by its load")
     _show_lines(found, plan, demand)
     st.subheader("Hours from busy to quiet")
@@ -88,6 +80,18 @@ def show_self_host(current: Case, plan: Planned, demand: Demand) -> None:
     made_at = now()
     download_menu("self-host", f"self-host-or-api-{made_at:%Y-%m-%d}",
                   lambda: _report(frame, facts, made_at))  # fmt: skip
+
+
+def _show_figures(found: Sequence[HostedChoice], monthly: Decimal) -> None:
+    best, cheapest_api = found[0].hybrid, min(found, key=lambda one: one.usd_per_request)
+    with st.container(horizontal=True, gap="medium"):
+        for label, usd in (
+            ("Only own, per month", best.only_own_usd),
+            (f"Only {cheapest_api.price.provider}, per month", cheapest_api.hybrid.only_api_usd),
+            ("Cheapest mix, per month", best.total_usd),
+        ):
+            st.metric(label, formats.usd(usd * monthly))
+        st.metric("Own replicas in the mix", formats.count(best.replicas))
 
 
 def _facts(plan: Planned, demand: Demand) -> tuple[tuple[str, str], ...]:

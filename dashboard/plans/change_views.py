@@ -18,7 +18,7 @@ from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner import plan_store
 from inferplan.planner.plan import Plan
-from inferplan.planner.plan_change import explain_dates, explain_plans
+from inferplan.planner.plan_change import ChangeOverTime, explain_dates, explain_plans
 from inferplan.planner.plan_results import PlanResults
 from inferplan.planner.plan_store import PlanEntry
 from inferplan.pricing.waterfall import Waterfall
@@ -77,6 +77,10 @@ def show_over_time(warehouse: Warehouse, entries: Sequence[PlanEntry], today: da
     except InferplanError as error:
         st.info(formats.sentence(error), icon=":material/info:")
         return
+    _show_between(found, first, second)
+
+
+def _show_between(found: ChangeOverTime, first: date, second: date) -> None:
     _show_waterfall(found.waterfall, (f"On {first}, a month", f"On {second}, a month"))
     made_at = now()
     download_menu(
