@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 NO_GPU = "-"
 _MACHINES = """
-SELECT DISTINCT place FROM (
-    SELECT unnest([host, instance_id, gpu_uuid]) AS place FROM usage_series
+SELECT place FROM (
+    SELECT unnest([host, instance_id, gpu_uuid]) AS place, unnest([1, 2, 3]) AS kind FROM usage_series
     WHERE entity_kind IN ('gpu', 'mig')
-) WHERE place IS NOT NULL ORDER BY place
+) WHERE place IS NOT NULL GROUP BY place ORDER BY min(kind), place
 """
 
 
@@ -35,7 +35,7 @@ def links(warehouse: "Warehouse") -> tuple[Link, ...]:
 
 
 def machines(warehouse: "Warehouse") -> tuple[str, ...]:
-    """Return what a resource can be linked to: hosts, instance ids and GPUs of the telemetry."""
+    """Return what a resource can be linked to: hosts, then instance ids, then GPUs of the telemetry."""
     return tuple(place for (place,) in warehouse.rows(_MACHINES))
 
 

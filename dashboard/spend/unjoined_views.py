@@ -17,6 +17,8 @@ from inferplan.planner.spend import Spend, Statement
 from inferplan.planner.spend_store import link, link_all, links, machines, read_links, unlink
 
 NO_GPU = "It holds no GPU"
+MOST_MACHINES = 2000
+"""Machines to choose from; those of a larger fleet are linked by a list."""
 MANY = f"{KEY}link.many"
 
 
@@ -50,7 +52,7 @@ def _show_linking(warehouse: Warehouse, statement: Statement) -> None:
         )
         targets = st.multiselect(
             "It is",
-            [*machines(warehouse), NO_GPU],
+            [NO_GPU, *machines(warehouse)[:MOST_MACHINES]],
             key=f"{KEY}link.targets",
             placeholder="machines or GPUs of the telemetry",
         )

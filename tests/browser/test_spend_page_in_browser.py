@@ -30,7 +30,7 @@ def test_from_an_empty_database_to_an_explained_bill(visit: Visit) -> None:
     box.fill("sample-rerank-0")
     page.get_by_role("option").filter(has_text="sample-rerank-0").click()
     page.keyboard.press("Escape")
-    remember = page.get_by_role("button", name="Remember")
+    remember = page.locator(".st-key-inferplan-spend-link").get_by_role("button")
     expect(remember).to_be_enabled()
     remember.click()
     expect(page.get_by_text("vm-rerank-7f3a is sample-rerank-0")).to_be_visible()
