@@ -36,7 +36,10 @@ class CommandFolder(click.Group):
         """Run the command; Ctrl-C stops it at once, and nothing that it began is kept."""
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, RuntimeError) as error:
+            # DuckDB says it as a RuntimeError when a query is interrupted
+            if not isinstance(error.__cause__ or error, KeyboardInterrupt):
+                raise
             click.echo("\nStopped.", err=True)
             ctx.exit(STOPPED)
 
