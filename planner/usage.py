@@ -140,11 +140,9 @@ _SUMMING: dict[str, object] = {
 
 def _one_by_one(warehouse: "Warehouse", parameters: Mapping[str, object]) -> pd.DataFrame:
     with warehouse.transaction() as cursor:
-        cursor.execute(CHOSEN, parameters)
-        cursor.execute(FACTS)
-        samples, repeats, irregular, binned = cursor.execute(KINDS).fetchall()[0]
-        pieces = math.ceil(samples / PIECE_SAMPLES) or 1
-        parts = [cursor.execute(SINGLE, {"pieces": pieces, "piece": piece}).df() for piece in range(pieces)]
+        pieces = _choose(cursor, parameters, PIECE_SAMPLES)
+        repeats, irregular, binned = cursor.execute(KINDS).fetchall()[0]
+        parts = [cursor.execute(SINGLE, {"piece": piece}).df() for piece in range(pieces)]
         asked = ((OVERLAPPING, repeats), (WEIGHTED, irregular), (BINNED, binned))
         parts += [cursor.execute(sql).df() for sql, is_there in asked if is_there]
         _forget(cursor)
@@ -153,11 +151,19 @@ def _one_by_one(warehouse: "Warehouse", parameters: Mapping[str, object]) -> pd.
 
 def _added_up(warehouse: "Warehouse", parameters: Mapping[str, object]) -> pd.DataFrame:
     with warehouse.transaction() as cursor:
-        cursor.execute(CHOSEN, parameters)
-        cursor.execute(FACTS)
-        found = cursor.execute(SUMMED, _SUMMING).df()
+        pieces = _choose(cursor, parameters, PIECE_SAMPLES // 5)
+        parts = [cursor.execute(SUMMED, {**_SUMMING, "piece": piece}).df() for piece in range(pieces)]
         _forget(cursor)
-    return found
+    return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+
+
+def _choose(cursor: "Cursor", parameters: Mapping[str, object], piece_samples: int) -> int:
+    """Choose the series and put them into groups; return in how many pieces the groups lie."""
+    cursor.execute(CHOSEN, parameters)
+    [(samples,)] = cursor.execute("SELECT coalesce(sum(samples), 0) FROM chosen").fetchall()
+    pieces = math.ceil(samples / piece_samples) or 1
+    cursor.execute(FACTS, {"pieces": pieces})
+    return pieces
 
 
 def _forget(cursor: "Cursor") -> None:

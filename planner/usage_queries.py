@@ -42,10 +42,13 @@ placed AS (
 )
 SELECT * EXCLUDE (window_at, first_at),  -- a histogram counts whole or not at all
     CASE WHEN window_at > first_at AND NOT binned THEN window_at END AS from_at,
-    CASE WHEN binned THEN first_at ELSE greatest(first_at, window_at) END AS first_at, dense_rank() OVER (ORDER BY grp, metric) AS g,
+    CASE WHEN binned THEN first_at ELSE greatest(first_at, window_at) END AS first_at,
+    dense_rank() OVER (ORDER BY grp, metric) AS g,
     dense_rank() OVER (ORDER BY grp, metric, entity, variant) AS member
 FROM placed WHERE grp IS NOT NULL AND (window_at IS NULL OR last_at >= window_at)
 """
+# Groups of neighbouring series are one piece: samples of a series lie together, so that a pass over a piece
+# reads little else.
 FACTS = """
 CREATE TEMP TABLE facts AS
 SELECT g, any_value(grp) AS grp, any_value(metric) AS metric, min(first_at) AS first_at,
@@ -54,12 +57,12 @@ SELECT g, any_value(grp) AS grp, any_value(metric) AS metric, min(first_at) AS f
     count(*) > count(DISTINCT member) OR bool_or(from_at IS NOT NULL) AS repeats,
     any_value(gpu_name) AS gpu_name,
     any_value(gpu_index) AS gpu_index, any_value(host) AS host, any_value(replica) AS replica,
-    any_value(model) AS model, any_value(team) AS team, any_value(entity_kind) AS entity_kind
+    any_value(model) AS model, any_value(team) AS team, any_value(entity_kind) AS entity_kind,
+    ntile($pieces) OVER (ORDER BY min(series_id)) - 1 AS piece
 FROM chosen GROUP BY g
 """
 KINDS = """
-SELECT (SELECT coalesce(sum(samples), 0) FROM chosen),
-    coalesce(bool_or(repeats AND NOT irregular), false), coalesce(bool_or(irregular), false),
+SELECT coalesce(bool_or(repeats AND NOT irregular), false), coalesce(bool_or(irregular), false),
     coalesce(bool_or(binned), false)
 FROM facts
 """
@@ -68,7 +71,7 @@ FROM facts
 SINGLE = """
 WITH wanted AS MATERIALIZED (
     SELECT c.series_id, c.g FROM chosen AS c JOIN facts AS f USING (g)
-    WHERE NOT f.repeats AND NOT f.irregular AND c.g % $pieces = $piece
+    WHERE NOT f.repeats AND NOT f.irregular AND f.piece = $piece
 ),
 found AS (
     SELECT w.g, count(*) AS n, avg(s.value) AS mean,
@@ -153,7 +156,7 @@ WITH wanted AS MATERIALIZED (
         CAST(greatest($bucket_s, ceil(f.step_s / $bucket_s) * $bucket_s) AS BIGINT) * 1000000
             AS bucket_us, list_contains($peaks::VARCHAR[], c.metric) AS is_peak,
         coalesce(c.from_at, '-infinity') AS from_at
-    FROM chosen AS c JOIN facts AS f USING (g)
+    FROM chosen AS c JOIN facts AS f USING (g) WHERE f.piece = $piece
 ),
 bucketed AS MATERIALIZED (
     SELECT w.member, any_value(w.g) AS g, epoch_us(s.measured_at) // w.bucket_us AS bucket,
@@ -161,10 +164,13 @@ bucketed AS MATERIALIZED (
     FROM usage_samples AS s JOIN wanted AS w USING (series_id)
     WHERE s.measured_at >= w.from_at GROUP BY w.member, bucket
 ),
+gappy AS (
+    SELECT member FROM bucketed GROUP BY member HAVING max(bucket) - min(bucket) + 1 > count(*)
+),
 gaps AS (
     SELECT DISTINCT g, unnest(generate_series(bucket + 1, next_bucket - 1)) AS bucket FROM (
         SELECT g, bucket, lead(bucket) OVER (PARTITION BY member ORDER BY bucket) AS next_bucket
-        FROM bucketed
+        FROM bucketed SEMI JOIN gappy USING (member)
     ) WHERE next_bucket > bucket + 1
 ),
 summed AS (

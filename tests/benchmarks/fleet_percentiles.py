@@ -59,6 +59,7 @@ def main() -> None:
         for label, work in (
             ("bare query", lambda: warehouse.query(BARE)),
             ("percentiles", lambda: usage.percentiles(warehouse)),
+            ("percentiles by node", lambda: usage.percentiles(warehouse, "node")),
             ("advice", lambda: recommend(warehouse, offers=())),
         ):
             begin = time.perf_counter()
