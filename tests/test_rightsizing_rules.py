@@ -50,7 +50,7 @@ def test_work_by_day_and_work_by_night_share_a_gpu(empty: Warehouse) -> None:
     assert shown["sm_active_ratio"].value == pytest.approx(0.6 * 1.05)  # at the same moment, not 2 x P95
     assert shown["dram_active_ratio"].value == pytest.approx(0.4 * 1.05)
     assert shown["sm_active_ratio"].entity == found.entity
-    assert "2 such processes fit 1 GPUs; fewer than 1 cannot hold them" in found.detail
+    assert "GPUs left of such processes' 2: 1; no packing needs fewer than 1" in found.detail
     assert found.risk is not None
     assert found.risk >= 2
 

@@ -48,7 +48,9 @@ def show_summary(findings: Sequence[Finding]) -> None:
         st.metric("GPUs measured", formats.count(gpus))
     if saving:
         ends = f"Low {formats.usd(low, 0)}, expected {formats.usd(expected, 0)}, high {formats.usd(high, 0)}"
-        meaning = "Low is where freed GPUs stay on machines that go on running."
+        meaning = (
+            "Low is where freed GPUs stay on machines that go on running and commitments meet less demand."
+        )
         bases = sorted({worth.basis for worth in saving})
         more = [f"{len(bases) - MOST_PRICES} more, in the table"] if len(bases) > MOST_PRICES else []
         prices = formats.listing([*bases[:MOST_PRICES], *more])

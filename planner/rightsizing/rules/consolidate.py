@@ -94,7 +94,9 @@ def _share(candidates: Sequence[_Candidate], context: Context) -> dict[str, Judg
     verdicts: dict[str, Judgement | str] = dict.fromkeys(
         by_key, "packed by first-fit decreasing it stays alone on its GPU"
     )
-    count = f"{len(candidates)} such processes fit {len(shared)} GPUs; fewer than {least} cannot hold them."
+    count = (
+        f"GPUs left of such processes' {len(candidates)}: {len(shared)}; no packing needs fewer than {least}."
+    )
     for name, units in bins.items():
         loads = [sums.get((name, metric)) for metric in (activity, "dram_active_ratio")]
         verdict = _judge(name, [by_key[unit.key] for unit in units], loads, count, context)
