@@ -124,6 +124,14 @@ def test_pareto_rows_are_those_that_nothing_beats(warehouse: Warehouse) -> None:
     assert 0 < points["pareto"].sum() < len(points)
 
 
+def test_offers_without_any_price_are_all_refused_with_the_reason(warehouse: Warehouse) -> None:
+    found = compare(warehouse, [CASE], [QUOTE])
+    assert found.ranked.empty
+    assert found.points.empty
+    assert found.refused["reason"].tolist() == ["no public price: a quote is needed"]
+    assert found.tried["kept"].sum() > 0
+
+
 def test_filters_that_leave_nothing_are_an_error(warehouse: Warehouse) -> None:
     abroad = L4.model_copy(update={"region": "abroad"})
     with pytest.raises(InferplanError, match="No offer passes all filters at once"):

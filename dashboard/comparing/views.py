@@ -178,7 +178,7 @@ def in_play(ranked: pd.DataFrame) -> pd.DataFrame:
 
 def show_set_aside(found: Comparison) -> None:
     """Say how many offers are left out because their prices are old, and let them in."""
-    stale = int(found.ranked["stale"].sum())
+    stale = found.ranked.loc[found.ranked["stale"], "offer_id"].nunique()
     if not stale:
         return
     if found.ranked["set_aside"].all():

@@ -66,4 +66,4 @@ def _they(found: Comparison, outcome: str) -> str:
 
 def set_aside(ranked: pd.DataFrame) -> int:
     """Return how many ranked offers stand behind because of their price's age."""
-    return int(ranked["set_aside"].sum())
+    return int(ranked.loc[ranked["set_aside"], "offer_id"].nunique())
