@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
-from functools import partial
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from zoneinfo import available_timezones
 
 import pandas as pd
@@ -14,6 +11,14 @@ import streamlit as st
 
 from inferplan.dashboard import formats
 from inferplan.dashboard.once import once
+from inferplan.dashboard.rightsizing.import_jobs import (
+    JOB,
+    ImportJob,
+    show_running,
+    start,
+    with_file,
+    without_name,
+)
 from inferplan.dashboard.rightsizing.pull_views import show_pull
 from inferplan.dashboard.rightsizing.usage_tables import metric_title
 from inferplan.dashboard.state import PREFIX
@@ -21,11 +26,9 @@ from inferplan.datasets import samples
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.exports import (
     Import,
-    ImportReport,
     ParseReport,
     Question,
     ReadOptions,
-    import_file,
     inspect,
     undo_import,
 )
@@ -38,7 +41,6 @@ INSPECTED = f"{KEY}inspected"
 MESSAGES = f"{KEY}messages"
 LIMIT_MB = 500
 KEPT_INSPECTIONS = 20
-T = TypeVar("T")
 
 
 def show_upload(warehouse: Warehouse) -> None:
@@ -53,14 +55,24 @@ def show_upload(warehouse: Warehouse) -> None:
         "each is recognised by its content. Nothing is imported before you confirm.",
     )
     uploads = [*dropped, *show_pull(upload_round)]
-    ready = [(upload, options) for upload in uploads if (options := _show_inspection(upload)) is not None]
+    ready = [
+        (upload, options)
+        for upload in uploads
+        if (options := _show_inspection(warehouse, upload)) is not None
+    ]
     if ready:
         label = f"Import {formats.plural(len(ready), 'file')}"
         st.button(label, type="primary", key=f"{KEY}import", on_click=_import, args=(warehouse, ready))
 
 
 def show_messages() -> None:
-    """Show what came of the last import, undo or sample button, once."""
+    """Show the import that runs, and what came of the last import, undo or sample button, once."""
+    job: ImportJob | None = st.session_state.get(JOB)
+    if job and job.is_running:
+        show_running(job)
+    elif job:
+        st.session_state.setdefault(MESSAGES, []).extend(job.outcomes)
+        del st.session_state[JOB]
     for kind, text in st.session_state.pop(MESSAGES, []):
         (st.success if kind == "success" else st.error)(formats.plain(text))
 
@@ -115,11 +127,11 @@ def _sample_file(name: str) -> Callable[[], bytes]:
     return lambda: samples.files()[name]
 
 
-def _show_inspection(upload: Any) -> ReadOptions | None:
+def _show_inspection(warehouse: Warehouse, upload: Any) -> ReadOptions | None:
     """Show what is in one file; return how to read it once nothing is left to ask."""
     with st.container(border=True):
         try:
-            options, report = _read_with_answers(upload)
+            options, report = _read_with_answers(warehouse, upload)
         except InferplanError as error:
             _refuse(upload.name, error)
             return None
@@ -128,18 +140,13 @@ def _show_inspection(upload: Any) -> ReadOptions | None:
             st.info("Answer the questions above, then its content is shown.", icon=":material/help:")
             return None
         _show_report(report)
+        if report.recalled or options.columns == {}:
+            st.checkbox("Say anew what the columns mean", key=_anew_key(upload))
         return options if report.can_import else None
 
 
 def _refuse(name: str, error: InferplanError) -> None:
-    st.error(
-        f"**{formats.plain(name)}** {formats.plain(_without_name(name, error))}", icon=":material/error:"
-    )
-
-
-def _without_name(name: str, error: InferplanError) -> str:
-    """Return what an error says of a file whose name stands before it already."""
-    return str(error).removeprefix(name).removeprefix(":").strip()
+    st.error(f"**{formats.plain(name)}** {formats.plain(without_name(name, error))}", icon=":material/error:")
 
 
 def _show_report(report: ParseReport) -> None:
@@ -175,13 +182,15 @@ def _show_report(report: ParseReport) -> None:
             st.dataframe(pd.DataFrame(report.ignored, columns=["Name", "Times"]), hide_index=True)
 
 
-def _read_with_answers(upload: Any) -> tuple[ReadOptions, ParseReport]:
+def _read_with_answers(warehouse: Warehouse, upload: Any) -> tuple[ReadOptions, ParseReport]:
     """Ask what the file does not say, until nothing new is asked; answers live as long as the file."""
     given: dict[str, Any] = {"file_name": upload.name}
+    if st.session_state.get(_anew_key(upload)):
+        given["columns"] = {}
     asked: set[Question] = set()
     while True:
         options = ReadOptions.model_validate(given)
-        report = _inspected(upload, options)
+        report = _inspected(warehouse, upload, options)
         fresh = [question for question in report.questions if question not in asked]
         for question in fresh:
             answer = _field(question, f"{KEY}ask.{upload.file_id}.{question.option}.{len(asked)}")
@@ -190,6 +199,10 @@ def _read_with_answers(upload: Any) -> tuple[ReadOptions, ParseReport]:
                 given[question.option] = answer
         if not fresh or given == options.model_dump(exclude_none=True):
             return options, report
+
+
+def _anew_key(upload: Any) -> str:
+    return f"{KEY}anew.{upload.file_id}"
 
 
 def _field(question: Question, key: str) -> Any:
@@ -214,7 +227,7 @@ def _field(question: Question, key: str) -> Any:
     return st.text_input(label, key=key)
 
 
-def _inspected(upload: Any, options: ReadOptions) -> ParseReport:
+def _inspected(warehouse: Warehouse, upload: Any, options: ReadOptions) -> ParseReport:
     """Inspect a file once for each way to read it."""
     known: dict[tuple[str, str], ParseReport] = st.session_state.setdefault(INSPECTED, {})
     key = (upload.file_id, options.model_dump_json())
@@ -222,38 +235,15 @@ def _inspected(upload: Any, options: ReadOptions) -> ParseReport:
         while len(known) >= KEPT_INSPECTIONS:
             known.pop(next(iter(known)))
         with st.spinner(f"Reading {upload.name}"):
-            known[key] = _with_file(upload, lambda path: inspect(path, options))
+            known[key] = with_file(upload, lambda path: inspect(path, options, warehouse=warehouse))
     return known[key]
-
-
-def _with_file(upload: Any, work: Callable[[Path], T]) -> T:
-    with tempfile.NamedTemporaryFile() as spooled:
-        spooled.write(upload.getbuffer())
-        spooled.flush()
-        return work(Path(spooled.name))
 
 
 def _import(warehouse: Warehouse, ready: Sequence[tuple[Any, ReadOptions]]) -> None:
     action = ("import", *((upload.file_id, options.model_dump_json()) for upload, options in ready))
-    outcomes = once(action, lambda: [_outcome(warehouse, upload, options) for upload, options in ready])
-    st.session_state[MESSAGES] = outcomes
+    st.session_state[JOB] = once(action, lambda: start(warehouse, ready))
     st.session_state[ROUND] += 1
     st.session_state.pop(INSPECTED, None)
-
-
-def _outcome(warehouse: Warehouse, upload: Any, options: ReadOptions) -> tuple[str, str]:
-    """Import one file; return what to tell of it."""
-    try:
-        done = _with_file(upload, partial(_land, warehouse, options))
-    except InferplanError as error:
-        return "error", f"{upload.name}: {_without_name(upload.name, error)}"
-    if done.already_imported:
-        return "success", f"{upload.name} was imported before: nothing changed."
-    return "success", f"Imported {upload.name}: {done.parsed.values_kept:,} values."
-
-
-def _land(warehouse: Warehouse, options: ReadOptions, path: Path) -> ImportReport:
-    return import_file(warehouse, path, options)
 
 
 def _undo(warehouse: Warehouse, import_id: int, file_name: str) -> None:

@@ -11,6 +11,7 @@ from inferplan.datasets.uploads.landing import (
     list_imports,
     undo_import,
 )
+from inferplan.datasets.uploads.progress import CancelledError, Progress
 from inferplan.datasets.uploads.reading import (
     NeedsAnswerError,
     Question,
@@ -20,10 +21,12 @@ from inferplan.datasets.uploads.reading import (
 from inferplan.datasets.uploads.report import ImportReport, ParseReport
 
 __all__ = [
+    "CancelledError",
     "Import",
     "ImportReport",
     "NeedsAnswerError",
     "ParseReport",
+    "Progress",
     "Question",
     "ReadOptions",
     "UnreadableError",
