@@ -41,6 +41,8 @@ COLUMNS = {
     "hours": Column("Hours with a miss", "%"),
     "wait": Column("Mean wait", "s"),
     "p99": Column("P99 wait", "s"),
+    "price": Column("Price of a replica"),
+    "demand": Column("Demand"),
 }
 HELP = {
     "mean": "Those that are still starting are paid for too",
@@ -60,7 +62,7 @@ def show_serving_modes(plan: Planned, demand: Demand) -> None:
         st.error(formats.sentence(error), icon=":material/error:")
         return
     st.markdown(_sentence(found, allowed))
-    rows = pd.DataFrame([_row(one) for one in found])
+    rows = pd.DataFrame([_row(one) for one in found]).assign(price=plan.price_basis, demand=demand.basis)
     _show_table(rows)
     st.altair_chart(
         _chart(found, demand, hours.zone if hours else "UTC"),
@@ -93,7 +95,8 @@ def _show_table(rows: pd.DataFrame) -> None:
         for name in ("late", "away", "hours")
     }
     st.dataframe(
-        rows, hide_index=True, column_config=column_config(COLUMNS, HELP) | shares, key=f"{KEY}modes",
+        rows, column_order=list(COLUMNS)[:-2], hide_index=True,
+        column_config=column_config(COLUMNS, HELP) | shares, key=f"{KEY}modes",
         alt="Cost and waiting of each way to serve the demand",
     )  # fmt: skip
 
