@@ -133,8 +133,8 @@ class Spend:
     """What machines without a bill are priced at, or why they have no price."""
     is_sample: bool
     """Whether sample data is in it."""
-    last_moment_is_whole: bool
-    """Whether the last day of the bills is billed to its end."""
+    last_whole_day: date | None
+    """The last day that is billed to its end; charges of several days may reach further."""
 
 
 def spend(
@@ -168,7 +168,7 @@ def spend(
             restated=tuple(Restated(*row) for row in cursor.execute(_RESTATED).fetchall()),
             list_prices=prices,
             is_sample=bool(cursor.execute(_SAMPLE).fetchall()[0][0]),
-            last_moment_is_whole=bool(cursor.execute(_WHOLE).fetchall()[0][0]),
+            last_whole_day=cursor.execute(_LAST_WHOLE_DAY).fetchall()[0][0],
         )
         spend_charges.drop(cursor, _TABLES)
     return found
@@ -253,8 +253,8 @@ _SAMPLE = """
 SELECT coalesce(bool_or(is_sample), false) FROM imports WHERE import_id IN (SELECT import_id FROM spend_lines)
     OR import_id IN (SELECT import_id FROM usage_series)
 """
-_WHOLE = """
-SELECT coalesce(max(end_at) = date_trunc('day', max(end_at)), true) FROM spend_charges
+_LAST_WHOLE_DAY = """
+SELECT CAST(coalesce(max(end_at) FILTER (window_s <= 86400), max(end_at)) AS DATE) - 1 FROM spend_charges
 WHERE basis = 'bill' AND kind = 'usage'
 """
 

@@ -9,11 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from inferplan.dashboard.spend.words import month_forecast
 from inferplan.datasets import catalog
 from inferplan.datasets.errors import InferplanError, UnknownNameError
 from inferplan.datasets.uploads.landing import land_series, undo_import
 from inferplan.datasets.uploads.reading import BillLine, Labels, Series
 from inferplan.datasets.warehouse import MEMORY, Warehouse
+from inferplan.planner.forecast import MonthForecast
 from inferplan.planner.spend import PARTS, Spend, Statement, spend
 from inferplan.planner.spend_store import link, links, machines, unlink
 
@@ -114,10 +116,7 @@ def test_unknown_machines_stay_unknown_until_someone_says_what_they_are(warehous
     link(warehouse, "bucket-2", ())
     link(warehouse, "pool-3", ("node-a", "GPU-node-b"))
     found = only(spend(warehouse))
-    assert (found.parts["useful"], found.parts["shared"]) == (
-        Decimal("12.5"),
-        5,
-    )  # of pool-3 one GPU in eight
+    assert found.parts["useful"] == Decimal("12.5")  # of pool-3 one GPU in eight
     assert (found.parts["unallocated"], reasons(found)["not_seen"]) == (Decimal("2.5"), 15)
     assert [(one.resource, one.target) for one in links(warehouse)] == [
         ("VM-1", "node-a"), ("bucket-2", None), ("pool-3", "GPU-node-b"), ("pool-3", "node-a"),
@@ -172,6 +171,22 @@ def test_part_of_a_day_is_paid_by_its_hours_and_a_month_by_its_days(warehouse: W
     assert [one.cost for one in found.days] == [1] * 4 + [11] + [1] * 26
     week = only(spend(warehouse, first_day=date(2026, 10, 5), last_day=date(2026, 10, 11)))
     assert (week.effective_cost, week.parts["shared"], len(week.days)) == (17, 7, 7)
+
+
+def test_a_bill_that_runs_on_is_forecast_from_the_days_billed_to_their_end(warehouse: Warehouse) -> None:
+    first = datetime(2026, 9, 28)
+    land(warehouse, "b", [BUSY], [
+        *(line(10, at=first + DAY * day) for day in range(27)),  # to the end of 24 October
+        line(5, days=0.5, at=datetime(2026, 10, 25)),
+        line(31, None, days=31, at=datetime(2026, 10, 1), charge_category="Tax"),
+        line(62, "bucket", days=31, at=datetime(2026, 10, 1), service_category="Storage"),
+    ])  # fmt: skip
+    found = spend(warehouse)
+    assert found.last_whole_day == date(2026, 10, 24)
+    forecast = month_forecast(found, only(found))
+    assert isinstance(forecast, MonthForecast)
+    assert (forecast.month, forecast.days_left, forecast.spent) == (date(2026, 10, 1), 7, 24 * 13)
+    assert forecast.total.expected == pytest.approx(31 * 13, rel=0.02)
 
 
 def test_a_bill_by_the_month_is_divided_over_the_days_on_which_the_machine_ran(warehouse: Warehouse) -> None:

@@ -58,8 +58,8 @@ def _basis(found: Spend, statement: Statement) -> list[str]:
     ]
     if statement.list_cost:
         said.append(f"The usage at list prices: {money(statement.list_cost, statement.currency, 0)}.")
-    if not found.last_moment_is_whole:
-        said.append("The last day is not billed to its end yet.")
+    if found.last_whole_day and found.last_whole_day < statement.days[-1].day:
+        said.append(f"Machines are billed to the end of {formats.day(found.last_whole_day)}.")
     return said
 
 

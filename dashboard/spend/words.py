@@ -48,8 +48,8 @@ def month_forecast(found: Spend, statement: Statement) -> MonthForecast | str:
     """Return the forecast of the statement's last month from its whole days, or why there is none."""
     if statement.basis == "list":
         return "a forecast needs a bill"
-    days = statement.days if found.last_moment_is_whole else statement.days[:-1]
-    return forecast_month({one.day: float(one.cost) for one in days})
+    last = found.last_whole_day
+    return forecast_month({one.day: float(one.cost) for one in statement.days if last and one.day <= last})
 
 
 def money(amount: Decimal | float, currency: str, decimals: int | None = None) -> str:
