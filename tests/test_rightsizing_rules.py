@@ -238,7 +238,7 @@ def test_a_profile_is_changed_on_the_command_line_and_on_the_page() -> None:
 
     wanted = {"search", "assist"}
     assert {one["team"] for one in told() if one["savings"]} >= wanted
-    kept = told("--set", "exclude=team=search,team=assist")
+    kept = told("--profile", "custom", "--set", "exclude=team=search,team=assist")
     assert not {one["team"] for one in kept if one["action"] in SHRINKING} & wanted
     wrong = CliRunner().invoke(cli, ["rightsize", "--sample", "--set", "sm_targt=0.7"])
     assert "sm_target" in str(wrong.exception)

@@ -12,14 +12,16 @@ from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.exports import list_imports
 from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner.rightsizing.finding import Finding, Savings
-from inferplan.planner.rightsizing.profile import PROFILES, customised, profile_named
+from inferplan.planner.rightsizing.profile import PRODUCTION, PROFILES, customised, profile_named
 from inferplan.planner.rightsizing.recommend import recommend
 
+CUSTOM = "custom"
 NO_CHANGE = {"keep", "insufficient_history"}
 
 
 @click.command()
-@click.option("--profile", type=click.Choice(sorted(PROFILES)), default="production", show_default=True)
+@click.option("--profile", type=click.Choice([*sorted(PROFILES), CUSTOM]), default="production",
+              show_default=True, help="How careful to be; custom begins as production.")  # fmt: skip
 @click.option("--set", "changes", metavar="FIELD=VALUE", multiple=True,
               help="Change the profile: sm_target=0.7, ttft_target_s=2, exclude=team=search.")  # fmt: skip
 @click.option("--import-id", "import_ids", type=int, multiple=True, help="Only this import; repeatable.")
@@ -35,7 +37,8 @@ def command(
     check: bool,
 ) -> None:
     """Say what should change, from percentiles of the utilization that was imported."""
-    chosen = customised(profile_named(profile), changes)
+    base = PRODUCTION.model_copy(update={"name": CUSTOM}) if profile == CUSTOM else profile_named(profile)
+    chosen = customised(base, changes)
     with Warehouse.open() as warehouse:
         if sample:
             samples.load(warehouse)
