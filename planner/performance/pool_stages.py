@@ -6,6 +6,7 @@ GPUs that hold it; a decode replica is slowed by no prompt. Requests come to rep
 
 import math
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,6 +34,17 @@ class Split:
 
     prefill: int
     decode: int
+
+
+class _Passage(NamedTuple):
+    """How requests pass the stages; the 99th percentiles are NaN where they are not known."""
+
+    running: Column
+    """Sequences in each decoding batch."""
+    ttft_s: Column
+    rate_per_s: Column
+    ttft_p99_s: Column
+    running_p99: Column
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,30 +94,28 @@ class Stages:
     def steady(self, split: Split, load: Load) -> Steady:
         """Return the steady state at each row of ``load``; all rows have a rate, or all a concurrency."""
         by_rate = bool(np.isnan(load.concurrency).all())
-        running, ttft_s, slow_s, slow_running, rate = (self._at_rate if by_rate else self._at_concurrency)(
-            split, load
-        )
+        found = (self._at_rate if by_rate else self._at_concurrency)(split, load)
         batches = self.batches(split).decode
-        tpot_s = running / (rate / batches * self.decoded_tokens)
+        tpot_s = found.running / (found.rate_per_s / batches * self.decoded_tokens)
         full = load.request_rate_per_s > self.capacity(split)
         if not by_rate:
             full = load.concurrency >= self.in_flight(split)
         gpus = split.prefill * self.prefilling.deployment.gpu_count
         share = gpus / (gpus + split.decode * self.decoding.deployment.gpu_count)
         return Steady(
-            ttft_s, tpot_s, rate * load.output_tokens, rate, running * batches,
-            np.full_like(rate, share), full, slow_s, self.step(slow_running).total_s, self.step(running),
+            found.ttft_s, tpot_s, found.rate_per_s * load.output_tokens, found.rate_per_s,
+            found.running * batches, np.full_like(found.running, share), full, found.ttft_p99_s,
+            self.step(found.running_p99).total_s, self.step(found.running),
         )  # fmt: skip
 
     def in_flight(self, split: Split) -> int:
         """Return the requests that are in flight when the slowest stage is just full."""
         endless = replace(self.load, concurrency=np.array([ENDLESS]))
-        running, _, _, _, rate = self._at_concurrency(split, endless)
-        decoding = float(running[0]) * self.batches(split).decode
-        return math.ceil(decoding + float(rate[0]) * (self.prompt_s + self.transfer_s))
+        found = self._at_concurrency(split, endless)
+        decoding = float(found.running[0]) * self.batches(split).decode
+        return math.ceil(decoding + float(found.rate_per_s[0]) * (self.prompt_s + self.transfer_s))
 
-    def _at_rate(self, split: Split, load: Load) -> tuple[Column, ...]:
-        """Return running sequences, mean and P99 of TTFT, P99 of the running ones, and the rate served."""
+    def _at_rate(self, split: Split, load: Load) -> _Passage:
         offered, variation = load.request_rate_per_s, load.length_variation
         rate, batches = np.minimum(offered, self.capacity(split)), self.batches(split)
 
@@ -128,16 +138,16 @@ class Stages:
             queueing.slowest_hundredth(waiting_s, busy) + found.place_wait_s,
             queueing.slowest_hundredth(found.place_wait_s, found.full_share) + waiting_s,
         )
-        return (
+        return _Passage(
             found.mean,
             own_s + waiting_s + found.place_wait_s + backlog_s,
+            rate,
             own_s + slow_s + 2 * backlog_s,
             np.minimum(found.p99 + 1, self.places),
-            rate,
         )
 
-    def _at_concurrency(self, split: Split, load: Load) -> tuple[Column, ...]:
-        """Return the same for requests in flight: those that do not decode are read, sent, or wait."""
+    def _at_concurrency(self, split: Split, load: Load) -> _Passage:
+        """Return how those in flight pass: who does not decode is read, sent, or waits."""
         flight, batches = load.concurrency, self.batches(split)
         fixed_s = self.prompt_s + self.transfer_s
         most_per_s = batches.prefill / max(self.prompt_s, self.transfer_s)
@@ -161,7 +171,7 @@ class Stages:
         together_s = self.prompt_s * (1 + self.prefilling.constants.wave * each**WAVE_POWER)
         before_s = np.maximum((flight - high) / rate, together_s + self.transfer_s)
         unknown = np.full_like(flight, np.nan)
-        return running, first_s + before_s, unknown, unknown, rate
+        return _Passage(running, first_s + before_s, rate, unknown, unknown)
 
 
 def stages(deployment: Deployment, pools: Pools, workload: Workload) -> Stages:
