@@ -73,7 +73,7 @@ class Spread(Row):
 class SplitErrors(Row):
     """Relative errors with one kind of thing left out, whole."""
 
-    metric: Literal["tpot", "ttft", "throughput"]
+    metric: Literal["tpot", "ttft", "throughput", "saturated_throughput"]
     left_out: str
     rows: int
     median: float

@@ -105,7 +105,7 @@ LOADS = (
 def test_queues_are_as_long_as_in_a_simulation_of_every_step(
     gpu: str, input_tokens: int, output_tokens: int, fields: dict[str, object], share: float
 ) -> None:
-    """Within 25 % for first tokens and 15 % for each on average, 45 % for the slowest first tokens,
+    """Within 25 % for first tokens and 15 % for each on average, 50 % for the slowest first tokens,
     30 % for the slowest requests.
     """
     shape = {
@@ -131,6 +131,6 @@ def test_queues_are_as_long_as_in_a_simulation_of_every_step(
     assert found.tpot_p99_s
     assert found.ttft_s.expected - fixed_s == pytest.approx(ttft_s.mean(), rel=0.25)
     assert found.tpot_s.expected == pytest.approx(tpot_s.mean(), rel=0.15)
-    assert found.ttft_p99_s.expected - fixed_s == pytest.approx(np.quantile(ttft_s, 0.99), rel=0.45)
+    assert found.ttft_p99_s.expected - fixed_s == pytest.approx(np.quantile(ttft_s, 0.99), rel=0.5)
     if not case.length_variation:  # short answers meet few prompts or many: that spread is not modelled
         assert found.tpot_p99_s.expected == pytest.approx(np.quantile(tpot_s, 0.99), rel=0.3)

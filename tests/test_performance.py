@@ -1,6 +1,5 @@
 """The performance model: physics that must hold, published figures, and the answers' form."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -139,7 +138,7 @@ def test_max_is_what_runs_at_once_and_more_requests_only_wait() -> None:
     beyond = answer(concurrency=int(most.running_sequences * 3))
     assert beyond.saturated
     assert beyond.running_sequences == pytest.approx(most.running_sequences)
-    assert beyond.output_tokens_per_s.expected == pytest.approx(most.output_tokens_per_s.expected, rel=0.02)
+    assert beyond.output_tokens_per_s.expected == pytest.approx(most.output_tokens_per_s.expected, rel=0.05)
     assert beyond.ttft_s.expected > 5 * most.ttft_s.expected
 
 
@@ -235,7 +234,7 @@ def test_published_runs_are_complete_and_the_calibration_says_what_it_dropped() 
     for error in used.errors:
         if error.left_out in ("model", "gpu"):
             assert 0.75 <= error.coverage <= 0.85
-            assert math.isfinite(error.p90)
+            assert error.median < {"tpot": 0.14, "ttft": 0.4}.get(error.metric, 0.18)
 
 
 def test_drafts_help_when_few_run_and_are_right_and_hurt_when_they_are_wrong() -> None:

@@ -19,7 +19,6 @@ from inferplan.planner.performance.work import Column, Work
 
 DRAFTER_LAYERS = 2.0  # one layer and a head per drafted token: EAGLE, arXiv 2401.15077, section 3
 NORMAL_P99 = 2.326  # standard normal quantile of 0.99
-WAVE_POWER = 0.6  # prompts before a new one grow slower than the requests in flight: seen in 1,900 runs
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +94,7 @@ class Room:
 
 def room(work: Work, load: Load) -> Room:
     """Return the sequences per replica that pool and scheduler let run."""
-    tokens = load.input_tokens + load.output_tokens / 2
+    tokens = load.input_tokens + load.output_tokens * work.output_held
     held = (
         work.held_token_bytes * tokens
         + work.held_window_bytes * np.minimum(tokens, work.window_tokens)
@@ -147,7 +146,7 @@ def _at_concurrency(work: Work, constants: Constants, load: Load) -> Steady:
     running = np.minimum(np.maximum(concurrency, 1.0), most)
     step, tpot_s = _token_time(work, constants, load, reading, running)
     first_s = constants.first_token_s + step.total_s
-    waiting = constants.wave * np.maximum(0.0, running - 1) ** WAVE_POWER
+    waiting = constants.wave * np.maximum(0.0, running - 1)
     ttft_s = first_s + reading.total_s * (1 + waiting)
     decode_s = (load.output_tokens - 1) * tpot_s
     closed = np.where(np.isfinite(concurrency), concurrency, most)

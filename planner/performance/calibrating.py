@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,25 +10,24 @@ from numpy.typing import NDArray
 from inferplan.datasets.benchmarks import Spread
 from inferplan.planner.performance.batching import Load
 from inferplan.planner.performance.constants import NAMES
-from inferplan.planner.performance.features import features
+from inferplan.planner.performance.features import ERAS, features
 from inferplan.planner.performance.fitting import Matrix, Measured, fit_coefficients, predicted
-from inferplan.planner.performance.measurements import Run
+from inferplan.planner.performance.measurements import Run, source_of
 from inferplan.planner.performance.work import stack
 
 METRICS = ("tpot", "ttft", "throughput")
 STEADY_WEIGHTS, FIRST_TOKEN_WEIGHTS = (1.0, 0.0, 1.0), (0.0, 1.0, 0.0)
 """First tokens wait in queues that are not described by a run's figures: they may not bend the rest."""
 FIRST_TOKEN_CONSTANTS = ("first_token_s", "wave")
-HELD = 1e-6
-"""Freedom of a constant that the second fit leaves alone."""
-SOURCE_WEIGHTS: Mapping[str, float] = {
-    "ixexp": 0.3,  # called experimental by its own README
-    "splitwise": 0.5,  # an engine of 2023
-}
+SOURCE_WEIGHTS: Mapping[str, float] = {"splitwise": 0.5}  # an engine of 2023
 MODEL_BALANCE = 0.5
 """A model measured n times counts as n to this power, lest the often measured speak for all."""
 FREEDOM = 0.4
-"""Scale of all the spreads below: chosen by leaving models and GPUs out."""
+"""Scale of all the spreads below: chosen by leaving models and GPUs out, as are the next two."""
+ERA_FREEDOM = 4.0
+"""Of what an engine's era adds, in times of other features: engines were rewritten."""
+TYPE_FREEDOM = 0.5
+"""Of what one type of GPU adds to its generation."""
 
 # Plain value, spread of the logarithm of the value for all, and of what each feature may add.
 PRIORS: Mapping[str, tuple[float, float, float]] = {
@@ -47,8 +46,8 @@ PRIORS: Mapping[str, tuple[float, float, float]] = {
     "step_s": (1e-3, 0.5, 0.2),
     "sequence_s": (8e-6, 0.7, 0.3),
     "interference": (1.0, 0.3, 0.2),
-    "first_token_s": (0.04, 1.5, 0.8),
-    "wave": (0.3, 2.0, 1.5),
+    "first_token_s": (0.04, 0.6, 0.3),
+    "wave": (0.3, 0.8, 0.6),
     "expert_rows": (200.0, 1.0, 0.1),
 }
 
@@ -58,6 +57,9 @@ class Table:
     """Runs as columns, with the names of the features."""
 
     measured: Measured
+    """Under the load that was in flight: near capacity, times say little about a rate."""
+    asked: Measured
+    """Under the load that was asked for."""
     features: tuple[str, ...]
 
 
@@ -69,25 +71,27 @@ def table(runs: Sequence[Run]) -> Table:
     designs = {key: [one.get(name, 0.0) for name in names] for key, one in found.items()}
     column = {
         name: np.array([getattr(run, name) for run in runs], dtype=np.float64)
-        for name in ("concurrency", "request_rate_per_s", "tpot_s", "ttft_s", "output_tokens_per_s")
-    }
+        for name in (
+            "concurrency", "request_rate_per_s", "in_flight", "tpot_s", "ttft_s", "output_tokens_per_s"
+        )
+    }  # fmt: skip
     load = Load(
         np.array([run.benchmark.input_tokens for run in runs], dtype=np.float64),
         np.array([run.benchmark.output_tokens for run in runs], dtype=np.float64),
         column["concurrency"], column["request_rate_per_s"], *np.zeros((5, len(runs))),
     )  # fmt: skip
-    measured = Measured(
+    asked = Measured(
         stack([run.work for run in runs]), load, np.array([designs[id(run.deployment)] for run in runs]),
         column["tpot_s"], column["ttft_s"], column["output_tokens_per_s"], _weights(runs),
     )  # fmt: skip
-    return Table(measured, names)
+    return Table(replace(asked, load=replace(load, concurrency=column["in_flight"])), asked, names)
 
 
 def _weights(runs: Sequence[Run]) -> NDArray[np.float64]:
     models = np.array([run.benchmark.model or "" for run in runs])
     _, place, counts = np.unique(models, return_inverse=True, return_counts=True)
     often = counts[place] / len(runs) * len(counts)
-    source = [SOURCE_WEIGHTS.get(run.benchmark.run.rsplit("-", 1)[0], 1.0) for run in runs]
+    source = [SOURCE_WEIGHTS.get(source_of(run.benchmark), 1.0) for run in runs]
     return np.asarray(np.array(source) * often ** (-MODEL_BALANCE), dtype=np.float64)
 
 
@@ -95,12 +99,19 @@ def prior(names: Sequence[str]) -> tuple[Matrix, Matrix]:
     """Return the plain coefficients (constants x features) and how far each may move."""
     start = np.zeros((len(NAMES), len(names)))
     spread = np.zeros_like(start)
+    freedoms = np.array([_freedom(name) for name in names])
     for place, name in enumerate(NAMES):
         value, overall, each = PRIORS[name]
         start[place, 0] = math.log(value)
-        spread[place] = each * FREEDOM
+        spread[place] = each * FREEDOM * freedoms
         spread[place, 0] = overall * FREEDOM
     return start, spread
+
+
+def _freedom(feature: str) -> float:
+    if feature in ERAS:
+        return ERA_FREEDOM
+    return TYPE_FREEDOM if feature.startswith("type ") else 1.0
 
 
 def fitted(measured: Measured, names: Sequence[str]) -> Matrix:
@@ -111,9 +122,18 @@ def fitted(measured: Measured, names: Sequence[str]) -> Matrix:
     return fit_coefficients(
         measured,
         np.where(free, start, steady),
-        np.where(free, spread, HELD),
+        np.where(free, spread, 0.0),
         metric_weights=FIRST_TOKEN_WEIGHTS,
     )
+
+
+def folds_of(groups: Sequence[str], folds: int | None = None) -> NDArray[np.intp]:
+    """Return the set that each row is left out with: one per group, or ``folds`` sets of whole groups."""
+    known, place, counts = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    fold_of = np.empty(len(known), dtype=np.intp)
+    fold_of[order] = np.arange(len(known)) % (folds or len(known))
+    return np.asarray(fold_of[place], dtype=np.intp)
 
 
 def left_out(data: Table, groups: Sequence[str], folds: int | None = None) -> Matrix:
@@ -124,22 +144,20 @@ def left_out(data: Table, groups: Sequence[str], folds: int | None = None) -> Ma
     folds
         Leave this many sets of groups out one after the other instead of every group by itself.
     """
-    known, place, counts = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
-    order = np.argsort(-counts, kind="stable")
-    fold_of = np.empty(len(known), dtype=np.intp)
-    fold_of[order] = np.arange(len(known)) % (folds or len(known))
-    found = np.full(data.measured.targets.shape, np.nan)
-    fold = fold_of[place]
+    fold = folds_of(groups, folds)
+    found = np.full(data.asked.targets.shape, np.nan)
     for number in range(int(fold.max()) + 1):
         out = np.flatnonzero(fold == number)
         coefficients = fitted(data.measured.rows(np.flatnonzero(fold != number)), data.features)
-        found[out] = predicted(data.measured.rows(out), coefficients)
-    return found - data.measured.targets
+        found[out] = predicted(data.asked.rows(out), coefficients)
+    return found - data.asked.targets
 
 
 SHARE_EDGES = (0.05, 0.2, 0.4, 0.7, 1.01)
 """Loads are told apart by the share of time in prompts: the more, the less certain."""
 FEWEST_ROWS = 40
+TAIL = 0.09
+"""What an interval leaves out at each end: a little less than a tenth, since the groups seen are few."""
 
 
 def spreads(errors: Matrix, shares: NDArray[np.float64]) -> dict[str, tuple[Spread, ...]]:
@@ -153,7 +171,7 @@ def spreads(errors: Matrix, shares: NDArray[np.float64]) -> dict[str, tuple[Spre
             inside = ratio[(shares[known] >= lower) & (shares[known] < edge)]
             if len(inside) < FEWEST_ROWS:
                 inside = ratio
-            low, high = np.quantile(inside, [0.1, 0.9])
+            low, high = np.quantile(inside, [TAIL, 1 - TAIL])
             bins.append(
                 Spread(
                     prefill_share_below=edge,
@@ -166,10 +184,27 @@ def spreads(errors: Matrix, shares: NDArray[np.float64]) -> dict[str, tuple[Spre
     return found
 
 
-def coverage(errors: NDArray[np.float64], shares: NDArray[np.float64], bins: Sequence[Spread]) -> float:
-    """Return the share of rows whose measured value lies inside of the interval."""
-    known = np.isfinite(errors)
-    place = np.searchsorted([one.prefill_share_below for one in bins], shares[known], side="right")
-    low = np.array([one.low for one in bins])[place]
-    high = np.array([one.high for one in bins])[place]
-    return float(np.mean((-errors[known] >= low) & (-errors[known] <= high)))
+def held(
+    errors: Matrix,
+    shares: NDArray[np.float64],
+    folds: NDArray[np.intp],
+    others: tuple[Matrix, NDArray[np.float64], NDArray[np.intp]],
+) -> Matrix:
+    """Return 1 where a measured value lies in its interval, 0 where not, NaN where nothing was measured.
+
+    The interval of a row rests on those rows of ``others`` (errors, shares, folds) that are in another fold:
+    a row has no say in its own.
+    """
+    found = np.full(errors.shape, np.nan)
+    for number in np.unique(folds):
+        elsewhere = others[2] != number
+        bins = spreads(others[0][elsewhere], others[1][elsewhere])
+        rows = np.flatnonzero(folds == number)
+        for place, metric in enumerate(METRICS):
+            edges = [one.prefill_share_below for one in bins[metric]]
+            at = np.searchsorted(edges[:-1], shares[rows], side="right")
+            low, high = (np.array([getattr(one, end) for one in bins[metric]])[at] for end in ("low", "high"))
+            ratio = -errors[rows, place]
+            inside = ((ratio >= low) & (ratio <= high)).astype(float)
+            found[rows, place] = np.where(np.isfinite(ratio), inside, np.nan)
+    return found

@@ -35,7 +35,7 @@ class Constants:
     """Share of a prompt's time that running sequences feel."""
     first_token_s: Column
     wave: Column
-    """Prompts that stand before a new one, per running request to the power of ``WAVE_POWER``."""
+    """Prompts that stand before a new one, per request that runs already."""
     expert_rows: Column
     """Tokens per expert in a step of prompts at which experts reach half of their arithmetic."""
 

@@ -1,9 +1,12 @@
 """What sets one deployment's efficiency apart from another's, as named numbers."""
 
+import math
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from inferplan.datasets.schema import Gpu
+from inferplan.planner.architecture import Architecture
 from inferplan.planner.deployment import Deployment
 from inferplan.planner.performance.links import link
 from inferplan.planner.quantization import storage
@@ -12,6 +15,12 @@ _NUMBERS = re.compile(r"\d+")
 V0_BEFORE = (0, 8)  # vLLM's V1 engine became the default in 0.8.0: release notes v0.8.0
 FIRST_SCHEDULERS_BEFORE = (0, 3)  # vLLM of 2023: no CUDA graphs, python scheduling per token
 PYTORCH_SINCE = (0, 20)  # TensorRT-LLM's PyTorch backend: release notes v0.20
+
+MATRIX_SIZE = "matrix size"
+"""Doublings of a side of one GPU's matrices: large ones come nearer to the ceilings."""
+TYPICAL_PARAMETERS = 5e7
+"""Of a layer on one GPU, without experts: those of 8 billion parameters on four."""
+ERAS = ("vllm of 2023", "vllm V0", "tensorrt-llm C++")
 
 _GENERATION = (
     (("rubin",), "rubin"),
@@ -43,7 +52,8 @@ def features(deployment: Deployment) -> Mapping[str, float]:
     gpus = max(deployment.tp, deployment.tp * deployment.dp if deployment.ep > 1 else 1)
     bits = _bits(deployment)
     found: dict[str, float] = {"all": 1.0, f"engine {deployment.engine}": 1.0}
-    found[f"gpu {generation(gpu)}"] = 1.0
+    found[f"gpu {generation(gpu)}"] = found[f"type {gpu.name}"] = 1.0
+    found[MATRIX_SIZE] = math.log2(_layer_parameters(architecture) / deployment.tp / TYPICAL_PARAMETERS) / 2
     found["weights 16 bit" if bits > 12 else "weights 8 bit" if bits > 6 else "weights 4 bit"] = 1.0
     era = _era(deployment)
     if era:
@@ -65,6 +75,17 @@ def features(deployment: Deployment) -> Mapping[str, float]:
     if deployment.pp > 1:
         found["stages"] = 1.0
     return found
+
+
+@lru_cache(maxsize=256)
+def _layer_parameters(architecture: Architecture) -> float:
+    """Return the parameters of a layer that every token passes, on average."""
+    dense = sum(
+        tensor.elements
+        for tensor in architecture.tensors
+        if tensor.part == "language_model" and tensor.role not in ("expert", "embedding", "lm_head")
+    )
+    return dense / len(architecture.layers)
 
 
 def _bits(deployment: Deployment) -> float:

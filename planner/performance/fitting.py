@@ -1,7 +1,8 @@
 """Fit the constants to measurements: damped Gauss-Newton on logarithms, shrunk towards plain values.
 
 The logarithm of every constant is a sum over features; a feature's share is drawn towards 0 so that what was
-seen rarely stays near what was seen often. Large residuals count by their size and not its square.
+seen rarely stays near what was seen often. What counts is the relative error, which users read; beyond
+``SCALE`` it counts ever less, for some runs are wrong in ways that nobody published.
 """
 
 from collections.abc import Sequence
@@ -24,8 +25,10 @@ from inferplan.planner.performance.work import Column, Work
 Matrix = NDArray[np.float64]
 
 DERIVATIVE_STEP = 1e-4
-HUBER = 0.15
+SCALE = 0.2
+"""Of the Cauchy loss: a relative error of so much has half the weight of a small one."""
 NOISE = 0.15
+LARGEST_LOG_RATIO = 2.0
 LARGEST_MOVE = 0.5
 
 
@@ -91,16 +94,19 @@ def fit_coefficients(
     start
         Where the search begins and what coefficients are drawn to.
     spread
-        How far from ``start`` each coefficient may plausibly be (one standard deviation, natural logarithm).
+        How far from ``start`` each coefficient may plausibly be (one standard deviation, natural logarithm);
+        constants without any stay as they are.
     """
     coefficients, damping = start.copy(), 1e-2
+    free = np.flatnonzero(spread.max(axis=1) > 0)
     best = _cost(measured, coefficients, start, spread, metric_weights)
     for _ in range(rounds):
-        gradient, curvature = _normal_equations(measured, coefficients, start, spread, metric_weights)
+        gradient, curvature = _normal_equations(measured, coefficients, start, spread, metric_weights, free)
         for _ in range(6):
             damped = curvature + damping * np.diag(np.diag(curvature))
-            move = np.linalg.solve(damped, -gradient).reshape(start.shape)
-            tried = coefficients + np.clip(move, -LARGEST_MOVE, LARGEST_MOVE)
+            move = np.linalg.solve(damped, -gradient).reshape(len(free), -1)
+            tried = coefficients.copy()
+            tried[free] += np.clip(move, -LARGEST_MOVE, LARGEST_MOVE)
             cost = _cost(measured, tried, start, spread, metric_weights)
             if cost < best:
                 damping = max(damping / 4, 1e-5)
@@ -116,47 +122,50 @@ def fit_coefficients(
 
 
 def _residuals(measured: Measured, found: Matrix, metric_weights: Sequence[float]) -> tuple[Matrix, Matrix]:
-    """Return residuals and their weights, 0 where nothing was measured."""
-    residuals = found - measured.targets
-    weights = measured.weight[:, None] * np.asarray(metric_weights)[None, :]
-    known = np.isfinite(residuals)
-    return np.where(known, residuals, 0.0), np.where(known, weights, 0.0)
+    """Return relative errors and their weights, 0 where nothing was measured."""
+    logs = found - measured.targets
+    known = np.isfinite(logs)
+    residuals = np.expm1(np.clip(np.where(known, logs, 0.0), -LARGEST_LOG_RATIO, LARGEST_LOG_RATIO))
+    weights = measured.weight[:, None] * np.asarray(metric_weights)[None, :] / NOISE**2
+    return residuals, np.where(known, weights, 0.0)
 
 
 def _cost(
     measured: Measured, coefficients: Matrix, start: Matrix, spread: Matrix, metric_weights: Sequence[float]
 ) -> float:
     residuals, weights = _residuals(measured, predicted(measured, coefficients), metric_weights)
-    size = np.abs(residuals)
-    huber = np.where(size <= HUBER, residuals**2, HUBER * (2 * size - HUBER))
-    return float((weights * huber).sum() / NOISE**2 + (((coefficients - start) / spread) ** 2).sum())
+    loss = SCALE**2 * np.log1p((residuals / SCALE) ** 2)
+    free = spread > 0
+    drawn = ((coefficients - start)[free] / spread[free]) ** 2
+    return float((weights * loss).sum() + drawn.sum())
 
 
 def _normal_equations(
-    measured: Measured, coefficients: Matrix, start: Matrix, spread: Matrix, metric_weights: Sequence[float]
+    measured: Measured,
+    coefficients: Matrix,
+    start: Matrix,
+    spread: Matrix,
+    metric_weights: Sequence[float],
+    free: NDArray[np.intp],
 ) -> tuple[Column, Matrix]:
+    """Return gradient and curvature of the cost in the coefficients of the constants ``free``."""
     logs = measured.features @ coefficients.T
     base = _evaluated(measured, logs)
     residuals, weights = _residuals(measured, base, metric_weights)
-    weights = weights * np.minimum(1.0, HUBER / np.maximum(np.abs(residuals), 1e-12)) / NOISE**2
-    slopes = np.empty((*base.shape, logs.shape[1]))
-    for place in range(logs.shape[1]):
+    weights = weights / (1 + (residuals / SCALE) ** 2)
+    slopes = np.empty((*base.shape, len(free)))
+    for column, place in enumerate(free):
         moved = logs.copy()
         moved[:, place] += DERIVATIVE_STEP
         slope = (_evaluated(measured, moved) - base) / DERIVATIVE_STEP
-        slopes[:, :, place] = np.where(np.isfinite(slope), slope, 0.0)
-    constants, features = coefficients.shape
-    gradient = np.zeros(constants * features)
-    curvature = np.zeros((constants * features, constants * features))
+        slopes[:, :, column] = np.where(np.isfinite(slope), slope * (1 + residuals), 0.0)
+    precision = (1 / spread[free] ** 2).reshape(-1)
+    gradient, curvature = precision * (coefficients - start)[free].reshape(-1), np.diag(precision)
     for metric in range(base.shape[1]):
         seen = weights[:, metric] > 0
-        jacobian = (slopes[seen, metric, :, None] * measured.features[seen, None, :]).reshape(
-            -1, gradient.size
-        )
+        jacobian = slopes[seen, metric, :, None] * measured.features[seen, None, :]
+        jacobian = jacobian.reshape(-1, gradient.size)
         scaled = jacobian * weights[seen, metric, None]
         gradient += scaled.T @ residuals[seen, metric]
         curvature += scaled.T @ jacobian
-    precision = (1 / spread**2).reshape(-1)
-    gradient += precision * (coefficients - start).reshape(-1)
-    curvature[np.diag_indices_from(curvature)] += precision
     return gradient, curvature

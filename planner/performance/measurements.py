@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
+
 from inferplan.datasets import catalog
 from inferplan.datasets.benchmarks import Benchmark
 from inferplan.datasets.errors import InferplanError
@@ -13,6 +15,7 @@ from inferplan.planner.architecture import Architecture, parse
 from inferplan.planner.deployment import Deployment, EngineName
 from inferplan.planner.memory import fit
 from inferplan.planner.performance.estimating import work_of
+from inferplan.planner.performance.queueing import RUN_REQUESTS
 from inferplan.planner.performance.work import Work
 
 ENGINES: Mapping[str, EngineName] = {
@@ -27,6 +30,10 @@ _SPECULATIVE = {
     "unknown": "speculative decoding unknown",
     "disagg": "disaggregated prefill and decode",
 }
+
+
+EXPERIMENTAL = ("ixexp",)
+"""Sources that call themselves experimental: README of InferenceX, folder experimental."""
 
 
 class UnusableRunError(InferplanError):
@@ -45,9 +52,22 @@ class Run:
     request_rate_per_s: float
     tpot_s: float
     ttft_s: float
-    """NaN where all prompts were sent at once: that is a queue, not a steady state."""
+    """NaN where as many requests ran as fit: that is a queue, not a steady state."""
     output_tokens_per_s: float
     """NaN where it was computed and not published."""
+
+    @property
+    def saturated(self) -> bool:
+        """Whether more requests stood ready than could run, throughout."""
+        return math.isinf(self.concurrency)
+
+    @property
+    def in_flight(self) -> float:
+        """Requests in flight as measured, by Little's law where a rate was offered; NaN if not known."""
+        if not math.isnan(self.concurrency):
+            return self.concurrency
+        held_s = self.ttft_s + (self.benchmark.output_tokens or 0) * self.tpot_s
+        return float(np.clip(self.request_rate_per_s * held_s, 1.0, RUN_REQUESTS))
 
 
 def usable_runs(benchmarks: Iterable[Benchmark]) -> tuple[list[Run], Counter[str]]:
@@ -108,11 +128,20 @@ def _layout(benchmark: Benchmark) -> tuple[int, int, int, int]:
     return benchmark.tp, pp, replicas, max(1, benchmark.ep or 1)
 
 
+def source_of(benchmark: Benchmark) -> str:
+    """Return the short name of where the run was published."""
+    return benchmark.run.rsplit("-", 1)[0]
+
+
 def _run(benchmark: Benchmark, made: dict[tuple[object, ...], tuple[Deployment, Work]]) -> Run:
     if benchmark.speculative != "none":
         raise UnusableRunError(_SPECULATIVE[benchmark.speculative])
     if benchmark.suspect:
         raise UnusableRunError("marked as suspect: faster than the memory allows")
+    if source_of(benchmark) in EXPERIMENTAL:
+        raise UnusableRunError("called experimental by its source")
+    if benchmark.prompts is not None and "at t=0" in benchmark.notes:
+        raise UnusableRunError("all prompts sent at once: a ramp and a tail, not a steady state")
     if not benchmark.input_tokens or not benchmark.output_tokens:
         raise UnusableRunError("token counts not stated, or no token generated")
     concurrency, rate = _load(benchmark)
@@ -123,8 +152,7 @@ def _run(benchmark: Benchmark, made: dict[tuple[object, ...], tuple[Deployment, 
     total = (
         benchmark.output_tokens_per_s or (benchmark.output_tokens_per_s_per_gpu or math.nan) * benchmark.gpus
     )
-    at_once = benchmark.prompts is not None and "at t=0" in benchmark.notes
-    ttft_ms = math.nan if at_once or math.isinf(concurrency) else _middle(benchmark, "ttft")
+    ttft_ms = math.nan if math.isinf(concurrency) else _middle(benchmark, "ttft")
     return Run(
         benchmark, *made[key], concurrency, rate, _middle(benchmark, "tpot") / 1000, ttft_ms / 1000,
         math.nan if benchmark.computed else total,
@@ -132,9 +160,9 @@ def _run(benchmark: Benchmark, made: dict[tuple[object, ...], tuple[Deployment, 
 
 
 def _load(benchmark: Benchmark) -> tuple[float, float]:
-    """Return concurrency and rate, one of them NaN; a run of P prompts has P in flight at most."""
+    """Return concurrency and rate, one of them NaN."""
     if benchmark.concurrency == "max":
-        return float(benchmark.prompts or math.inf), math.nan
+        return math.inf, math.nan
     if benchmark.concurrency is not None:
         return float(benchmark.concurrency), math.nan
     rate = benchmark.request_rate_per_s

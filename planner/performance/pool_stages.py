@@ -14,7 +14,7 @@ from inferplan.planner.deployment import Deployment, Pools
 from inferplan.planner.kv_cache import layout
 from inferplan.planner.kv_dtypes import cache_dtype
 from inferplan.planner.performance import queueing
-from inferplan.planner.performance.batching import WAVE_POWER, Load, Steady, prompt_time, room
+from inferplan.planner.performance.batching import Load, Steady, prompt_time, room
 from inferplan.planner.performance.estimating import Served, serve
 from inferplan.planner.performance.links import link
 from inferplan.planner.performance.loads import load_of
@@ -168,7 +168,7 @@ class Stages:
         rate = high / (self.decoded_tokens * self.step(running).total_s)
         first_s = self.decoding.constants.first_token_s + self.step(running).total_s
         each = np.maximum(0.0, flight / batches.prefill - 1)
-        together_s = self.prompt_s * (1 + self.prefilling.constants.wave * each**WAVE_POWER)
+        together_s = self.prompt_s * (1 + self.prefilling.constants.wave * each)
         before_s = np.maximum((flight - high) / rate, together_s + self.transfer_s)
         unknown = np.full_like(flight, np.nan)
         return _Passage(running, first_s + before_s, rate, unknown, unknown)

@@ -29,6 +29,9 @@ from inferplan.planner.quantization import storage
 Column = NDArray[np.float64]
 
 SPARSE_TOKENS = 2048  # index_topk of DeepSeek V3.2 and GLM-5: what a query reads beside the index keys
+OUTPUT_HELD = {
+    "tensorrt-llm": 1.0
+}  # GUARANTEED_NO_EVICT holds all of it from the start: its default, executor.md
 STATE_FLOPS_PER_ELEMENT = 6  # decay, outer product and read-out of a state, two operations each
 
 
@@ -87,6 +90,8 @@ class Work:
     """Pool that every token of a sequence takes; its windows and states likewise."""
     held_window_bytes: Column
     held_state_bytes: Column
+    output_held: Column
+    """Share of a request's output that the pool holds for it on average."""
     max_sequences: Column
     batch_tokens: Column
 
@@ -139,7 +144,7 @@ def work(deployment: Deployment, pool_bytes: float, max_sequences: int, batch_to
         peak_flops_per_s(gpu, "16-bit"),
         gpu.memory_bandwidth_bytes_per_s, link(gpu, max(tp, spread)).bytes_per_s,
         pool_bytes, held.growing_bytes_per_token, sum(windows.values()), held.state_bytes_per_sequence,
-        max_sequences, batch_tokens,
+        OUTPUT_HELD.get(deployment.engine, 0.5), max_sequences, batch_tokens,
     )  # fmt: skip
     return Work(*(np.array([value], dtype=np.float64) for value in values))
 

@@ -10,19 +10,31 @@ Set OPENBLAS_NUM_THREADS=1: the matrices are small, and threads cost more than t
 import argparse
 import json
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from datetime import date
 from pathlib import Path
 
 import numpy as np
 
 from inferplan.datasets.benchmarks import Calibration, SplitErrors, benchmarks
-from inferplan.planner.performance.calibrating import METRICS, coverage, fitted, left_out, spreads, table
+from inferplan.planner.performance.calibrating import (
+    METRICS,
+    Table,
+    fitted,
+    folds_of,
+    held,
+    left_out,
+    spreads,
+    table,
+)
 from inferplan.planner.performance.constants import NAMES
-from inferplan.planner.performance.fitting import prefill_shares
-from inferplan.planner.performance.measurements import usable_runs
+from inferplan.planner.performance.fitting import Matrix, prefill_shares
+from inferplan.planner.performance.measurements import Run, source_of, usable_runs
 
 FILE = Path(__file__).parents[2] / "datasets" / "facts" / "calibration.json"
 RUN_FOLDS = 5
+NEW = ("model", "gpu", "source")
+"""What is left out for the intervals of deployments that nobody measured."""
 
 
 def main() -> None:
@@ -38,61 +50,75 @@ def main() -> None:
     groups = {
         "model": [run.benchmark.model or "" for run in runs],
         "gpu": [run.benchmark.gpu for run in runs],
-        "source": [run.benchmark.run.rsplit("-", 1)[0] for run in runs],
+        "source": [source_of(run.benchmark) for run in runs],
         "run": [run.benchmark.run for run in runs],
     }
     coefficients = fitted(data.measured, data.features)
-    shares = prefill_shares(data.measured, coefficients)
-    errors = {
-        name: left_out(data, labels, RUN_FOLDS if name == "run" else options.folds)
-        for name, labels in groups.items()
-    }
-    widths = {
-        "known": spreads(errors["run"], shares),
-        "new": spreads(np.concatenate([errors["model"], errors["gpu"]]), np.tile(shares, 2)),
-    }
-    lines = []
-    for name, found in errors.items():
-        near = widths["known" if name == "run" else "new"]
-        for place, metric in enumerate(METRICS):
-            one = found[:, place]
-            size = np.abs(np.expm1(one[np.isfinite(one)]))
-            lines.append(
-                SplitErrors(
-                    metric=metric, left_out=name, rows=len(size), median=round(float(np.median(size)), 4),
-                    p90=round(float(np.quantile(size, 0.9)), 4),
-                    coverage=round(coverage(one, shares, near[metric]), 4),
-                )
-            )  # fmt: skip
-            print(
-                f"{name:>7} left out, {metric:>10}: {len(size):5,} rows, median error"
-                f" {lines[-1].median:6.1%},"
-                f" P90 {lines[-1].p90:6.1%}, 80 % interval holds {lines[-1].coverage:5.1%}"
+    shares = prefill_shares(data.asked, coefficients)
+    folds = {name: RUN_FOLDS if name == "run" else options.folds for name in groups}
+    errors = {name: left_out(data, labels, folds[name]) for name, labels in groups.items()}
+    new = np.concatenate([errors[name] for name in NEW])
+    new_shares = np.tile(shares, len(NEW))
+    lines: list[SplitErrors] = []
+    for name, labels in groups.items():
+        fold = folds_of(labels, folds[name])
+        others = (
+            (errors["run"], shares, fold) if name == "run" else (new, new_shares, np.tile(fold, len(NEW)))
+        )
+        lines += _lines(name, runs, errors[name], held(errors[name], shares, fold, others))
+    if options.write:
+        widths = {"known": spreads(errors["run"], shares), "new": spreads(new, new_shares)}
+        _write(
+            Calibration(
+                fitted_on=date.today(),
+                measurements=int(np.isfinite(data.measured.targets).sum()),
+                runs=len(runs),
+                dropped=dict(dropped),
+                constants=_constants(data, coefficients),
+                spreads=widths,
+                errors=tuple(lines),
+                evidence=_evidence(runs),
             )
-    if not options.write:
-        return
-    evidence = Counter(
-        "|".join((r.deployment.engine, r.benchmark.gpu, r.benchmark.model or "")) for r in runs
-    )
-    record = Calibration(
-        fitted_on=date.today(),
-        measurements=int(np.isfinite(data.measured.targets).sum()),
-        runs=len(runs),
-        dropped=dict(dropped),
-        constants={
-            name: {
-                feature: round(float(value), 4)
-                for feature, value in zip(data.features, row, strict=True)
-                if abs(value) >= 5e-5
-            }
-            for name, row in zip(NAMES, coefficients, strict=True)
-        },
-        spreads=widths,
-        errors=tuple(lines),
-        evidence=dict(sorted(evidence.items())),
-    )
+        )
+
+
+def _lines(name: str, runs: Sequence[Run], errors: Matrix, inside: Matrix) -> Iterable[SplitErrors]:
+    saturated = np.array([run.saturated for run in runs])
+    columns = [(metric, place, np.ones_like(saturated)) for place, metric in enumerate(METRICS)]
+    for metric, place, rows in [*columns, ("saturated_throughput", METRICS.index("throughput"), saturated)]:
+        known = rows & np.isfinite(errors[:, place])
+        size = np.abs(np.expm1(errors[known, place]))
+        line = SplitErrors(
+            metric=metric, left_out=name, rows=len(size), median=round(float(np.median(size)), 4),
+            p90=round(float(np.quantile(size, 0.9)), 4),
+            coverage=round(float(inside[known, place].mean()), 4),
+        )  # fmt: skip
+        print(
+            f"{name:>7} left out, {metric:>20}: {line.rows:5,} rows, median error {line.median:6.1%},"
+            f" P90 {line.p90:6.1%}, 80 % interval holds {line.coverage:5.1%}"
+        )
+        yield line
+
+
+def _constants(data: Table, coefficients: Matrix) -> dict[str, dict[str, float]]:
+    return {
+        name: {
+            feature: round(float(value), 4)
+            for feature, value in zip(data.features, row, strict=True)
+            if abs(value) >= 5e-5
+        }
+        for name, row in zip(NAMES, coefficients, strict=True)
+    }
+
+
+def _evidence(runs: Sequence[Run]) -> dict[str, int]:
+    counts = Counter("|".join((r.deployment.engine, r.benchmark.gpu, r.benchmark.model or "")) for r in runs)
+    return dict(sorted(counts.items()))
+
+
+def _write(record: Calibration) -> None:
     FILE.write_text(json.dumps(record.model_dump(mode="json"), indent=1) + "\n", encoding="utf-8")
-    print(f"wrote {FILE.name}: {len(data.features)} features, {len(NAMES)} constants")
+    print(f"wrote {FILE.name}: {len(record.evidence)} kinds of deployment, {len(NAMES)} constants")
 
 
 if __name__ == "__main__":
