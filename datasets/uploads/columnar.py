@@ -46,7 +46,7 @@ _POSSIBLE = Template(
     "CASE WHEN $column * $factor BETWEEN 0 AND $ceiling THEN $column * $factor END AS $column"
 )
 _LAND = Template("""
-INSERT INTO usage_samples SELECT $first_id + rank, measured_at, $column FROM $ordered
+INSERT INTO usage_samples SELECT $first_id::BIGINT + rank, measured_at, $column FROM $ordered
 WHERE $column IS NOT NULL AND NOT is_counter
 """)
 _COUNTED = Template("""
@@ -140,7 +140,7 @@ class _Landing:
     def _number_places(self) -> None:
         """Give each combination of labels (and metric, in a long table) that is used a number from 0."""
         rows = []
-        for place, *texts in self._places():
+        for place, *texts in sorted(self._places(), key=lambda row: row[1:]):  # neighbours stay together
             said = dict(zip(self._table.keys, (str(text).strip() for text in texts), strict=True))
             labels = {role: said[column] for column, role in self._table.roles.labels.items() if said[column]}
             place_labels = Labels(**{"host": self._table.options.host, **labels})
@@ -158,7 +158,7 @@ class _Landing:
             rows.append((place, rank, metric, factor, ceiling, is_counter))
         columns = ["place", "rank", "metric", "factor", "ceiling", "is_counter"]
         frame = pd.DataFrame(rows, columns=columns).astype(
-            {"place": "uint64", "rank": "int64", "metric": "object"}
+            {"place": "uint64", "rank": "int32", "metric": "object"}
         )
         self._cursor.register("arriving", frame)
         self._cursor.execute("CREATE OR REPLACE TEMP TABLE place_ranks AS FROM arriving")
