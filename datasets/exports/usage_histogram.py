@@ -1,6 +1,7 @@
 """Histograms of samples that another engine reduced (``inferplan reduce``): Parquet or CSV."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pandas as pd
 
@@ -57,7 +58,7 @@ def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
         if found:
             totals = pd.concat(found, ignore_index=True).sort_values("place", ignore_index=True)
             yield Histograms(
-                series=tuple(_series(row) for row in totals[[*LABELS, "metric"]].to_dict("records")),
+                series=tuple(_series(row) for row in totals[[*LABELS, "metric"]].itertuples(index=False)),
                 samples=totals["samples"].to_numpy(),
                 first_us=totals["first_at_s"].to_numpy() * 1_000_000,
                 last_us=totals["last_at_s"].to_numpy() * 1_000_000,
@@ -92,6 +93,5 @@ def _count_refused(table: Table, tally: Tally) -> None:
             )
 
 
-def _series(row: dict[str, str]) -> Series:
-    labels = {label: row[label] for label in LABELS if row[label]}
-    return Series(row["metric"], Labels(**labels))
+def _series(row: Any) -> Series:
+    return Series(row.metric, Labels(*(getattr(row, label) or None for label in LABELS)))

@@ -20,11 +20,15 @@ def reduce_on_this_machine(samples: SampleTable, target: Path) -> None:
     """
     if samples.path is None:
         raise InferplanError("Say 'path' in the description, or which engine holds the table.")
-    reader = "read_csv(?, header = true, all_varchar = true)" if samples.is_csv else "read_parquet(?)"
+    path = samples.path
     with Warehouse.open(MEMORY) as engine, engine.transaction() as cursor:
         try:
-            relation = cursor.sql(f"FROM {reader}", params=[samples.path])
-            histogram = relation.query(samples.table, reduction_sql(samples))
-            histogram.write_parquet(str(target), compression="zstd")
+            files = (
+                cursor.read_csv(path, header=True, all_varchar=True)
+                if samples.is_csv
+                else cursor.read_parquet(path)
+            )
+            files.create_view(samples.table)
+            cursor.from_query(reduction_sql(samples)).write_parquet(str(target), compression="zstd")
         except duckdb.Error as error:
             raise InferplanError(f"{samples.path}: {str(error).splitlines()[0]}") from error

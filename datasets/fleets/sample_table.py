@@ -94,6 +94,9 @@ class SampleTable(Row):
 
     @model_validator(mode="after")
     def _has_one_layout(self) -> Self:
+        if self.path is not None and "." in self.table:
+            msg = f"Files are read under a plain name: take 'table' = {self.table!r} out, or 'path'."
+            raise InferplanError(msg)
         long = self.metric_column is not None and self.value_column is not None
         wanted = "name" if long else "column"
         for one in self.metrics:
