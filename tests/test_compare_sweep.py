@@ -227,7 +227,8 @@ def test_the_price_at_which_the_runner_up_draws_level_is_the_price_that_does_so(
     winner, other = sorted((OFFERS[0], OFFERS[3]), key=lambda offer: offer.offer_id == one.other["offer_id"])
     changed = other.model_copy(update={"usd_per_hour": one.level_usd_per_hour})
     level = duel(warehouse, winner, changed).ranked["usd_per_request"]
-    assert level.iloc[0] == pytest.approx(level.iloc[1], rel=4e-3)  # to the cent of the machine's price
+    to_the_cent = 0.01 / float(one.level_usd_per_hour)
+    assert level.iloc[0] == pytest.approx(level.iloc[1], rel=to_the_cent)
 
 
 def test_the_same_deployment_elsewhere_is_decided_by_price_however_wide_the_interval(
