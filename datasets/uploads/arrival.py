@@ -185,8 +185,8 @@ class Arrival:
     def count(self) -> int:
         """Return how many rows arrived, repeated headers aside."""
         found = self._cursor.execute(
-            "SELECT count(*) FILTER (WHERE measured_at IS NOT NULL OR coalesce(texts[1], '') <> ?) "
-            "FROM arrived_rows",
+            "SELECT (SELECT count(*) FROM arrived_rows) - (SELECT count(*) FROM arrived_rows "
+            "WHERE measured_at IS NULL AND coalesce(texts[1], '') = ?)",
             [self._table.roles.time],
         ).fetchall()
         return int(found[0][0])
