@@ -79,16 +79,18 @@ def parameters(value: float) -> str:
 
 
 def usd(value: Decimal | float, decimals: int | None = None) -> str:
-    """Return US dollars: cents from one dollar up, three significant digits below.
+    """Return US dollars: cents from one dollar up, three significant digits below, cents at least.
 
-    >>> usd(Decimal("1234.5")), usd(Decimal("0.0421")), usd(-3)
-    ('$1,234.50', '$0.0421', '\N{MINUS SIGN}$3.00')
+    >>> usd(Decimal("1234.5")), usd(Decimal("0.0421")), usd(0.1), usd(-3)
+    ('$1,234.50', '$0.0421', '$0.10', '\N{MINUS SIGN}$3.00')
     """
     sign = MINUS if value < 0 else ""
     size_ = abs(Decimal(str(value)))
     if decimals is not None:
         return f"{sign}${size_:,.{decimals}f}"
-    return f"{sign}${size_:,.2f}" if size_ >= 1 or size_ == 0 else f"{sign}${significant(float(size_))}"
+    if size_ >= 1 or size_ == 0:
+        return f"{sign}${size_:,.2f}"
+    return f"{sign}${significant(float(size_)).ljust(len('0.00'), '0')}"
 
 
 def usd_range(low: Decimal | float, high: Decimal | float) -> str:

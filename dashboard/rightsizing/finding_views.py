@@ -27,7 +27,7 @@ ICONS = {
 }
 SHRINKS = ":material/savings:"
 IN_FULL = 20
-MOST_PRICES = 4
+MOST_PRICES = 20
 NET_HELP = "Savings at the rates of the imported bills, without what a commitment goes on being paid for"
 RISKS = ("None", "Very low", "Low", "Medium", "High")
 
@@ -51,10 +51,11 @@ def show_summary(findings: Sequence[Finding]) -> None:
         meaning = (
             "Low is where freed GPUs stay on machines that go on running and commitments meet less demand."
         )
+        st.caption(formats.plain(f"{ends} per month of 730 hours before tax. {meaning}"))
         bases = sorted({worth.basis for worth in saving})
         more = [f"{len(bases) - MOST_PRICES} more, in the table"] if len(bases) > MOST_PRICES else []
-        prices = formats.listing([*bases[:MOST_PRICES], *more])
-        st.caption(formats.plain(f"{ends} per month of 730 hours before tax. {meaning} Prices: {prices}."))
+        with st.popover("Prices and sources", icon=":material/sell:"):
+            st.markdown("\n".join(f"- {formats.plain(text)}" for text in [*bases[:MOST_PRICES], *more]))
 
 
 def show_findings(warehouse: Warehouse, findings: Sequence[Finding]) -> None:
