@@ -67,6 +67,15 @@ def test_a_gap_lowers_coverage_and_is_never_a_zero(warehouse: Warehouse) -> None
     assert found["days"] == pytest.approx(150 * 300 / 86400)
 
 
+@pytest.mark.parametrize("kept", [0.3, 0.5, 0.7])
+def test_samples_missing_at_random_are_gaps_and_no_longer_step(warehouse: Warehouse, kept: float) -> None:
+    seconds = np.arange(4000)[np.random.default_rng(5).random(4000) < kept] * 300
+    put(warehouse, ("sm_active_ratio", gpu(0), seconds, np.zeros(len(seconds))))
+    found = row(usage.percentiles(warehouse), "GPU-0", "sm_active_ratio")
+    assert found["step_s"] == 300
+    assert found["coverage"] == pytest.approx(kept, abs=0.03)
+
+
 def test_irregular_samples_count_by_the_time_they_stand_for(warehouse: Warehouse) -> None:
     uneven = np.cumsum(np.random.default_rng(2).choice([30, 45, 70], 400))
     values = np.random.default_rng(3).random(400)

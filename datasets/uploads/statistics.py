@@ -23,7 +23,8 @@ class SeriesFacts:
     first_us: int
     last_us: int
     step_s: float | None
-    """Usual seconds between samples: the median of the distances; ``None`` for fewer than two samples."""
+    """Usual seconds between samples: the median of the distances, or the commonest one where that is shorter
+    and the others are multiples of it (half of the samples missing); ``None`` for fewer than two samples."""
     irregular: bool
     """Whether more than a tenth of the distances are no multiple of the step (10 % off)."""
     coverage: float | None
@@ -72,20 +73,39 @@ forward AS (
         sum(n) OVER (PARTITION BY series_id) AS steps
     FROM steps WHERE step_ms > 0
 ),
-usual AS (
+medians AS (
     SELECT series_id, min(step_ms) / 1000 AS raw_s,
         CASE WHEN abs(raw_s - round(raw_s)) <= 0.02 * round(raw_s) THEN round(raw_s) ELSE raw_s END AS step_s
     FROM forward WHERE 2 * up_to >= steps GROUP BY series_id
 ),
-uneven AS (
-    SELECT series_id, sum(n) FILTER (
+rounded AS (
+    SELECT series_id, CASE WHEN step_ms < 2000 THEN step_ms ELSE round(step_ms, -3) END AS step_ms,
+        sum(n) AS n
+    FROM forward GROUP BY ALL
+),
+commonest AS (
+    SELECT series_id, first(step_ms ORDER BY n DESC, step_ms) / 1000 AS step_s
+    FROM rounded GROUP BY series_id
+),
+candidates AS (
+    SELECT series_id, step_s, 1 AS place FROM medians
+    UNION ALL
+    SELECT c.series_id, c.step_s, 0 FROM commonest AS c JOIN medians AS m USING (series_id)
+    WHERE c.step_s < 0.75 * m.step_s
+),
+judged AS (
+    SELECT series_id, place, step_s, coalesce(sum(n) FILTER (
         abs(step_ms / 1000 / step_s - greatest(1, round(step_ms / 1000 / step_s))) > 0.1
-    ) > 0.1 * sum(n) AS irregular
-    FROM forward JOIN usual USING (series_id) GROUP BY series_id
+    ), 0) > 0.1 * sum(n) AS irregular
+    FROM forward JOIN candidates USING (series_id) GROUP BY ALL
+),
+usual AS (
+    SELECT series_id, first(step_s ORDER BY place) AS step_s, first(irregular ORDER BY place) AS irregular
+    FROM judged WHERE place = 1 OR NOT irregular GROUP BY series_id
 )
 SELECT series_id, samples, first_us, last_us, step_s, coalesce(irregular, false), repeats, went_back,
     least(1.0, samples / (round((last_us - first_us) / 1e6 / step_s) + 1)) AS coverage
-FROM whole LEFT JOIN usual USING (series_id) LEFT JOIN uneven USING (series_id)
+FROM whole LEFT JOIN usual USING (series_id)
 """)
 _FACTS = """
 CREATE OR REPLACE TEMP TABLE series_facts (
