@@ -7,8 +7,8 @@ import altair as alt
 
 ROW_PX = 34
 AXES_PX = 90
-BARS_PX = 300
-MONTH_PX = 260
+BARS_PX = 420
+MONTH_PX = 340
 KINDS = ("effective cost", "paid and not used", "used", "not divided")
 
 
