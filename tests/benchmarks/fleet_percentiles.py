@@ -57,11 +57,13 @@ def main() -> None:
             warehouse.rows(f"SET memory_limit = '{limit}'")
         timings = {}
         for label, work in (
-            ("bare query", lambda: warehouse.query(BARE)),
             ("percentiles", lambda: usage.percentiles(warehouse)),
             ("percentiles by node", lambda: usage.percentiles(warehouse, "node")),
             ("advice", lambda: recommend(warehouse, offers=())),
+            ("bare query, without the limit", lambda: warehouse.query(BARE)),
         ):
+            if label.startswith("bare"):
+                warehouse.rows("RESET memory_limit")
             begin = time.perf_counter()
             found = work()
             timings[label] = time.perf_counter() - begin
@@ -70,7 +72,7 @@ def main() -> None:
                 f"{label}: {len(found):,} rows in {timings[label]:.2f} s, peak memory {peak_mib:,.0f} MiB",
                 flush=True,
             )
-        print(f"percentiles / bare query: {timings['percentiles'] / timings['bare query']:.2f}")
+        print(f"percentiles / bare query: {timings['percentiles'] / timings[label]:.2f}")
 
 
 if __name__ == "__main__":
