@@ -376,3 +376,13 @@ def test_a_query_is_interrupted_by_cancelling(warehouse: Warehouse) -> None:
 def test_every_format_says_what_it_is() -> None:
     assert len({found.name for found in formats()}) == len(formats()) >= 14
     assert {found.kind for found in formats()} == {"usage", "bill", "allocation", "advice", "table"}
+
+
+@pytest.mark.parametrize("at", ["9223372036854775794", "9" * 400, "12"])
+def test_a_time_that_cannot_be_is_refused_with_its_line(tmp_path: Path, at: str) -> None:
+    path = tmp_path / "metrics.prom"
+    good = 'DCGM_FI_PROF_SM_ACTIVE{gpu="0",UUID="GPU-1"} 0.5'
+    path.write_text(f"# TYPE DCGM_FI_PROF_SM_ACTIVE gauge\n{good} 1791158400000\n{good} {at}\n")
+    report = inspect(path)
+    assert (report.values_kept, report.rows_refused) == (1, 1)
+    assert report.problems[0] == (3, "the time is not between the years 2000 and 2100")

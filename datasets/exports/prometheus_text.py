@@ -5,7 +5,7 @@ Format: prometheus.io/docs/instrumenting/exposition_formats. A line may end in a
 
 import re
 
-from inferplan.datasets.uploads.clock import start_us
+from inferplan.datasets.uploads.clock import epoch_us, start_us
 from inferplan.datasets.uploads.gathering import Gatherer
 from inferplan.datasets.uploads.metrics import named
 from inferplan.datasets.uploads.opening import Upload
@@ -50,13 +50,13 @@ def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
             continue
         try:
             value = number(match["value"])[0]
+            us = epoch_us(float(match["at"])) if match["at"] else scraped_us
         except ValueError as error:
             tally.refuse(line_number, str(error))
             continue
         if value is None:
             tally.values_missing += 1
             continue
-        us = round(float(match["at"]) * 1000) if match["at"] else scraped_us
         if us is None:
             raise NeedsAnswerError(_SCRAPED)
         labels = label_set(match["labels"] or "")

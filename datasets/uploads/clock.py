@@ -31,7 +31,9 @@ def epoch_us(number: float) -> int:
     True
     """
     size = abs(number)
-    if size < 1e11:
+    if not size < 1e20:  # infinite and NaN too
+        us = _LATEST_US
+    elif size < 1e11:
         us = round(number * US)
     elif size < 1e14:
         us = round(number * 1000)
