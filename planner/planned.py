@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import date
 from decimal import Decimal
 
 from inferplan.datasets.errors import InferplanError
@@ -9,10 +10,13 @@ from inferplan.datasets.schema import Offer
 from inferplan.planner.case import Case
 from inferplan.planner.case_price import case_price
 from inferplan.planner.deployment import Deployment
-from inferplan.planner.economics import SECONDS_PER_HOUR, deployment_usd_per_hour
+from inferplan.planner.economics import SECONDS_PER_HOUR, cached_input_weight, deployment_usd_per_hour
 from inferplan.planner.memory import fit
 from inferplan.planner.performance import Estimate, estimate
+from inferplan.planner.unit_economics import UnitEconomics, Use, unit_economics
 from inferplan.planner.workload import Slo, Workload
+from inferplan.pricing.conditions import NegotiatedTerms
+from inferplan.pricing.offers import is_stale
 
 MOST_DOUBLINGS = 11
 """Loads tried for a replica: 1, 2, 4 ... 1,024 requests in flight, then as many as fit."""
@@ -66,6 +70,18 @@ def planned(case: Case, offer: Offer | None) -> Planned:
     )
 
 
+def cost_of_use(plan: Planned, use: Use, terms: NegotiatedTerms) -> UnitEconomics:
+    """Return what useful tokens of ``plan`` cost; ``use.busy_share`` has its planned share in it already."""
+    return unit_economics(
+        plan.estimate,
+        plan.workload,
+        plan.usd_per_hour,
+        use,
+        terms=terms,
+        cached_weight=cached_input_weight(plan.deployment, plan.workload),
+    )
+
+
 def _full_load(deployment: Deployment, workload: Workload, slo: Slo) -> tuple[Estimate, Decimal]:
     """Return the estimate at full load, and the planned load as a share of it."""
     if workload.request_rate_per_s is None:
@@ -91,8 +107,11 @@ def _keeps(found: Estimate, workload: Workload, slo: Slo) -> bool:
     return all(target is None or reached <= target for reached, target in targets)
 
 
-def cheapest_machine(offers: Iterable[Offer], gpu: str, gpu_count: int) -> Offer | None:
-    """Return the on-demand machine on which ``gpu_count`` GPUs cost least, ``None`` without one."""
+def cheapest_machine(offers: Iterable[Offer], gpu: str, gpu_count: int, today: date) -> Offer | None:
+    """Return the on-demand machine on which ``gpu_count`` GPUs cost least, ``None`` without one.
+
+    A price that is stale on ``today`` counts only where no other is known.
+    """
     able = [
         offer
         for offer in offers
@@ -102,6 +121,9 @@ def cheapest_machine(offers: Iterable[Offer], gpu: str, gpu_count: int) -> Offer
         and offer.usd_per_hour is not None
         and offer.gpu_count >= gpu_count
     ]
+    fresh = [offer for offer in able if not is_stale(offer, today)]
     return min(
-        able, key=lambda offer: (deployment_usd_per_hour(offer, gpu, gpu_count), offer.offer_id), default=None
+        fresh or able,
+        key=lambda offer: (deployment_usd_per_hour(offer, gpu, gpu_count), offer.offer_id),
+        default=None,
     )

@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from inferplan.pricing.conditions import NegotiatedTerms
 from inferplan.pricing.machine_terms import SpotUse, flexible_hour, machine_terms
 
 P5 = "aws/p5.48xlarge/us-east-1/on_demand/H100 SXM"
+
+TODAY = date(2026, 11, 21)
 
 
 def a_case(**fields: object) -> Case:
@@ -112,11 +115,19 @@ def test_replicas_share_a_machine_and_its_price() -> None:
 
 def test_the_cheapest_machine_is_big_enough_and_whole() -> None:
     for count in (1, 4, 8):
-        found = cheapest_machine(catalog.offers(), "H100 SXM", count)
+        found = cheapest_machine(catalog.offers(), "H100 SXM", count, TODAY)
         assert found is not None
         assert found.gpu_count >= count
         assert (found.purchase_option, found.price_covers) == ("on_demand", "machine")
-    assert cheapest_machine(catalog.offers(), "H100 SXM", 1000) is None
+    assert cheapest_machine(catalog.offers(), "H100 SXM", 1000, TODAY) is None
+
+
+def test_an_old_price_is_taken_only_where_no_other_is_known() -> None:
+    civo = next(one for one in catalog.offers() if (one.gpu, one.provider) == ("H200 SXM", "civo"))
+    old = civo.model_copy(update={"observed_on": date(2025, 1, 1), "usd_per_hour": Decimal(1)})
+    new = civo.model_copy(update={"observed_on": TODAY, "usd_per_hour": Decimal(3)})
+    assert cheapest_machine([old, new], "H200 SXM", 1, TODAY) is new
+    assert cheapest_machine([old], "H200 SXM", 1, TODAY) is old
 
 
 def test_a_host_cheaper_than_a_full_replica_has_no_break_even() -> None:

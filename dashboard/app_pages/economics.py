@@ -17,9 +17,7 @@ from inferplan.dashboard.plans import views as plan_views
 from inferplan.dashboard.serving import inputs as serving_inputs
 from inferplan.dashboard.state import case, now, pinned_prices
 from inferplan.datasets.errors import InferplanError
-from inferplan.planner.economics import cached_input_weight
-from inferplan.planner.planned import cheapest_machine, planned
-from inferplan.planner.unit_economics import unit_economics
+from inferplan.planner.planned import cheapest_machine, cost_of_use, planned
 from inferplan.pricing.offers import is_stale
 
 st.title("Economics")
@@ -41,19 +39,10 @@ try:
     assumed = offer is None and current.usd_per_gpu_hour is None
     if assumed:
         deployment = current.deployment()
-        wanted = deployment.gpu.name, deployment.gpu_count
-        fresh = [known for known in offers if not is_stale(known, today)]
-        offer = cheapest_machine(fresh, *wanted) or cheapest_machine(offers, *wanted)
+        offer = cheapest_machine(offers, deployment.gpu.name, deployment.gpu_count, today)
     plan = planned(current, offer)
     use = replace(use, busy_share=use.busy_share * plan.planned_share)
-    found = unit_economics(
-        plan.estimate,
-        plan.workload,
-        plan.usd_per_hour,
-        use,
-        terms=negotiated,
-        cached_weight=cached_input_weight(plan.deployment, plan.workload),
-    )
+    found = cost_of_use(plan, use, negotiated)
 except InferplanError as error:
     st.error(formats.sentence(error), icon=":material/error:")
     st.stop()

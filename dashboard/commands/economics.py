@@ -16,12 +16,12 @@ from inferplan.datasets.schema import Offer
 from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner.case import Case
 from inferplan.planner.demand import Demand, read_demand
-from inferplan.planner.economics import HOURS_PER_MONTH, UsdInterval, cached_input_weight
+from inferplan.planner.economics import HOURS_PER_MONTH, UsdInterval
 from inferplan.planner.hosted_api import HostedChoice, choices
-from inferplan.planner.planned import Planned, cheapest_machine, planned
-from inferplan.planner.unit_economics import CENT, LOSSES, UnitEconomics, Use, unit_economics
+from inferplan.planner.planned import Planned, cheapest_machine, cost_of_use, planned
+from inferplan.planner.unit_economics import CENT, LOSSES, UnitEconomics, Use
 from inferplan.pricing.conditions import NegotiatedTerms
-from inferplan.pricing.offers import current_offers, is_stale
+from inferplan.pricing.offers import current_offers
 
 
 class Amount(click.ParamType[Decimal]):
@@ -78,14 +78,7 @@ def command(
     case = case_from_options(given)
     plan = planned(case, _offer(case))
     use = replace(use, busy_share=use.busy_share * plan.planned_share)
-    found = unit_economics(
-        plan.estimate,
-        plan.workload,
-        plan.usd_per_hour,
-        use,
-        terms=NegotiatedTerms(discount_percent, support_percent),
-        cached_weight=cached_input_weight(plan.deployment, plan.workload),
-    )
+    found = cost_of_use(plan, use, NegotiatedTerms(discount_percent, support_percent))
     wanted = read_demand("".join(read_lines(demand)), demand) if demand else None
     hosts = _hosts(case, plan, wanted)
     if as_json:
@@ -103,9 +96,8 @@ def _offer(case: Case) -> Offer | None:
     if case.offer is not None:
         return catalog.offer(case.offer, offers)
     deployment = case.deployment()
-    today, wanted = datetime.now(UTC).date(), (deployment.gpu.name, deployment.gpu_count)
-    fresh = [offer for offer in offers if not is_stale(offer, today)]
-    found = cheapest_machine(fresh, *wanted) or cheapest_machine(offers, *wanted)
+    today = datetime.now(UTC).date()
+    found = cheapest_machine(offers, deployment.gpu.name, deployment.gpu_count, today)
     if found is None:
         gpus = f"{deployment.gpu_count} x {deployment.gpu.name}"
         msg = f"no machine with {gpus} has a price; give --usd-per-gpu-hour"

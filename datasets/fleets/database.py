@@ -16,8 +16,8 @@ _DIALECTS = {"postgresql": "postgres", "mssql": "tsql", "awsathena": "athena", "
 """SQLAlchemy's name -> SQLGlot's, where they differ."""
 
 
-def reduce_on_database(url: str, samples: SampleTable, target: Path) -> int:
-    """Run the reduction on the database at ``url`` and write it to ``target``; return the rows written.
+def reduce_on_database(url: str, samples: SampleTable, target: Path) -> None:
+    """Run the reduction on the database at ``url`` and write it to ``target``: whole, or not at all.
 
     Raises
     ------
@@ -31,22 +31,23 @@ def reduce_on_database(url: str, samples: SampleTable, target: Path) -> int:
     import pyarrow
     import pyarrow.parquet
 
+    arriving = target.with_name(f"{target.name}.part")
     try:
         engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
         query = reduction_sql(samples, _DIALECTS.get(engine.dialect.name, engine.dialect.name))
         with (
             engine.connect().execution_options(stream_results=True, max_row_buffer=_PIECE) as connection,
-            pyarrow.parquet.ParquetWriter(target, _schema()) as writer,
+            pyarrow.parquet.ParquetWriter(arriving, _schema()) as writer,
         ):
             rows = iter(connection.exec_driver_sql(query))
-            written = 0
             while piece := list(islice(rows, _PIECE)):
                 columns = dict(zip(COLUMNS, map(list, zip(*piece, strict=True)), strict=True))
                 writer.write_table(pyarrow.table(columns, schema=_schema()))
-                written += len(piece)
-        return written
+        arriving.replace(target)
     except (sqlalchemy.exc.SQLAlchemyError, ImportError) as error:
         raise InferplanError(f"The database refused: {str(error).splitlines()[0]}") from error
+    finally:
+        arriving.unlink(missing_ok=True)
 
 
 def _schema() -> "pyarrow.Schema":

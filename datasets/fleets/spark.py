@@ -26,7 +26,8 @@ def spark_session(master: str) -> Iterator["SparkSession"]:
     Raises
     ------
     InferplanError
-        If PySpark is not installed or the cluster does not answer.
+        If PySpark is not installed, the cluster does not answer, or refuses what the block asks of it: Spark
+        may say only when it works that a path, a table or a column is not there.
     """
     try:
         from pyspark.errors import PySparkException
@@ -42,28 +43,19 @@ def spark_session(master: str) -> Iterator["SparkSession"]:
         raise InferplanError(f"Spark at {master} does not answer: {error}") from error
     try:
         yield session
+    except PySparkException as error:
+        raise InferplanError(f"Spark refused: {str(error).splitlines()[0]}") from error
     finally:
         session.stop()
 
 
 def reduce_on_spark(session: "SparkSession", samples: SampleTable) -> "DataFrame":
-    """Return the histogram of ``samples`` as a Spark frame; Spark does the work when it is written.
-
-    Raises
-    ------
-    InferplanError
-        If the path or table is not there or has no such columns.
-    """
-    from pyspark.errors import AnalysisException
-
-    try:
-        if samples.path is not None:
-            read = session.read
-            found = read.csv(samples.path, header=True) if samples.is_csv else read.parquet(samples.path)
-            found.createOrReplaceTempView(samples.table)
-        return session.sql(reduction_sql(samples, "spark"))
-    except AnalysisException as error:
-        raise InferplanError(f"Spark cannot read {samples.path or samples.table}: {error}") from error
+    """Return the histogram of ``samples`` as a Spark frame; Spark does the work when it is written."""
+    if samples.path is not None:
+        read = session.read
+        found = read.csv(samples.path, header=True) if samples.is_csv else read.parquet(samples.path)
+        found.createOrReplaceTempView(samples.table)
+    return session.sql(reduction_sql(samples, "spark"))
 
 
 def write_histogram(histogram: "DataFrame", target: str) -> None:

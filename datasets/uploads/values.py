@@ -33,16 +33,19 @@ def number(text: str, *, decimal_comma: bool = False) -> tuple[float | None, str
     try:
         return finite(float(folded)), ""
     except ValueError:
-        pass
+        return _with_unit(text, folded, decimal_comma)
+
+
+def _with_unit(text: str, folded: str, decimal_comma: bool) -> tuple[float | None, str]:
+    """Return what a cell says that is no bare number, as most are."""
     if folded in MISSING_TEXT:
         return None, ""
     match = _NUMBER_AND_UNIT.match(folded)
-    if match is None:
-        msg = f"{text.strip()[:40]!r} is not a number"
-        raise ValueError(msg)
-    digits = match[1].replace(".", "").replace(",", ".") if decimal_comma else match[1]
+    digits, unit = (match[1], match[2]) if match else ("", "")
+    if decimal_comma:
+        digits = digits.replace(".", "").replace(",", ".")
     try:
-        return finite(float(digits)), match[2]
+        return finite(float(digits)), unit
     except ValueError:
         msg = f"{text.strip()[:40]!r} is not a number"
         raise ValueError(msg) from None

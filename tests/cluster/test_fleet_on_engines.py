@@ -180,3 +180,36 @@ def test_a_histogram_from_postgresql_feeds_the_rules(
         run = CliRunner().invoke(cli, arguments)
         assert run.exit_code == 0, run.output
     assert json.loads(run.output)
+
+
+def test_what_an_engine_refuses_is_one_line_and_leaves_no_file(
+    spark_connect: str, postgres: str, samples: Path, tmp_path: Path
+) -> None:
+    load(samples, postgres)
+    there = described(samples, tmp_path, irregular=False)
+    text = there.read_text(encoding="utf-8")
+    wrong = {
+        "column": text.replace('"power"', '"powr"'),
+        "path": text.replace("samples.parquet", "none.parquet"),
+    }
+    wrong["table"] = text.replace(f'path = "{samples}"', 'table = "no_such_table"')
+    for name, given in wrong.items():
+        description = tmp_path / f"{name}.toml"
+        description.write_text(given, encoding="utf-8")
+        engines = [["--spark", spark_connect]] + [["--database", postgres]] * (name != "path")
+        for engine in engines:
+            target = tmp_path / f"{name}.parquet"
+            command = [
+                "-m",
+                "inferplan.dashboard",
+                "reduce",
+                str(description),
+                *engine,
+                "--output",
+                str(target),
+            ]
+            run = subprocess.run([sys.executable, *command], capture_output=True, text=True, timeout=300)
+            assert run.returncode == 2
+            said = run.stderr.strip().splitlines()[-1]
+            assert said.startswith(("Error: Spark refused", "Error: The database refused")), run.stderr
+            assert not list(tmp_path.glob("*.parquet*"))
