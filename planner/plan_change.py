@@ -24,6 +24,7 @@ from inferplan.pricing.waterfall import Period, ServedModel, Waterfall, explain_
 
 if TYPE_CHECKING:
     from inferplan.datasets.warehouse import Warehouse
+    from inferplan.planner.performance import OwnEvidence
 
 
 def explain_plans(
@@ -51,11 +52,17 @@ class ChangeOverTime:
     """Name of each plan, the price used on the first day and the one on the second."""
 
 
-def explain_dates(warehouse: Warehouse, plan_ids: Sequence[str], first: date, second: date) -> ChangeOverTime:
+def explain_dates(
+    warehouse: Warehouse,
+    plan_ids: Sequence[str],
+    first: date,
+    second: date,
+    own: OwnEvidence | None = None,
+) -> ChangeOverTime:
     """Return how the monthly cost of plans as they stood on ``first`` becomes that on ``second``.
 
     A plan stands as it was last saved by a day, before that as it was first saved; the price of its offer is
-    the newest one seen by then.
+    the newest one seen by then. Both days' speeds are drawn to the same ``own`` measurements.
 
     Raises
     ------
@@ -70,7 +77,7 @@ def explain_dates(warehouse: Warehouse, plan_ids: Sequence[str], first: date, se
     prices = []
     for plan_id in plan_ids:
         old, new = (_plan_on(warehouse, plan_id, day) for day in (first, second))
-        found = evaluate(old), evaluate(new)
+        found = evaluate(old, own), evaluate(new, own)
         before |= {f"{plan_id} {model}": served for model, served in month(old, found[0]).items()}
         after |= {f"{plan_id} {model}": served for model, served in month(new, found[1]).items()}
         prices.append((new.name, found[0].price_basis, found[1].price_basis))
@@ -105,7 +112,7 @@ def month(plan: Plan, found: PlanResults) -> Period:
     tokens_per_output = Decimal(served_tokens) / workload.output_tokens
     per_hour = _per_hour(found.estimate.output_tokens_per_s.expected) * tokens_per_output
     most_per_hour = (
-        _per_hour(estimate(deployment, full_load).output_tokens_per_s.expected) * tokens_per_output
+        _per_hour(estimate(deployment, full_load, found.own).output_tokens_per_s.expected) * tokens_per_output
     )
     most_per_hour = max(most_per_hour, per_hour)
     return {

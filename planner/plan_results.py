@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from inferplan.planner.deployment import Deployment
     from inferplan.planner.economics import UnitCost
     from inferplan.planner.memory import Fit
-    from inferplan.planner.performance import Estimate
+    from inferplan.planner.performance import Estimate, OwnEvidence
     from inferplan.planner.plan import Plan
 
 Unit = Literal[
@@ -56,6 +56,10 @@ class PlanResults:
     fit_reason: str
     estimate_reason: str
     """What the estimate rests on, or why there is none."""
+    own: OwnEvidence | None = None
+    """Own measurements that the estimate was drawn to."""
+    published_alone: PlanResults | None = None
+    """The same from published runs alone; ``None`` where own measurements change nothing."""
 
     @property
     def verdict(self) -> str:
@@ -106,8 +110,11 @@ class PlanComparison:
     second: PlanResults
 
 
-def evaluate(plan: Plan) -> PlanResults:
-    """Return what follows from ``plan``; what cannot be worked out is ``None`` with the reason."""
+def evaluate(plan: Plan, own: OwnEvidence | None = None) -> PlanResults:
+    """Return what follows from ``plan``; what cannot be worked out is ``None`` with the reason.
+
+    Estimates are drawn to ``own`` measurements.
+    """
     try:
         deployment = plan.case.deployment()
         found_fit = fit(deployment)
@@ -118,7 +125,7 @@ def evaluate(plan: Plan) -> PlanResults:
     found, cost, basis = None, None, ""
     try:
         workload = plan.case.workload()
-        found = estimate(deployment, workload)
+        found = estimate(deployment, workload, own)
         basis = found.basis
         if usd_per_hour is not None:
             cost = unit_cost(found, workload, usd_per_hour)
@@ -133,6 +140,8 @@ def evaluate(plan: Plan) -> PlanResults:
         price_basis=price_basis,
         fit_reason=found_fit.reason,
         estimate_reason=basis,
+        own=own,
+        published_alone=evaluate(plan) if found and found.published_alone else None,
     )
 
 
@@ -150,11 +159,11 @@ def inputs(plan: Plan) -> dict[str, str]:
     return flat
 
 
-def compare_plans(first: Plan, second: Plan) -> PlanComparison:
+def compare_plans(first: Plan, second: Plan, own: OwnEvidence | None = None) -> PlanComparison:
     """Return the inputs in which two plans differ, and both plans' figures recomputed now."""
     ours, theirs = inputs(first), inputs(second)
     names = [*ours, *(name for name in theirs if name not in ours)]
-    results = evaluate(first), evaluate(second)
+    results = evaluate(first, own), evaluate(second, own)
     return PlanComparison(
         inputs=tuple(
             InputDifference(name, ours.get(name, NOTHING_HELD), theirs.get(name, NOTHING_HELD))

@@ -12,7 +12,7 @@ from inferplan.planner.case_price import case_price
 from inferplan.planner.deployment import Deployment
 from inferplan.planner.economics import SECONDS_PER_HOUR, cached_input_weight, deployment_usd_per_hour
 from inferplan.planner.memory import fit
-from inferplan.planner.performance import Estimate, estimate
+from inferplan.planner.performance import Estimate, OwnEvidence, estimate
 from inferplan.planner.unit_economics import UnitEconomics, Use, unit_economics
 from inferplan.planner.workload import Slo, Workload
 from inferplan.pricing.conditions import NegotiatedTerms
@@ -48,8 +48,10 @@ class Planned:
         return Decimal(repr(per_s)) * SECONDS_PER_HOUR / self.deployment.dp
 
 
-def planned(case: Case, offer: Offer | None) -> Planned:
+def planned(case: Case, offer: Offer | None, own: OwnEvidence | None = None) -> Planned:
     """Return ``case`` with its estimate and with the price of ``offer``, or its own price per GPU-hour.
+
+    The estimate is drawn to ``own`` measurements.
 
     Raises
     ------
@@ -64,7 +66,7 @@ def planned(case: Case, offer: Offer | None) -> Planned:
     replica = case_price(case, replace(deployment, dp=1), offer)
     if price.usd_per_hour is None or replica.usd_per_hour is None:
         raise InferplanError(price.basis)
-    full, share = _full_load(deployment, workload, case.slo)
+    full, share = _full_load(deployment, workload, case.slo, own)
     return Planned(
         deployment, workload, full, share, offer, price.usd_per_hour, replica.usd_per_hour, price.basis
     )
@@ -82,20 +84,22 @@ def cost_of_use(plan: Planned, use: Use, terms: NegotiatedTerms) -> UnitEconomic
     )
 
 
-def _full_load(deployment: Deployment, workload: Workload, slo: Slo) -> tuple[Estimate, Decimal]:
+def _full_load(
+    deployment: Deployment, workload: Workload, slo: Slo, own: OwnEvidence | None
+) -> tuple[Estimate, Decimal]:
     """Return the estimate at full load, and the planned load as a share of it."""
     if workload.request_rate_per_s is None:
-        return estimate(deployment, workload), Decimal(1)
+        return estimate(deployment, workload, own), Decimal(1)
     loads: list[int | str] = [2**power * deployment.dp for power in range(MOST_DOUBLINGS)]
     best: Estimate | None = None
     for load in [*loads, "max"]:
         asked = workload.model_copy(update={"concurrency": load, "request_rate_per_s": None})
-        found = estimate(deployment, asked)
+        found = estimate(deployment, asked, own)
         better = best is None or found.output_tokens_per_s.expected > best.output_tokens_per_s.expected
         if better and (best is None or _keeps(found, workload, slo)):
             best = found
     if best is None:
-        return estimate(deployment, workload), Decimal(1)
+        return estimate(deployment, workload, own), Decimal(1)
     per_s = Decimal(repr(best.output_tokens_per_s.expected)) / workload.output_tokens
     return best, min(Decimal(1), Decimal(repr(workload.request_rate_per_s)) / per_s)
 

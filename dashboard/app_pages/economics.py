@@ -40,7 +40,7 @@ try:
     if assumed:
         deployment = current.deployment()
         offer = cheapest_machine(offers, deployment.gpu.name, deployment.gpu_count, today)
-    plan = planned(current, offer)
+    plan = planned(current, offer, cached.own_evidence(store))
     use = replace(use, busy_share=use.busy_share * plan.planned_share)
     found = cost_of_use(plan, use, negotiated)
 except InferplanError as error:
@@ -62,6 +62,8 @@ st.caption(
         )
     )
 )
+for note in plan.estimate.notes:
+    st.markdown(f":material/info: {formats.plain(note)}")
 unit_costs, self_host, commitments, modes = st.tabs(
     ["Unit costs", "Self-host or API", "Commitments", "Always on or elastic"],
     key=f"{economics_inputs.KEY}tab",

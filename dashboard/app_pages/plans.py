@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from inferplan.dashboard import formats, inputs, model_inputs
+from inferplan.dashboard import cached, formats, inputs, model_inputs
 from inferplan.dashboard.connection import warehouse
 from inferplan.dashboard.plans import actions as plan_actions
 from inferplan.dashboard.plans import views as plan_views
@@ -43,7 +43,8 @@ if (gone := plan_actions.just_deleted()) is not None:
         )
 
 opened = opened_plan()
-results = evaluate(current)
+own = cached.own_evidence(store)
+results = evaluate(current, own)
 st.subheader("Current plan")
 st.markdown(model_inputs.summary(case()))
 plan_views.show_price_choice()
@@ -108,10 +109,10 @@ if compare.open:
             except InferplanError as error:
                 st.error(formats.sentence(error), icon=":material/error:")
             else:
-                plan_views.show_comparison(first, second, compare_plans(first, second))
+                plan_views.show_comparison(first, second, compare_plans(first, second, own))
 if over_time.open:
     with over_time:
-        show_over_time(store, entries, now().date())
+        show_over_time(store, entries, now().date(), own)
 if upload.open:
     with upload:
         uploaded = st.file_uploader(

@@ -10,6 +10,7 @@ import click
 
 from inferplan.dashboard.command_line.case_options import case_from_options, case_options, read_lines
 from inferplan.dashboard.command_line.printing import print_facts, print_table
+from inferplan.dashboard.measurements.at_hand import evidence_at_hand, evidence_option
 from inferplan.datasets import catalog
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.schema import Offer
@@ -62,9 +63,15 @@ def contract_options(function: Any) -> Any:
 @click.option("--fixed-usd-per-month", type=AMOUNT, default=Decimal(0), help="Staff, storage, traffic.")
 @contract_options
 @click.option("--demand", metavar="FILE|-", help="Requests of each hour, one per line: finds the best mix.")
+@evidence_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 def command(
-    discount_percent: Decimal, support_percent: Decimal, demand: str | None, as_json: bool, **given: Any
+    discount_percent: Decimal,
+    support_percent: Decimal,
+    demand: str | None,
+    ignore_own_measurements: bool,
+    as_json: bool,
+    **given: Any,
 ) -> None:
     """Say what useful tokens cost at the load there really is, beside hosted APIs of the same model.
 
@@ -76,7 +83,7 @@ def command(
     names = ("busy_share", *LOSSES, "requests_per_user_month", "fixed_usd_per_month")
     use = Use(**{name: given.pop(name) for name in names})
     case = case_from_options(given)
-    plan = planned(case, _offer(case))
+    plan = planned(case, _offer(case), None if ignore_own_measurements else evidence_at_hand())
     use = replace(use, busy_share=use.busy_share * plan.planned_share)
     found = cost_of_use(plan, use, NegotiatedTerms(discount_percent, support_percent))
     wanted = read_demand("".join(read_lines(demand)), demand) if demand else None
@@ -145,6 +152,7 @@ def _json(
         "month_parts_usd": {name: str(usd) for name, usd in found.month_parts_usd.items()},
         "price": plan.price_basis,
         "basis": plan.estimate.basis,
+        "notes": list(plan.estimate.notes),
         "hosts": [_host(choice, demand) for choice in hosts],
         "demand": demand.basis if demand else None,
     }
@@ -192,6 +200,7 @@ def _print(
             ("month of 730 hours", f"{found.month_usd:,.2f} USD: {month}"),
             ("price", plan.price_basis),
             ("speed", plan.estimate.basis),
+            *(("note", note) for note in plan.estimate.notes),
             *([("demand", demand.basis)] if demand else []),
         ]
     )

@@ -16,7 +16,7 @@ from inferplan.dashboard.command_line.case_options import (
 from inferplan.dashboard.command_line.estimate_answers import as_facts, as_json
 from inferplan.dashboard.command_line.offers_at_hand import offer_at_hand
 from inferplan.dashboard.command_line.printing import print_facts
-from inferplan.dashboard.measurements.at_hand import evidence_at_hand
+from inferplan.dashboard.measurements.at_hand import evidence_at_hand, evidence_option
 from inferplan.planner.case import Case
 from inferplan.planner.case_price import case_price
 from inferplan.planner.economics import UnitCost, unit_cost
@@ -41,7 +41,7 @@ def _evaluate(case: Case, own: OwnEvidence | None) -> tuple[Estimate, UnitCost |
 @case_options(load=True)
 @target_options
 @click.option("--cases", metavar="FILE|-", help="Answer JSON lines, one case each.")
-@click.option("--ignore-own-measurements", is_flag=True, help="Estimate from published runs alone.")
+@evidence_option
 @click.option("--json", "print_json", is_flag=True, help="Print JSON for machines.")
 def command(cases: str | None, ignore_own_measurements: bool, print_json: bool, **given: Any) -> None:
     """Estimate latency, throughput and cost of a deployment under a load.

@@ -9,9 +9,11 @@ from typing import Any
 import click
 
 from inferplan.dashboard.command_line.printing import print_facts, print_table
+from inferplan.dashboard.measurements.at_hand import evidence_at_hand, evidence_option
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner import plan_store
+from inferplan.planner.performance import OwnEvidence
 from inferplan.planner.plan import Plan, plan_file, read_plan
 from inferplan.planner.plan_change import explain_dates, explain_plans
 from inferplan.planner.plan_results import evaluate
@@ -85,21 +87,29 @@ def show(plan_id: str, as_json: bool) -> None:
 @click.argument("plan_ids", metavar="PLAN...", nargs=-1, required=True)
 @click.option("--from", "first", type=click.DateTime(["%Y-%m-%d"]), help="Explain from this day on.")
 @click.option("--to", "second", type=click.DateTime(["%Y-%m-%d"]), help="Until this day; today without it.")
+@evidence_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
-def why(plan_ids: tuple[str, ...], first: datetime | None, second: datetime | None, as_json: bool) -> None:
+def why(
+    plan_ids: tuple[str, ...],
+    first: datetime | None,
+    second: datetime | None,
+    ignore_own_measurements: bool,
+    as_json: bool,
+) -> None:
     """Explain why plan B costs more or less a month than plan A, or plans on one day than on another.
 
     \b
     inferplan plans why PLAN_A PLAN_B
     inferplan plans why PLAN --from 2026-09-01 --to 2026-11-21
     """
+    own = None if ignore_own_measurements else evidence_at_hand()
     if first is None:
         if len(plan_ids) != 2 or second is not None:
             raise click.UsageError("Give two plans, or --from with the day to start from.")
-        rows, bases = _between_plans(*plan_ids)
+        rows, bases = _between_plans(*plan_ids, own)
     else:
         end = second or datetime.now(UTC)
-        rows, bases = _between_days(plan_ids, first.date(), end.date())
+        rows, bases = _between_days(plan_ids, first.date(), end.date(), own)
     if as_json:
         steps = [{"step": label, "usd_per_month": str(usd)} for label, usd in rows]
         click.echo(json.dumps({"steps": steps, **bases}))
@@ -108,20 +118,22 @@ def why(plan_ids: tuple[str, ...], first: datetime | None, second: datetime | No
     print_facts(list(bases.items()))
 
 
-def _between_plans(first_id: str, second_id: str) -> tuple[list[tuple[str, Decimal]], dict[str, str]]:
+def _between_plans(
+    first_id: str, second_id: str, own: OwnEvidence | None
+) -> tuple[list[tuple[str, Decimal]], dict[str, str]]:
     with Warehouse.open() as warehouse:
         first, second = (plan_store.load(warehouse, plan_id) for plan_id in (first_id, second_id))
-    results = evaluate(first), evaluate(second)
+    results = evaluate(first, own), evaluate(second, own)
     found = explain_plans(first, second, results)
     rows = _rows(found, (f"A: {first.name}", f"B: {second.name}"))
     return rows, {f"price of {name}": one.price_basis for name, one in zip("AB", results, strict=True)}
 
 
 def _between_days(
-    plan_ids: tuple[str, ...], first: date, second: date
+    plan_ids: tuple[str, ...], first: date, second: date, own: OwnEvidence | None
 ) -> tuple[list[tuple[str, Decimal]], dict[str, str]]:
     with Warehouse.open() as warehouse:
-        found = explain_dates(warehouse, plan_ids, first, second)
+        found = explain_dates(warehouse, plan_ids, first, second, own)
     bases = {
         f"price of {name} on {day}": basis
         for name, *days in found.prices

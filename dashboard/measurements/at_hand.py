@@ -1,6 +1,7 @@
 """Own measurements for commands, those that can do without a warehouse among them."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -9,6 +10,12 @@ from inferplan.planner.performance import OwnEvidence
 
 if TYPE_CHECKING:
     from inferplan.datasets.warehouse import Warehouse
+
+
+def evidence_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add to a command the flag that leaves own measurements out."""
+    said = "Estimate from published runs alone."
+    return click.option("--ignore-own-measurements", is_flag=True, help=said)(function)
 
 
 def evidence_at_hand() -> OwnEvidence | None:

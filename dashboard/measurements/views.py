@@ -22,7 +22,6 @@ from inferplan.planner.performance.own_evidence import Compared
 from inferplan.planner.performance.own_measurements import METRICS, NEAR, Traits
 
 TITLES = dict(zip(METRICS, ("First token", "Each token", "Output tokens/s"), strict=True))
-UNCHANGED = 0.001
 
 
 def show_own(warehouse: Warehouse, best: Case) -> None:
@@ -70,7 +69,7 @@ def _show_change(warehouse: Warehouse, best: Case, runs: Sequence[Compared]) -> 
         charts.change_of_estimate(ranges, [mark for run in near for mark in _marks(run)]),
         alt=f"Estimates of {picked} with and without your measurements, as multiples of the one without",
     )
-    if _differ(before, after):
+    if after.published_alone is not None:
         st.markdown(_table(before, after))
     else:
         st.markdown("None of your measurements is near enough to this deployment to change its estimate.")
@@ -117,11 +116,6 @@ def _marks(run: Compared) -> list[Mapping[str, Any]]:
         for name, ratio in zip(METRICS, run.ratios, strict=True)
         if not math.isnan(ratio)
     ]
-
-
-def _differ(before: Estimate, after: Estimate) -> bool:
-    pairs = ((getattr(before, name).expected, getattr(after, name).expected) for name in METRICS)
-    return any(abs(new / old - 1) > UNCHANGED for old, new in pairs)
 
 
 def _table(before: Estimate, after: Estimate) -> str:

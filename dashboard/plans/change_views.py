@@ -17,6 +17,7 @@ from inferplan.dashboard.state import PREFIX, now
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner import plan_store
+from inferplan.planner.performance import OwnEvidence
 from inferplan.planner.plan import Plan
 from inferplan.planner.plan_change import ChangeOverTime, explain_dates, explain_plans
 from inferplan.planner.plan_results import PlanResults
@@ -48,7 +49,9 @@ def show_change(first: Plan, second: Plan, results: tuple[PlanResults, PlanResul
     )
 
 
-def show_over_time(warehouse: Warehouse, entries: Sequence[PlanEntry], today: date) -> None:
+def show_over_time(
+    warehouse: Warehouse, entries: Sequence[PlanEntry], today: date, own: OwnEvidence | None
+) -> None:
     """Ask for plans and two days, and show how what they cost changed between them."""
     if not entries:
         st.info(
@@ -73,7 +76,7 @@ def show_over_time(warehouse: Warehouse, entries: Sequence[PlanEntry], today: da
         st.info("Choose at least one plan.", icon=":material/info:")
         return
     try:
-        found = explain_dates(warehouse, plans, first, second)
+        found = explain_dates(warehouse, plans, first, second, own)
     except InferplanError as error:
         st.info(formats.sentence(error), icon=":material/info:")
         return

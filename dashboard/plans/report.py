@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -79,10 +80,25 @@ def plan_report(plan: Plan, results: PlanResults, *, made_at: datetime) -> Repor
             Table("Results", RESULT_COLUMNS, rows),
             Table("Inputs", (Column("Input"), Column("Value")), tuple(inputs(plan).items())),
             Table("Prices", PRICE_COLUMNS, prices),
+            *_before_and_after(results),
         ),
         facts=_facts(plan, results),
         made_at=made_at,
     )
+
+
+def _before_and_after(results: PlanResults) -> Iterator[Table]:
+    """Yield what own measurements change, if they change anything."""
+    if results.published_alone is None:
+        return
+    columns = Column("Result"), Column("Unit"), Column("From published runs alone"), Column("With own ones")
+    pairs = zip(figures(results.published_alone), figures(results), strict=True)
+    rows = tuple(
+        (before.label, before.unit, _rounded(before.value), _rounded(after.value))
+        for before, after in pairs
+        if before.value != after.value
+    )
+    yield Table("Own measurements", columns, rows)
 
 
 def comparison_report(first: Plan, second: Plan, comparison: PlanComparison, *, made_at: datetime) -> Report:

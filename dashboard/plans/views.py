@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
 from urllib.parse import quote, urlencode
 
 import pandas as pd
@@ -13,6 +12,7 @@ from inferplan.dashboard import formats, state
 from inferplan.dashboard.downloads import download_menu
 from inferplan.dashboard.plans import actions as plan_actions
 from inferplan.dashboard.plans import change_views as plan_change_views
+from inferplan.dashboard.plans.figure_words import NOT_KNOWN, figure_text, label_text, number_text
 from inferplan.dashboard.plans.report import comparison_report, plan_report
 from inferplan.dashboard.prices.tables import option_title
 from inferplan.datasets.schema import Offer
@@ -23,7 +23,6 @@ from inferplan.planner.plan_results import (
     FigureDifference,
     PlanComparison,
     PlanResults,
-    Unit,
     figures,
 )
 from inferplan.planner.plan_store import PlanEntry
@@ -37,46 +36,8 @@ HEADLINES = (
     "Time per output token",
 )
 NO_OFFER = "No price chosen"
-NOT_KNOWN = "not known"
 VERDICTS = {"fits": "It fits", "does not fit": "It does not fit", "unknown": "Not known"}
 SHOWN_AT_ONCE = 12
-
-
-def number_text(value: float | Decimal, unit: Unit) -> str:
-    """Return a number in the unit that people read.
-
-    >>> number_text(80 * 1024**3, "bytes"), number_text(0.25, "s"), number_text(12.5, "USD/hour")
-    ('80.0 GiB', '250 ms', '$12.50')
-    """
-    if unit.startswith("USD"):
-        return formats.usd(value)
-    if unit == "bytes":
-        return formats.gib(float(value))
-    if unit == "s":
-        return formats.duration(float(value)) if value >= 0 else f"{formats.MINUS}{number_text(-value, unit)}"
-    if unit == "tokens/s":
-        return f"{formats.significant(float(value))} tokens/s"
-    if unit == "requests/s":
-        return f"{formats.significant(float(value))} per s"
-    number = float(value)
-    return formats.count(number) if abs(number) >= 100 else formats.significant(number)
-
-
-def figure_text(figure: Figure) -> str:
-    """Return a figure with its interval, or that it is not known."""
-    if figure.value is None:
-        return NOT_KNOWN
-    expected = number_text(figure.value, figure.unit)
-    if figure.low is None or figure.high is None:
-        return expected
-    low, high = (number_text(end, figure.unit).removesuffix(" tokens/s") for end in (figure.low, figure.high))
-    return f"{expected} ({low} {formats.EN_DASH} {high})"
-
-
-def label_text(figure: Figure | FigureDifference) -> str:
-    """Return a figure's label with the unit that its numbers do not carry themselves."""
-    extra = {"USD/Mtok": "per million", "tokens": "tokens"}.get(figure.unit)
-    return f"{figure.label}, {extra}" if extra else figure.label
 
 
 def show_price_choice() -> None:
@@ -124,7 +85,9 @@ def show_results(plan: Plan, results: PlanResults) -> None:
             figure = known[label]
             value = NOT_KNOWN if figure.value is None else number_text(figure.value, figure.unit)
             st.metric(label_text(figure), value, help=formats.plain(_range_or_reason(figure)))
-    st.caption(f"Price: {formats.plain(results.price_basis)}.")
+    st.caption(_bases(results))
+    if results.published_alone is not None:
+        _show_before_and_after(results.published_alone, results)
     if (newer := plan_actions.current_price()) and plan.prices and newer != plan.prices[0]:
         with st.container(horizontal=True, vertical_alignment="center"):
             price = formats.usd(newer.usd_per_hour) if newer.usd_per_hour else "not offered any more"
@@ -132,6 +95,34 @@ def show_results(plan: Plan, results: PlanResults) -> None:
             st.button(
                 "Use the newest price", key=f"{KEY}newest_price", on_click=plan_actions.use_current_price
             )
+
+
+def _bases(results: PlanResults) -> str:
+    """Return what cost and speed rest on, as sentences."""
+    price, speed = results.price_basis, results.estimate_reason
+    return " ".join(
+        formats.sentence(reason if known is None else f"{name}: {reason}")
+        for name, known, reason in (
+            ("Price", results.usd_per_hour, price),
+            ("Speed", results.estimate, speed),
+        )
+    )
+
+
+def _show_before_and_after(before: PlanResults, after: PlanResults) -> None:
+    """Show what own measurements change of the headline figures."""
+    known = [{figure.label: figure for figure in figures(results)} for results in (before, after)]
+    rows = [
+        (label_text(known[1][label]), *(formats.plain(figure_text(one[label])) for one in known))
+        for label in HEADLINES
+        if known[0][label].value != known[1][label].value
+    ]
+    st.table(
+        pd.DataFrame(
+            rows, columns=["Result", "From published runs alone", "Drawn to your measurements"]
+        ).set_index("Result"),
+        border="horizontal",
+    )
 
 
 def show_share(plan: Plan, results: PlanResults, *, is_saved_as_shown: bool) -> None:

@@ -34,7 +34,7 @@ def estimate(deployment: Deployment, workload: Workload, own: OwnEvidence | None
     Parameters
     ----------
     own
-        Own measurements that the estimate is drawn to.
+        Own measurements that the estimate is drawn to; what it is without them is told beside it.
 
     Raises
     ------
@@ -73,7 +73,13 @@ def _estimate(deployment: Deployment, workload: Workload, own: OwnEvidence | Non
     found = steady_state(served.work, served.constants, load)
     columns = evaluate(load)
     answer = _figures(served, load, found, columns)
-    answer = replace(answer, largest_request_rate_per_s=largest, basis=basis(served, own))
+    before = None if own is None else _estimate(deployment, workload, None)
+    answer = replace(
+        answer,
+        largest_request_rate_per_s=largest,
+        basis=basis(served, own),
+        published_alone=before if before and answer.moved_from(before) else None,
+    )
     return replace(answer, notes=notes(served, workload, answer, (kept, most)))
 
 

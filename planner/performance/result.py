@@ -8,6 +8,9 @@ from inferplan.planner.interval import Interval
 BoundBy = Literal["memory_bandwidth", "compute", "communication", "overhead", "kv_capacity", "scheduler"]
 Stage = Literal["prefill", "kv_transfer", "decode"]
 
+UNMOVED = 0.001
+"""Relative differences up to here are not told."""
+
 
 @dataclass(frozen=True)
 class Drafting:
@@ -71,5 +74,13 @@ class Estimate:
     """Why the 99th percentiles are not known."""
     drafting: Drafting | None = None
     disaggregated: Disaggregated | None = None
+    published_alone: "Estimate | None" = None
+    """The same from published runs alone; ``None`` where own measurements do not move it."""
     notes: tuple[str, ...] = ()
     """What the reader should know of this answer, as sentences."""
+
+    def moved_from(self, other: "Estimate") -> bool:
+        """Whether a latency or the throughput differs from that of ``other`` by more than rounding."""
+        names = ("ttft_s", "tpot_s", "output_tokens_per_s")
+        pairs = ((getattr(self, name).expected, getattr(other, name).expected) for name in names)
+        return any(abs(ours / theirs - 1) > UNMOVED for ours, theirs in pairs)

@@ -39,8 +39,26 @@ def notes(served: Served, workload: Workload, found: Estimate, in_flight: tuple[
     in_flight
         The requests that the latency target lets run at once, and those that everything else does.
     """
-    said = (_target(workload, in_flight), _load(workload, found), _drafts(served, workload, found.drafting))
+    said = (
+        _before_and_after(found), _target(workload, in_flight), _load(workload, found),
+        _drafts(served, workload, found.drafting),
+    )  # fmt: skip
     return tuple(filter(None, (*said, *_chain(served, workload, found))))
+
+
+def _before_and_after(found: Estimate) -> str:
+    before = found.published_alone
+    if before is None:
+        return ""
+    pairs = (
+        ("the first token", before.ttft_s.scaled(1000), found.ttft_s.scaled(1000), "ms"),
+        ("each token", before.tpot_s.scaled(1000), found.tpot_s.scaled(1000), "ms"),
+        ("the output", before.output_tokens_per_s, found.output_tokens_per_s, "tokens/s"),
+    )
+    moves = [
+        f"{name} from {old.expected:,.4g} to {new.expected:,.4g} {unit}" for name, old, new, unit in pairs
+    ]
+    return f"Your own measurements move {moves[0]}, {moves[1]} and {moves[2]}."
 
 
 def _target(workload: Workload, in_flight: tuple[int, int]) -> str:
