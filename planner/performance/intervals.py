@@ -1,5 +1,8 @@
 """How far the truth may be from the expected value: 80 % intervals from errors on what was left out."""
 
+import itertools
+from collections import Counter
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -10,6 +13,7 @@ from inferplan.planner.deployment import Deployment
 from inferplan.planner.performance.work import Column
 
 Nearness = Literal["known", "new"]
+ANY = "*"
 
 
 class Bounds(NamedTuple):
@@ -35,17 +39,20 @@ class Evidence(NamedTuple):
 
 def evidence(deployment: Deployment) -> Evidence:
     """Return how many published runs are about the same model, GPU and engine."""
-    counts = [0, 0, 0, 0]
-    own = (deployment.engine, deployment.gpu.name, deployment.architecture.name)
+    runs, engine, gpu = _published_runs(), deployment.engine, deployment.gpu.name
+    model = deployment.architecture.name
+    return Evidence(*(runs[engine, *rest] for rest in ((gpu, model), (gpu, ANY), (ANY, model), (ANY, ANY))))
+
+
+@lru_cache(maxsize=1)
+def _published_runs() -> Counter[tuple[str, str, str]]:
+    """Return the runs of each engine, GPU and model, of ``ANY`` GPU and of ``ANY`` model."""
+    found: Counter[tuple[str, str, str]] = Counter()
     for key, runs in calibration().evidence.items():
         engine, gpu, model = key.split("|")
-        if engine != own[0]:
-            continue
-        counts[0] += runs * (gpu == own[1] and model == own[2])
-        counts[1] += runs * (gpu == own[1])
-        counts[2] += runs * (model == own[2])
-        counts[3] += runs
-    return Evidence(*counts)
+        for place in itertools.product([engine], [gpu, ANY], [model, ANY]):
+            found[place] += runs
+    return found
 
 
 def place(known: Column, prefill_share: Column) -> NDArray[np.intp]:
