@@ -16,6 +16,9 @@ from inferplan.planner.memory import fit
 from inferplan.planner.memory.legality import illegal
 from inferplan.planner.memory.settings import resolve
 from inferplan.planner.performance import Served, serve
+from inferplan.planner.performance.batching import Load
+from inferplan.planner.performance.loads import load_of
+from inferplan.planner.workload import Workload
 
 JOINED_MACHINE_GPUS = 8  # machines made to be joined by a network hold 8 GPUs or more: NVIDIA HGX, AMD UBB
 
@@ -101,10 +104,20 @@ def ready(deployment: Deployment) -> Served | Refused:
         if not found.fits:
             return Refused("does not fit", found.reason)
         return serve(deployment, found)
-    except ShardError as error:
-        return Refused("cannot be split so", str(error))
     except InferplanError as error:
-        return Refused("cannot be run", str(error))
+        return _refused(error)
+
+
+def load_on(served: Served, workload: Workload) -> Load | Refused:
+    """Return ``workload`` as a load on ``served``, or why its draft model cannot serve there."""
+    try:
+        return load_of(served, workload)
+    except InferplanError as error:
+        return _refused(error)
+
+
+def _refused(error: InferplanError) -> Refused:
+    return Refused("cannot be split so" if isinstance(error, ShardError) else "cannot be run", str(error))
 
 
 def _bases(cases: Sequence[Case]) -> list[tuple[Deployment, tuple[int, ...]]]:

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import fields
 from datetime import date
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,16 +13,28 @@ from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.schema import Offer
 from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner.case import Case
-from inferplan.planner.compare.candidates import Candidates, Refused, ready
+from inferplan.planner.compare.candidates import Candidates, Refused, load_on, ready
 from inferplan.planner.compare.ranking import Comparison, ranked
 from inferplan.planner.compare.search import Search
 from inferplan.planner.compare.tables import Tried, deployments_table, offers_table, rates_table
-from inferplan.planner.performance import Estimates, OwnEvidence, Served, estimate_many
+from inferplan.planner.performance import Estimates, OwnEvidence, Served
+from inferplan.planner.performance.batching import Load
+from inferplan.planner.performance.estimating import estimates
 from inferplan.planner.performance.work import Column
 from inferplan.planner.workload import Workload
 
 STEP = 64
 """Deployments of a step: some hundredths of a second."""
+
+
+class _Row(NamedTuple):
+    """A case on a deployment that can serve it."""
+
+    place: int
+    """In what was tried."""
+    case: int
+    served: Served
+    load: Load
 
 
 def compare(
@@ -95,19 +108,17 @@ class Sweep:
     def step(self) -> bool:
         """Try the next deployments; return whether any are left."""
         batch = list(itertools.islice(self._left, STEP))
-        served: list[Served] = []
-        rows: list[tuple[int, int, int]] = []
+        rows: list[_Row] = []
         for candidate in batch:
-            found = ready(candidate.deployment)
-            why = found if isinstance(found, Refused) else None
-            if isinstance(found, Served):
-                served.append(found)
+            served = ready(candidate.deployment)
             for case in candidate.case_indexes:
-                if why is None:
-                    rows.append((len(self._tried), case, len(served) - 1))
+                load = served if isinstance(served, Refused) else load_on(served, self._workloads[case])
+                why = load if isinstance(load, Refused) else None
+                if isinstance(served, Served) and isinstance(load, Load):
+                    rows.append(_Row(len(self._tried), case, served, load))
                 self._tried.append(Tried(case, candidate.deployment, len(self._loads[case]), why))
-        if served:
-            self._parts.append(self._evaluated(served, rows))
+        if rows:
+            self._parts.append(self._evaluated(rows))
         self.deployments_done += len(batch)
         return self.deployments_done < self.deployments
 
@@ -123,33 +134,20 @@ class Sweep:
             search=self._search,
         )
 
-    def _evaluated(self, served: Sequence[Served], rows: Sequence[tuple[int, int, int]]) -> dict[str, Column]:
-        """Return a row per load of each of ``rows``: place in what was tried, case, place in ``served``."""
-        places, cases, indexes = zip(*rows, strict=True)
-        counts = [len(self._loads[case]) for case in cases]
-        case_of_row = np.repeat(cases, counts)
-        asked = {name: column[case_of_row] for name, column in _asked(self._workloads).items()}
-        concurrency = np.concatenate([self._loads[case] for case in cases])
-        found = estimate_many(
-            served, np.repeat(indexes, counts), concurrency=concurrency, own=self._own, **asked
-        )
-        columns = {field.name: getattr(found, field.name) for field in fields(found)}
-        return {"deployment": np.repeat(places, counts), "concurrency": concurrency, **columns}
-
-
-def _asked(workloads: Sequence[Workload]) -> dict[str, Column]:
-    """Return what ``estimate_many`` is asked beside the load, a row per case."""
-    rows = [
-        {
-            "input_tokens": workload.input_tokens,
-            "output_tokens": workload.output_tokens,
-            "prefix_cache_hit_rate": workload.prefix_cache_hit_rate,
-            "draft_tokens": workload.speculative.draft_tokens if workload.speculative else 0,
-            "acceptance_rate": workload.speculative.acceptance_rate if workload.speculative else 0,
+    def _evaluated(self, rows: Sequence[_Row]) -> dict[str, Column]:
+        """Return the estimates of each of ``rows`` at each load tried for its case."""
+        counts = [len(self._loads[row.case]) for row in rows]
+        concurrency = np.concatenate([self._loads[row.case] for row in rows])
+        asked = {
+            one.name: np.repeat(np.concatenate([getattr(row.load, one.name) for row in rows]), counts)
+            for one in fields(Load)
         }
-        for workload in workloads
-    ]
-    return {name: np.array([row[name] for row in rows], dtype=np.float64) for name in rows[0]}
+        in_flight = {"concurrency": concurrency, "request_rate_per_s": np.full_like(concurrency, np.nan)}
+        index = np.repeat(np.arange(len(rows)), counts)
+        found = estimates([row.served for row in rows], index, Load(**asked | in_flight), self._own)
+        columns = {field.name: getattr(found, field.name) for field in fields(found)}
+        places = np.repeat([row.place for row in rows], counts)
+        return {"deployment": places, "concurrency": concurrency, **columns}
 
 
 def _loads(workload: Workload, search: Search) -> Column:
