@@ -1,19 +1,18 @@
 """Opening a file that somebody uploaded: compressed or not, honest or hostile, in bounded memory."""
 
 import codecs
-import gzip
 import hashlib
 import io
-import zipfile
-import zlib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
+from typing import IO
 
 from inferplan.datasets.uploads.progress import Progress
 from inferplan.datasets.uploads.reading import Tally, UnreadableError
+from inferplan.datasets.uploads.unpacking import compression, decompressed
 
 CHUNK_BYTES = 1 << 20
 HEAD_BYTES = 64 << 10
@@ -25,7 +24,14 @@ MAX_BYTES = 32 << 30
 MAX_COMPRESSION = 400
 """Refused above this ratio once larger than ``FREE_BYTES``: telemetry compresses 5 to 60 times."""
 FREE_BYTES = 256 << 20
-_BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before that of UTF-16, which it begins with
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_LINE_ENDS = re.compile(r"\r\n|\n|\r")
 _FOREIGN_MAGIC = (
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook: save it as CSV"),
     (b"%PDF", "a PDF document"),
@@ -56,12 +62,12 @@ class Upload:
     """First characters, empty for a binary format."""
     is_parquet: bool
     is_plain: bool
-    """Neither compressed nor in another encoding than UTF-8, without NUL bytes and very long lines."""
+    """Not compressed; text is UTF-8 with one kind of line end, without NUL bytes and very long lines."""
 
     @contextmanager
     def binary(self) -> Iterator[IO[bytes]]:
         """Open the decompressed bytes."""
-        with _decompressed(self.path, self.file_name) as stream:
+        with decompressed(self.path, self.file_name) as stream:
             yield stream
 
     @contextmanager
@@ -71,7 +77,8 @@ class Upload:
             yield text
 
     def lines(self, tally: Tally) -> Iterator[tuple[int, str]]:
-        """Yield numbered lines; one with NUL bytes is refused, one not in the encoding is read and said."""
+        """Yield numbered lines; one with NUL bytes is refused, the first not in the encoding is told."""
+        is_told = False
         with self.text() as text:
             for line_number, line in enumerate(text, start=1):
                 refused = "the line contains NUL bytes" if "\0" in line else self._too_wide(line)
@@ -79,8 +86,11 @@ class Upload:
                     tally.rows_read += 1
                     tally.refuse(line_number, refused)
                     continue
-                if "\ufffd" in line:
-                    tally.note(f"Line {line_number} has characters that are not {self.encoding}.")
+                if "\ufffd" in line and not is_told:
+                    is_told = True
+                    tally.note(
+                        f"Characters that are not {self.encoding} are lost, first in line {line_number}."
+                    )
                 yield line_number, line.rstrip("\r\n")
 
     def _too_wide(self, line: str) -> str | None:
@@ -106,22 +116,28 @@ def look(path: Path, file_name: str | None = None, progress: Progress | None = N
         raise UnreadableError(msg)
     progress = progress or Progress()
     progress.at("Checking")
-    stored_bytes, packed = max(1, path.stat().st_size), _compression(path) is not None
-    with _decompressed(path, name) as stream:
+    try:
+        return _looked_through(path, name, progress)
+    except OSError as error:
+        msg = f"{name} cannot be read: {error.strerror or error}."
+        raise UnreadableError(msg) from error
+
+
+def _looked_through(path: Path, name: str, progress: Progress) -> Upload:
+    stored_bytes, packed = max(1, path.stat().st_size), compression(path) is not None
+    with decompressed(path, name) as stream:
         head = _first(stream, name)
         is_parquet = head[:4] == b"PAR1"
         encoding = _encoding(head)
-        one_line = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[")
+        text = "" if is_parquet else codecs.getincrementaldecoder(encoding)("replace").decode(head)
+        one_line = text.lstrip("\ufeff \t\r\n")[:1] in ("{", "[")
         if not is_parquet:
-            _refuse_binary(head, encoding, name)
+            _refuse_binary(head, text, name)
         sweep = _Sweep(name, stored_bytes, lines_matter=not (is_parquet or one_line))
         sweep.take(head)
         while chunk := stream.read(CHUNK_BYTES):
             sweep.take(chunk)
             progress.at("Checking", None if packed else sweep.size_bytes / stored_bytes)
-    text = "" if is_parquet else head[:HEAD_BYTES].decode(encoding, "replace")
-    if text and encoding == "utf-16":
-        text = text.rstrip("\ufffd")
     return Upload(
         path=path,
         file_name=name,
@@ -130,15 +146,18 @@ def look(path: Path, file_name: str | None = None, progress: Progress | None = N
         encoding=encoding,
         head=text,
         is_parquet=is_parquet,
-        is_plain=not (packed or sweep.has_nul or sweep.has_long_line) and encoding.startswith("utf-8"),
+        is_plain=not packed and (is_parquet or (sweep.is_plain and encoding.startswith("utf-8"))),
     )
 
 
 def _encoding(head: bytes) -> str:
-    """Return the encoding by its mark, else UTF-8 if that can be, else what Windows writes in the West."""
+    """Return the encoding by its mark, else by where zeros stand, else UTF-8, or what Windows writes."""
     for bom, encoding in _BOMS:
         if head.startswith(bom):
             return encoding
+    zeros = head[::2].count(0), head[1::2].count(0)
+    if max(zeros) > len(head) // 4 > 8 * min(zeros):  # Western letters in two bytes have every other one zero
+        return "utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"
     try:
         codecs.getincrementaldecoder("utf-8")().decode(head)
     except UnicodeDecodeError:
@@ -152,8 +171,10 @@ class _Sweep:
     def __init__(self, name: str, stored_bytes: int, *, lines_matter: bool) -> None:
         self.digest = hashlib.sha256()
         self.size_bytes = 0
-        self.has_nul = False
-        self.has_long_line = False
+        self._has_nul = False
+        self._has_long_line = False
+        self._line_ends: set[bytes] = set()
+        self._held_cr = b""
         self._name = name
         self._stored_bytes = stored_bytes
         self._lines_matter = lines_matter
@@ -171,16 +192,37 @@ class _Sweep:
                 f"{self._stored_bytes >> 10:,} KiB decompressed: refused. Export less time or fewer series."
             )
             raise UnreadableError(msg)
-        self.has_nul = self.has_nul or b"\0" in chunk
+        self._has_nul = self._has_nul or b"\0" in chunk
+        self._see_line_ends(chunk)
         if self._lines_matter:
             self._measure_lines(chunk)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether readers can take the bytes as they are: no NUL, no very long line, one kind of line end."""
+        return not (self._has_nul or self._has_long_line or len(self._line_ends) > 1)
+
+    def _see_line_ends(self, chunk: bytes) -> None:
+        if b"\r" not in chunk and not self._held_cr:
+            if b"\n" in chunk:
+                self._line_ends.add(b"\n")
+            return
+        chunk = self._held_cr + chunk
+        self._held_cr = chunk[-1:] if chunk.endswith(b"\r") else b""  # its other half may be in the next one
+        pairs = chunk.count(b"\r\n")
+        if pairs:
+            self._line_ends.add(b"\r\n")
+        if chunk.count(b"\n") > pairs:
+            self._line_ends.add(b"\n")
+        if chunk.count(b"\r") - len(self._held_cr) > pairs:
+            self._line_ends.add(b"\r")
+
     def _measure_lines(self, chunk: bytes) -> None:
-        self.has_long_line = self.has_long_line or any(
+        self._has_long_line = self._has_long_line or any(
             chunk.find(b"\n", start, start + _BLOCK_BYTES) < 0
             for start in range(0, len(chunk) - _BLOCK_BYTES + 1, _BLOCK_BYTES)
         )
-        last = chunk.rfind(b"\n")
+        last = max(chunk.rfind(b"\n"), chunk.rfind(b"\r"))
         if last < 0:
             self._open_line_bytes += len(chunk)
         else:
@@ -200,57 +242,15 @@ def _first(stream: IO[bytes], name: str) -> bytes:
     return head
 
 
-def _refuse_binary(head: bytes, encoding: str, name: str) -> None:
+def _refuse_binary(head: bytes, text: str, name: str) -> None:
     for magic, what in _FOREIGN_MAGIC:
         if head.startswith(magic):
             msg = f"{name} is {what}."
             raise UnreadableError(msg)
-    control = sum(byte < 32 and byte not in b"\t\n\r\f" for byte in head)
-    if encoding != "utf-16" and control > len(head) // 50 + 2:
+    control = sum(sign < " " and sign not in "\t\n\r\f" for sign in text)
+    if control > len(text) // 50 + 2:
         msg = f"{name} is not a text file: it holds binary data, whatever its name says."
         raise UnreadableError(msg)
-
-
-def _compression(path: Path) -> str | None:
-    with path.open("rb") as stream:
-        magic = stream.read(4)
-    if magic[:2] == b"\x1f\x8b":
-        return "gzip"
-    return "zip" if magic == b"PK\x03\x04" else None
-
-
-@contextmanager
-def _decompressed(path: Path, name: str) -> Iterator[IO[bytes]]:
-    kind = _compression(path)
-    try:
-        if kind == "gzip":
-            with gzip.open(path, "rb") as unpacked:
-                yield cast("IO[bytes]", unpacked)
-        elif kind == "zip":
-            with zipfile.ZipFile(path) as archive, archive.open(_only_member(archive, name)) as member:
-                yield member
-        else:
-            with path.open("rb") as stream:
-                yield stream
-    except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
-        msg = f"{name} is damaged or was cut off: {error}. Export or download it again."
-        raise UnreadableError(msg) from error
-
-
-def _only_member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
-    members = [
-        member
-        for member in archive.infolist()
-        if not member.is_dir() and not member.filename.startswith("__MACOSX/") and member.file_size
-    ]
-    if any(member.filename == "xl/workbook.xml" for member in members):
-        msg = f"{name} is an Excel workbook: save the sheet as CSV and upload that."
+    if "\0" in _LINE_ENDS.split(text.lstrip("\ufeff\r\n"), maxsplit=1)[0]:
+        msg = f"{name} has NUL bytes in its first line: it is damaged. Export or download it again."
         raise UnreadableError(msg)
-    if len(members) != 1:
-        listed = ", ".join(member.filename for member in members[:5]) or "none"
-        msg = f"{name} holds {len(members)} files ({listed}); put one export into one zip file."
-        raise UnreadableError(msg)
-    if members[0].flag_bits & 1:
-        msg = f"{name} is encrypted: decrypt it first."
-        raise UnreadableError(msg)
-    return members[0]
