@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import pandas as pd
 
 from inferplan.datasets.errors import UnknownNameError
-from inferplan.datasets.uploads.metrics import METRICS
+from inferplan.datasets.uploads.metrics import METRICS, OF_REQUESTS
 from inferplan.planner.confidence import DAY_S, confidence
 from inferplan.planner.usage_histograms import BINNED
 from inferplan.planner.usage_queries import CHOSEN, FACTS, KINDS, OVERLAPPING, SINGLE, SUMMED, WEIGHTED
@@ -125,7 +125,7 @@ def _parameters(
         "grouping": grouping,
         "imports": list(import_ids) if import_ids is not None else None,
         "metrics": list(metrics) if metrics is not None else None,
-        "increases": [metric.name for metric in METRICS.values() if metric.counter],
+        "increases": [*(metric.name for metric in METRICS.values() if metric.counter), *OF_REQUESTS.values()],
         "members": [],
         "groups": [],
     }

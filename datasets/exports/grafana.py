@@ -15,7 +15,7 @@ from inferplan.datasets.uploads.metrics import Naming, named
 from inferplan.datasets.uploads.opening import Upload
 from inferplan.datasets.uploads.reading import Items, Labels, ReadOptions, Series, Tally
 from inferplan.datasets.uploads.tables import dialect, header, rows
-from inferplan.datasets.uploads.values import label_set, labels_of, number
+from inferplan.datasets.uploads.values import label_set, labels_of, number, variant_of
 
 name = "grafana-csv"
 title = "Grafana CSV download"
@@ -39,7 +39,7 @@ def sniff(head: str) -> bool:
 class _Column:
     labels: Labels
     naming: Naming
-    said_metric: bool
+    variant: str
 
 
 def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
@@ -89,8 +89,9 @@ def _column(text: str, options: ReadOptions, tally: Tally) -> _Column | None:
     if match and metric_name and naming is None:
         tally.ignored[metric_name] += 1
         return None
+    raw = label_set(match["labels"]) if match else {}
     if match:
-        labels = labels_of(label_set(match["labels"]))
+        labels = labels_of(raw)
     elif naming:
         labels = Labels()
     elif gpu := _GPU_OF_HOST.match(text):
@@ -99,7 +100,8 @@ def _column(text: str, options: ReadOptions, tally: Tally) -> _Column | None:
         labels = Labels(host=text)
     if options.host and not labels.host:
         labels = Labels(**{**_given(labels), "host": options.host})
-    return _Column(labels, naming or told_metric(options.metric), naming is not None)
+    naming = naming or told_metric(options.metric)
+    return _Column(labels, naming, variant_of(naming.metric, raw))
 
 
 def _given(labels: Labels) -> dict[str, str | None]:
@@ -117,4 +119,5 @@ def _take(
     if value is None:
         tally.values_missing += 1
         return
-    gatherer.add(Series(column.naming.metric, column.labels), factor_of(column.naming, unit), us, value, line)
+    series = Series(column.naming.metric, column.labels, column.variant)
+    gatherer.add(series, factor_of(column.naming, unit), us, value, line)

@@ -2,7 +2,8 @@
 
 Columns are recognised by name; what is not recognised is asked for as ``columns``. Besides ``time``, the
 labels and the metrics a column can be ``metric_name`` with ``value`` (long tables), or ``input_tokens`` and
-``output_tokens`` of one request per row (request logs), which are added up by minute.
+``output_tokens`` of one request per row (request logs), which are added up by minute; what a request took
+(``ttft_ms``, ``e2e_s``, ...) is kept one by one.
 """
 
 from inferplan.datasets.uploads.opening import Upload
@@ -30,5 +31,7 @@ def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
     """Yield the table, with the meaning of its columns."""
     names = column_names(upload)
     roles = assign(names, options, first_cells(upload))
+    for column in roles.without_unit:
+        tally.note(f"{column} has no unit and is left out: say --map {column}=e2e_ms, ttft_s or the like.")
     with opened(upload, names, tally) as table:
         yield SampleTable(table, roles, options)

@@ -15,7 +15,7 @@ from inferplan.datasets.uploads.json_stream import members
 from inferplan.datasets.uploads.metrics import Naming, named
 from inferplan.datasets.uploads.opening import Upload
 from inferplan.datasets.uploads.reading import Items, ReadOptions, Series, Tally, UnreadableError
-from inferplan.datasets.uploads.values import labels_of, number
+from inferplan.datasets.uploads.values import labels_of, number, variant_of
 
 name = "prometheus-json"
 title = "Prometheus HTTP API (query_range or query)"
@@ -25,7 +25,6 @@ _ERROR = re.compile(r'"status"\s*:\s*"error"')
 _TYPE = re.compile(r'"resultType"\s*:\s*"(\w+)"')
 _WARNINGS = re.compile(r'"warnings"\s*:\s*')
 _PARTIAL = re.compile(r'"isPartial"\s*:\s*true')  # VictoriaMetrics, cluster version
-_VARIANTS = ("finished_reason", "le", "quantile", "priority")
 
 
 def sniff(head: str) -> bool:
@@ -84,8 +83,7 @@ def _take(member: Any, position: int, options: ReadOptions, tally: Tally, gather
         tally.ignored[str(metric["__name__"])] += len(points)
         return
     labels = {str(key): str(value) for key, value in metric.items()}
-    variant = ",".join(labels[key] for key in _VARIANTS if key in labels)
-    series = Series(naming.metric, labels_of(labels), variant)
+    series = Series(naming.metric, labels_of(labels), variant_of(naming.metric, labels))
     times_us, values = [], []
     for point in points:
         try:

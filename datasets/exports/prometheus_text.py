@@ -9,8 +9,17 @@ from inferplan.datasets.uploads.clock import epoch_us, start_us
 from inferplan.datasets.uploads.gathering import Gatherer
 from inferplan.datasets.uploads.metrics import named
 from inferplan.datasets.uploads.opening import Upload
-from inferplan.datasets.uploads.reading import Items, NeedsAnswerError, Question, ReadOptions, Series, Tally
-from inferplan.datasets.uploads.values import label_set, labels_of, number
+from inferplan.datasets.uploads.reading import (
+    Batch,
+    Items,
+    Labels,
+    NeedsAnswerError,
+    Question,
+    ReadOptions,
+    Series,
+    Tally,
+)
+from inferplan.datasets.uploads.values import label_set, labels_of, number, variant_of
 
 name = "prometheus-text"
 title = "Prometheus text exposition (/metrics)"
@@ -21,7 +30,7 @@ _SAMPLE = re.compile(
     r'^(?P<name>[A-Za-z_:][\w:]*)\s*(?P<labels>\{(?:[^"}]|"(?:[^"\\]|\\.)*")*\})?\s+(?P<value>\S+)(?:\s+(?P<at>-?\d+(?:\.\d+)?))?'
     r"(?:\s+#.*)?$"
 )
-_VARIANTS = ("finished_reason", "le", "quantile", "priority")
+_CREATED = "_created"
 _SCRAPED = Question("start", "The file has no times: when was it scraped (UTC unless it says otherwise)?")
 
 
@@ -33,9 +42,10 @@ def sniff(head: str) -> bool:
 
 
 def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
-    """Yield one sample per line whose metric we use."""
+    """Yield one sample per line whose metric we use, and the zero that each histogram began with."""
     gatherer = Gatherer(tally)
     scraped_us = start_us(options)
+    created_us: dict[tuple[str, Labels], int] = {}
     for line_number, line in upload.lines(tally):
         if not line.strip() or line.startswith("#"):
             continue
@@ -44,12 +54,17 @@ def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
         if match is None:
             tally.refuse(line_number, "not a sample: name, labels in braces, value")
             continue
-        naming = named(match["name"])
+        is_birth = match["name"].endswith(_CREATED)
+        naming = named(match["name"].removesuffix(_CREATED) + "_bucket" if is_birth else match["name"])
         if naming is None:
             tally.ignored[match["name"]] += 1
             continue
+        labels = label_set(match["labels"] or "")
         try:
             value = number(match["value"])[0]
+            if is_birth:
+                created_us[naming.metric, labels_of(labels)] = epoch_us(float(match["value"]))
+                continue
             us = epoch_us(float(match["at"])) if match["at"] else scraped_us
         except ValueError as error:
             tally.refuse(line_number, str(error))
@@ -59,9 +74,19 @@ def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
             continue
         if us is None:
             raise NeedsAnswerError(_SCRAPED)
-        labels = label_set(match["labels"] or "")
-        variant = ",".join(labels[key] for key in _VARIANTS if key in labels)
-        gatherer.add(Series(naming.metric, labels_of(labels), variant), naming.factor, us, value, line_number)
+        series = Series(naming.metric, labels_of(labels), variant_of(naming.metric, labels))
+        gatherer.add(series, naming.factor, us, value, line_number)
         if gatherer.full:
             yield from gatherer.flush()
-    yield from gatherer.flush()
+    for batch in gatherer.flush():
+        yield _from_birth(batch, created_us.get((batch.series.metric, batch.series.labels)))
+
+
+def _from_birth(batch: Batch, created_us: int | None) -> Batch:
+    """Return the readings of a histogram's bucket that has but one with the zero before it.
+
+    So a single scrape tells how long requests took since the process started.
+    """
+    if created_us is None or created_us >= batch.times_us[0] or len(set(batch.times_us)) > 1:
+        return batch
+    return batch._replace(times_us=[created_us, *batch.times_us], values=[0.0, *batch.values])

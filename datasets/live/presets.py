@@ -6,13 +6,18 @@ from inferplan.datasets.uploads.metrics import foreign_names
 PROMETHEUS = {
     "dcgm": ("NVIDIA dcgm-exporter", "DCGM_FI_"),
     "vllm": ("vLLM", "vllm:"),
+    "vllm-latency": ("vLLM, latency by bucket", "vllm:"),
     "sglang": ("SGLang", "sglang:"),
+    "sglang-latency": ("SGLang, latency by bucket", "sglang:"),
     "tgi": ("Text Generation Inference", "tgi_"),
+    "tgi-latency": ("Text Generation Inference, latency by bucket", "tgi_"),
     "llama.cpp": ("llama.cpp server", "llamacpp:"),
     "triton": ("Triton", "nv_"),
     "nvidia-gpu-exporter": ("nvidia_gpu_exporter", "nvidia_smi_"),
 }
-"""Title and the start of the metrics' names, by preset."""
+"""Title and the start of the metrics' names, by preset. Buckets of histograms are presets of their own: some
+sixty series of each process."""
+_LATENCY = "-latency"
 CLOUDWATCH = {
     "gpu": ("GPUs, by the CloudWatch agent", "CWAgent", "nvidia_smi_"),
     "memory": ("RAM, by the CloudWatch agent", "CWAgent", "mem_used_percent"),
@@ -33,7 +38,9 @@ def prometheus_queries(preset: str, matchers: str = "") -> tuple[str, ...]:
         raise UnknownNameError("preset", preset, PROMETHEUS)
     narrowed = f",{matchers}" if matchers else ""
     return tuple(
-        f'{{__name__=~"{name}(_total)?"{narrowed}}}' for name in foreign_names(PROMETHEUS[preset][1])
+        f'{{__name__=~"{name}(_total)?"{narrowed}}}'
+        for name in foreign_names(PROMETHEUS[preset][1])
+        if name.endswith("_bucket") == preset.endswith(_LATENCY)
     )
 
 

@@ -59,7 +59,7 @@ class Clock:
         """Take the zone of times that carry none from ``options``."""
         self._zone = zone(options.time_zone) if options.time_zone else None
         self._last: dict[str, int] = {}
-        self._read: tuple[str, datetime] = ("", _EPOCH)
+        self._read: tuple[str | None, datetime] = (None, _EPOCH)
 
     def us(self, text: str, series: str = "") -> int:
         """Return the time of ``text``; times of one ``series`` are read in order.
@@ -100,6 +100,9 @@ class Clock:
 
 
 def _moment(text: str) -> datetime:
+    if not text:
+        msg = "the time is empty"
+        raise ValueError(msg)
     iso = text.replace("/", "-", 2) if text[4:5] == "/" else text
     iso = iso.removesuffix(" UTC")
     try:

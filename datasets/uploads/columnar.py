@@ -1,6 +1,6 @@
 """A table's samples from text to the warehouse, inside DuckDB: places, units and order."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from string import Template
@@ -11,7 +11,7 @@ import pandas as pd
 
 from inferplan.datasets.uploads.arrival import Arrival
 from inferplan.datasets.uploads.gathering import factor_by_peak
-from inferplan.datasets.uploads.metrics import EITHER, METRICS, UNITS, Naming, named
+from inferplan.datasets.uploads.metrics import EITHER, METRICS, OF_REQUESTS, UNITS, Naming, named
 from inferplan.datasets.uploads.reading import (
     RATIO_SLACK,
     Batch,
@@ -20,7 +20,7 @@ from inferplan.datasets.uploads.reading import (
     Series,
     UnreadableError,
 )
-from inferplan.datasets.uploads.requests import requests_by_minute
+from inferplan.datasets.uploads.requests import land_latencies, requests_by_minute
 from inferplan.datasets.uploads.scanning import Refusals
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class _Landing:
         self._cursor = writer.cursor
         self._refusals = Refusals()
         if roles.is_request_log:
-            names = list(roles.tokens)
+            names = [*roles.tokens, *roles.metrics]
         else:
             names = [roles.value] if roles.value and roles.metric_name else list(roles.metrics)
         self._arrival = Arrival(self._cursor, table, names, self._refusals)
@@ -121,6 +121,7 @@ class _Landing:
         if self._table.roles.is_request_log:
             labels = [key for key in self._ranks if isinstance(key, Labels)]
             yield from requests_by_minute(self._cursor, self._table, labels)
+            self._land_latencies(labels)
         else:
             sums = self._cursor.execute(self._sums()).fetchall()
             self._decide_units(sums)
@@ -130,6 +131,14 @@ class _Landing:
             for column, ordered in self._ordered():
                 yield from self._land(column, ordered)
         self._table.table.report(self._cursor, self._arrival.count(), self._refusals)
+
+    def _land_latencies(self, places: Sequence[Labels]) -> None:
+        for column in self._columns:
+            if column.naming:
+                metric = OF_REQUESTS[column.naming.metric]
+                first_id = self._writer.number([Series(metric, labels) for labels in places])
+                land_latencies(self._cursor, first_id, column.words())
+                self._refusals.take(self._cursor, _IMPOSSIBLE.substitute(column.words()))
 
     def _naming(self, name: str, unit: str) -> Naming | None:
         """Return the metric of a column; a unit printed in its cells outranks the name's usual one."""

@@ -10,6 +10,20 @@ Values = npt.NDArray[np.float64]
 Times = npt.NDArray[np.int64]
 
 
+def bound_of(series: Series) -> float | None:
+    """Return the upper bound of a histogram's bucket, infinity for the last; ``None`` where it has none.
+
+    >>> from inferplan.datasets.uploads.reading import Labels
+    >>> bound_of(Series("ttft_bucket", Labels(), "+Inf")), bound_of(Series("ttft_bucket", Labels()))
+    (inf, None)
+    """
+    try:
+        bound = float(series.variant.split(",")[0])
+    except ValueError:
+        return None
+    return None if np.isnan(bound) else bound
+
+
 class Counters:
     """Keeps the last reading of each counter."""
 

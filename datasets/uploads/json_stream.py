@@ -45,8 +45,8 @@ def _decoded(stream: IO[str], buffer: str, file_name: str) -> Iterator[Any]:
                 member, position = decoder.raw_decode(buffer, position)
             except json.JSONDecodeError as error:
                 reason = str(error)
-            except RecursionError as error:
-                msg = f"{file_name} is nested too deeply."
+            except (RecursionError, ValueError) as error:  # of numbers with thousands of digits
+                msg = f"{file_name} is nested too deeply, or holds a number that cannot be: {error}."
                 raise UnreadableError(msg) from error
             else:
                 yield member

@@ -13,9 +13,9 @@ import numpy as np
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.uploads.column_memory import Recalled, recall, remember
 from inferplan.datasets.uploads.columnar import land
-from inferplan.datasets.uploads.counters import Counters, Times, Values
+from inferplan.datasets.uploads.counters import Counters, Times, Values, bound_of
 from inferplan.datasets.uploads.formats import Format, recognise
-from inferplan.datasets.uploads.metrics import METRICS
+from inferplan.datasets.uploads.metrics import BUCKETS, METRICS
 from inferplan.datasets.uploads.opening import Upload, look
 from inferplan.datasets.uploads.progress import Progress
 from inferplan.datasets.uploads.reading import (
@@ -218,7 +218,7 @@ def _pour(
             if isinstance(one, Histograms):
                 writer.histograms(one)
             elif isinstance(one, Batch):
-                for series, times_us, values in _gauges(one, counters):
+                for series, times_us, values in _gauges(one, counters, tally):
                     writer.samples(series, times_us, values)
             else:
                 gathered.take_record(one)
@@ -229,7 +229,8 @@ def _pour(
     return replace(report, recalled=tuple(recalled.columns.items())) if recalled else report
 
 
-def _gauges(batch: Batch, counters: Counters) -> Iterable[tuple[Series, Times, Values]]:
+def _gauges(batch: Batch, counters: Counters, tally: Tally) -> Iterable[tuple[Series, Times, Values]]:
+    """Yield what lands of a batch: readings, or of a counter its increases and the same per second."""
     times_us = np.asarray(batch.times_us, dtype=np.int64)
     values = np.asarray(batch.values, dtype=np.float64)
     if not len(values):
@@ -237,6 +238,9 @@ def _gauges(batch: Batch, counters: Counters) -> Iterable[tuple[Series, Times, V
     series = batch.series
     if not METRICS[series.metric].counter:
         yield series, times_us, values
+        return
+    if series.metric in BUCKETS and bound_of(series) is None:
+        tally.refuse(None, f"{series.metric}: a bucket without the bound 'le'", rows=len(values))
         return
     if batch.interval_s is not None:
         yield series, times_us, values
@@ -246,6 +250,7 @@ def _gauges(batch: Batch, counters: Counters) -> Iterable[tuple[Series, Times, V
     times_us, increases, rates = counters.increases(series, times_us, values)
     if len(times_us):
         yield series, times_us, increases
+    if len(times_us) and series.metric not in BUCKETS:
         yield Series(series.metric + RATE, series.labels, series.variant), times_us, rates
 
 

@@ -45,10 +45,20 @@ _METRICS = (
     Metric("prefix_cache_hits", "Prefix cache hits", "tokens", counter=True),
     Metric("ttft_s", "Time to first token", "s"),
     Metric("tpot_s", "Time per output token", "s"),
+    Metric("e2e_s", "Time of a whole request", "s"),
+    Metric("ttft_request_s", "Time to first token of single requests", "s"),
+    Metric("tpot_request_s", "Time per output token of single requests", "s"),
+    Metric("e2e_request_s", "Time of single requests", "s"),
+    Metric("ttft_bucket", "Time to first token, requests within a bound", "requests", counter=True),
+    Metric("tpot_bucket", "Time per output token, requests within a bound", "requests", counter=True),
+    Metric("itl_bucket", "Time between tokens, tokens within a bound", "tokens", counter=True),
+    Metric("e2e_bucket", "Time of a request, requests within a bound", "requests", counter=True),
     Metric("ttft_sum_s", "Time to first token, summed", "s", counter=True),
     Metric("ttft_count", "Time to first token, requests", "requests", counter=True),
     Metric("tpot_sum_s", "Time per output token, summed", "s", counter=True),
     Metric("tpot_count", "Time per output token, observations", "tokens", counter=True),
+    Metric("e2e_sum_s", "Time of a whole request, summed", "s", counter=True),
+    Metric("e2e_count", "Time of a whole request, requests", "requests", counter=True),
     Metric("queue_sum_s", "Time in queue, summed", "s", counter=True),
     Metric("queue_count", "Time in queue, requests", "requests", counter=True),
     Metric("cpu_util_ratio", "CPU used, share of the machine", "ratio"),
@@ -57,6 +67,10 @@ _METRICS = (
     Metric("ram_used_ratio", "RAM used, share of the machine", "ratio"),
 )
 METRICS = {metric.name: metric for metric in _METRICS}
+BUCKETS = frozenset(name for name in METRICS if name.endswith("_bucket"))
+"""Cumulative buckets of Prometheus histograms: how many observations were at most the bound ``le``."""
+OF_REQUESTS = {f"{name}_s": f"{name}_request_s" for name in ("ttft", "tpot", "e2e")}
+"""Latency -> the metric of its values one by one, of which percentiles count requests and not time."""
 
 PERCENT = 0.01
 EITHER = 0.0
@@ -75,7 +89,7 @@ class Naming(NamedTuple):
 # vllm/v1/metrics/loggers.py. SGLang: sglang metrics_collector.py. llama.cpp: tools/server README.
 # Text Generation Inference: huggingface.co/docs/text-generation-inference/reference/metrics.
 # nvidia_smi_*: amazon-cloudwatch-agent.
-_FOREIGN: tuple[tuple[str, str, float], ...] = (
+_GAUGES_AND_COUNTERS: tuple[tuple[str, str, float], ...] = (
     ("DCGM_FI_DEV_GPU_UTIL", "gpu_util_ratio", PERCENT),
     ("DCGM_FI_DEV_GPU_UTIL_RATIO", "gpu_util_ratio", EITHER),
     ("DCGM_FI_DEV_MEM_COPY_UTIL", "mem_copy_util_ratio", PERCENT),
@@ -178,14 +192,6 @@ _FOREIGN: tuple[tuple[str, str, float], ...] = (
     ("vllm:request_success", "requests", 1),
     ("vllm:prefix_cache_queries", "prefix_cache_queries", 1),
     ("vllm:prefix_cache_hits", "prefix_cache_hits", 1),
-    ("vllm:time_to_first_token_seconds_sum", "ttft_sum_s", 1),
-    ("vllm:time_to_first_token_seconds_count", "ttft_count", 1),
-    ("vllm:time_per_output_token_seconds_sum", "tpot_sum_s", 1),
-    ("vllm:time_per_output_token_seconds_count", "tpot_count", 1),
-    ("vllm:inter_token_latency_seconds_sum", "tpot_sum_s", 1),
-    ("vllm:inter_token_latency_seconds_count", "tpot_count", 1),
-    ("vllm:request_queue_time_seconds_sum", "queue_sum_s", 1),
-    ("vllm:request_queue_time_seconds_count", "queue_count", 1),
     # SGLang
     ("sglang:token_usage", "kv_cache_usage_ratio", 1),
     ("sglang:num_running_reqs", "requests_running", 1),
@@ -193,24 +199,40 @@ _FOREIGN: tuple[tuple[str, str, float], ...] = (
     ("sglang:prompt_tokens", "prompt_tokens", 1),
     ("sglang:generation_tokens", "generation_tokens", 1),
     ("sglang:num_requests", "requests", 1),
-    ("sglang:time_to_first_token_seconds_sum", "ttft_sum_s", 1),
-    ("sglang:time_to_first_token_seconds_count", "ttft_count", 1),
-    ("sglang:inter_token_latency_seconds_sum", "tpot_sum_s", 1),
-    ("sglang:inter_token_latency_seconds_count", "tpot_count", 1),
     # Text Generation Inference
     ("tgi_batch_current_size", "requests_running", 1),
     ("tgi_queue_size", "requests_waiting", 1),
     ("tgi_request_success", "requests", 1),
     ("tgi_request_input_length_sum", "prompt_tokens", 1),
     ("tgi_request_generated_tokens_sum", "generation_tokens", 1),
-    ("tgi_request_queue_duration_sum", "queue_sum_s", 1),
-    ("tgi_request_queue_duration_count", "queue_count", 1),
     # llama.cpp server
     ("llamacpp:kv_cache_usage_ratio", "kv_cache_usage_ratio", 1),
     ("llamacpp:requests_processing", "requests_running", 1),
     ("llamacpp:requests_deferred", "requests_waiting", 1),
     ("llamacpp:prompt_tokens", "prompt_tokens", 1),
     ("llamacpp:tokens_predicted", "generation_tokens", 1),
+)
+# Histograms of seconds: name, what its sum and count are of, what its buckets are of.
+_HISTOGRAMS = (
+    ("vllm:time_to_first_token_seconds", "ttft", "ttft"),
+    ("vllm:time_per_output_token_seconds", "tpot", "itl"),
+    ("vllm:inter_token_latency_seconds", "tpot", "itl"),
+    ("vllm:request_time_per_output_token_seconds", None, "tpot"),
+    ("vllm:e2e_request_latency_seconds", "e2e", "e2e"),
+    ("vllm:request_queue_time_seconds", "queue", None),
+    ("sglang:time_to_first_token_seconds", "ttft", "ttft"),
+    ("sglang:time_per_output_token_seconds", "tpot", "itl"),
+    ("sglang:inter_token_latency_seconds", "tpot", "itl"),
+    ("sglang:e2e_request_latency_seconds", "e2e", "e2e"),
+    ("tgi_request_duration", "e2e", "e2e"),
+    ("tgi_request_mean_time_per_token_duration", "tpot", "tpot"),
+    ("tgi_request_queue_duration", "queue", None),
+)
+_FOREIGN = (
+    *_GAUGES_AND_COUNTERS,
+    *((f"{name}_sum", f"{mean}_sum_s", 1.0) for name, mean, _ in _HISTOGRAMS if mean),
+    *((f"{name}_count", f"{mean}_count", 1.0) for name, mean, _ in _HISTOGRAMS if mean),
+    *((f"{name}_bucket", f"{counted}_bucket", 1.0) for name, _, counted in _HISTOGRAMS if counted),
 )
 _BY_NAME = {name.casefold(): Naming(metric, factor) for name, metric, factor in _FOREIGN}
 _UNIT = re.compile(r"^(?P<name>.*?)\s*[\[(](?P<unit>[^\])]*)[\])]$")
@@ -265,5 +287,7 @@ UNITS = {
     "kw": 1000.0,
     "°c": 1.0,
     "c": 1.0,
+    "s": 1.0,
+    "ms": 0.001,
 }
 """Factor from a unit as it is printed beside a number (case-folded) to ours. ``mw`` is milliwatts."""

@@ -11,6 +11,8 @@ from inferplan.datasets.uploads.reading import Tally
 from inferplan.datasets.uploads.tables import dialect, rows
 
 _NOTHING = {"", "null", "none", "nan", "n/a", "?", "unset", "\\n"}
+_MOST = Decimal(10) ** 15  # in any currency: no line of a bill is larger
+_FIRST_YEAR, _END_YEAR = 2000, 2100
 _TEAM_TAGS = ("team", "user_team", "user:team", "label_team", "owner", "costcenter", "cost_center")
 
 
@@ -53,7 +55,7 @@ def money(record: Mapping[str, str], name: str) -> Decimal | None:
     except InvalidOperation:
         msg = f"{name} of {text[:40]!r} is no amount"
         raise ValueError(msg) from None
-    if not amount.is_finite():
+    if not amount.is_finite() or abs(amount) >= _MOST:
         msg = f"{name} of {text[:40]!r} is no amount"
         raise ValueError(msg)
     return amount
@@ -75,6 +77,9 @@ def moment(text: str | None, name: str) -> datetime:
     except ValueError:
         msg = f"{name} of {text[:40]!r} is no ISO 8601 time"
         raise ValueError(msg) from None
+    if not _FIRST_YEAR <= found.year < _END_YEAR:
+        msg = f"{name} of {text[:40]!r} is not between the years {_FIRST_YEAR} and {_END_YEAR}"
+        raise ValueError(msg)
     return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found
 
 
@@ -85,7 +90,7 @@ def mapping(text: str | None) -> dict[str, Any]:
     for candidate in (text, text.replace("'", '"')):
         try:
             found = json.loads(candidate)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             continue
         return found if isinstance(found, dict) else {}
     return {}

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from inferplan.datasets.uploads.clock import us_of
+from inferplan.datasets.uploads.metrics import OF_REQUESTS
 from inferplan.datasets.uploads.opening import Upload
 from inferplan.datasets.uploads.reading import Advice, Allocation, BillLine, Problem, Question, Series, Tally
 from inferplan.datasets.uploads.statistics import RATE, Order, SeriesFacts, entity_of
@@ -114,7 +115,7 @@ class Gathered:
         metrics: Counter[str] = Counter()
         for series, found in statistics.items():
             metrics[series.metric] += found.samples
-        steps = Counter(found.step_s for found in everything if found.step_s is not None)
+        steps = Counter(found.step_s for found in self._over_time() if found.step_s is not None)
         firsts = [found.first_us for found in everything] + ([] if self.first_us is None else [self.first_us])
         lasts = [found.last_us for found in everything] + ([] if self.last_us is None else [self.last_us])
         name, title, kind = chosen
@@ -142,8 +143,13 @@ class Gathered:
             coverage=self._coverage(),
         )
 
+    def _over_time(self) -> list[SeriesFacts]:
+        """Return what is measured at intervals: requests come when they come."""
+        one_by_one = set(OF_REQUESTS.values())
+        return [found for series, found in self.series.items() if series.metric not in one_by_one]
+
     def _coverage(self) -> float | None:
-        known = [found for found in self.series.values() if found.coverage]
+        known = [found for found in self._over_time() if found.coverage]
         expected = sum(found.samples / (found.coverage or 1.0) for found in known)
         return min(1.0, sum(found.samples for found in known) / expected) if expected else None
 

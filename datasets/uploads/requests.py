@@ -1,6 +1,6 @@
-"""Request logs, one request per row: requests and tokens by place and minute."""
+"""Request logs, one request per row: requests and tokens by place and minute, latencies one by one."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from string import Template
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,26 @@ SELECT rank, epoch_us(measured_at) // 60000000 AS minute, count(*) AS requests, 
     $generated AS generation_tokens
 FROM arrived_rows JOIN place_ranks USING (place) WHERE measured_at IS NOT NULL GROUP BY ALL ORDER BY ALL
 """)
+# Requests of the same moment are kept apart by a microsecond each, in order of their values, so that a log
+# which overlaps another gives the same times.
+_LATENCIES = Template("""
+INSERT INTO usage_samples
+SELECT $first_id::BIGINT + rank,
+    measured_at + to_microseconds(row_number() OVER (PARTITION BY rank, measured_at ORDER BY value) - 1)
+        AS measured_at, value
+FROM (
+    SELECT rank, measured_at, $column * $factor AS value FROM arrived_rows JOIN place_ranks USING (place)
+    WHERE measured_at IS NOT NULL AND $column * $factor BETWEEN 0 AND $ceiling
+) ORDER BY rank, measured_at
+""")
+
+
+def land_latencies(cursor: "Cursor", first_id: int, words: Mapping[str, object]) -> None:
+    """Write what each request took, under the numbers from ``first_id`` on by place.
+
+    ``words`` are the column, the factor to seconds and the largest possible value.
+    """
+    cursor.execute(_LATENCIES.substitute(words, first_id=first_id))
 
 
 def requests_by_minute(cursor: "Cursor", table: SampleTable, places: Sequence[Labels]) -> Iterator[Batch]:

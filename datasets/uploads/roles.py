@@ -1,10 +1,11 @@
 """What each column of a table is: by its name, or as the user says."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from inferplan.datasets.errors import UnknownNameError
-from inferplan.datasets.uploads.metrics import METRICS, Naming, named
+from inferplan.datasets.uploads.metrics import EITHER, METRICS, OF_REQUESTS, Naming, named
 from inferplan.datasets.uploads.reading import Labels, NeedsAnswerError, Question, ReadOptions
 from inferplan.datasets.uploads.records import plain
 from inferplan.datasets.uploads.values import known_label
@@ -26,7 +27,16 @@ _MORE_METRICS = {
     "memorytotal": "fb_total_bytes", "power": "power_w", "kvcacheusage": "kv_cache_usage_ratio",
     "running": "requests_running", "waiting": "requests_waiting",
 }  # fmt: skip
-ROLES = ("time", "metric_name", "value", "input_tokens", "output_tokens", "ignore")
+_LATENCIES = {
+    "ttft": "ttft", "timetofirsttoken": "ttft", "firsttoken": "ttft", "firsttokenlatency": "ttft",
+    "tpot": "tpot", "timeperoutputtoken": "tpot", "timepertoken": "tpot", "itl": "tpot",
+    "intertokenlatency": "tpot", "e2e": "e2e", "e2elatency": "e2e", "endtoendlatency": "e2e",
+    "latency": "e2e", "requestlatency": "e2e", "totallatency": "e2e", "duration": "e2e",
+    "requestduration": "e2e", "responsetime": "e2e",
+}  # fmt: skip
+_SECONDS = re.compile(r"(milliseconds|millis|ms|seconds|secs|sec|s)$")
+_IN_MS = {f"{latency}_ms": Naming(f"{latency}_s", 0.001) for latency in ("ttft", "tpot", "e2e")}
+ROLES = ("time", "metric_name", "value", "input_tokens", "output_tokens", "ignore", *_IN_MS)
 
 
 @dataclass(frozen=True)
@@ -41,11 +51,14 @@ class Roles:
     value: str | None = None
     input_tokens: str | None = None
     output_tokens: str | None = None
+    without_unit: tuple[str, ...] = ()
+    """Columns that are latencies by name, in seconds or milliseconds: they do not say."""
 
     @property
     def is_request_log(self) -> bool:
         """Whether a row is one request."""
-        return bool(self.input_tokens or self.output_tokens) and not self.metrics and not self.value
+        measured = {naming.metric for naming in self.metrics.values()}
+        return bool(self.tokens) and not self.value and measured <= OF_REQUESTS.keys()
 
     @property
     def tokens(self) -> tuple[str, ...]:
@@ -79,17 +92,18 @@ def assign(names: Sequence[str], options: ReadOptions, first_row: Sequence[str] 
         time=by_role.get("time", [""])[0],
         labels=_first_of_each({name: role for name, role in roles.items() if role in _LABELS}),
         metrics={
-            name: Naming(role, 0.0 if METRICS[role].unit in ("ratio", "bytes") else 1.0)
-            if name in given or named(name) is None
-            else named(name) or Naming(role, 1.0)
+            name: _naming(name, role, is_given=name in given)
             for name, role in _first_of_each(
-                {name: role for name, role in roles.items() if role in METRICS}
+                {name: role for name, role in roles.items() if role in METRICS or role in _IN_MS}
             ).items()
         },
         metric_name=by_role.get("metric_name", [None])[0],
         value=by_role.get("value", [None])[0],
         input_tokens=by_role.get("input_tokens", [None])[0],
         output_tokens=by_role.get("output_tokens", [None])[0],
+        without_unit=tuple(
+            name for name, role in roles.items() if role == "ignore" and plain(name) in _LATENCIES
+        ),
     )
     measured = found.metrics or found.is_request_log or (found.metric_name and found.value)
     if not found.time or not measured:
@@ -109,6 +123,14 @@ def _first_of_each(roles: Mapping[str, str]) -> dict[str, str]:
             taken.add(role)
             kept[name] = role
     return kept
+
+
+def _naming(name: str, role: str, *, is_given: bool) -> Naming:
+    """Return metric and factor of a column; the values decide where neither name nor user say the unit."""
+    known = None if is_given else named(name)
+    if known or role in _IN_MS:
+        return known or _IN_MS[role]
+    return Naming(role, EITHER if METRICS[role].unit in ("ratio", "bytes") else 1.0)
 
 
 def _given(names: Sequence[str], options: ReadOptions) -> dict[str, str]:
@@ -141,6 +163,10 @@ def _guess(name: str) -> str:
     naming = named(name)
     if naming is not None:
         return naming.metric
+    if unit := _SECONDS.search(folded):
+        latency = _LATENCIES.get(folded.removesuffix(unit[0]))
+        if latency:
+            return f"{latency}_ms" if unit[0].startswith("m") else f"{latency}_s"
     return known_label(name) or _MORE_METRICS.get(folded, "ignore")
 
 

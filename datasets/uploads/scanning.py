@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import duckdb
 import pandas as pd
 
-from inferplan.datasets.uploads.opening import MAX_LINE_BYTES, Upload
+from inferplan.datasets.uploads.opening import Upload
 from inferplan.datasets.uploads.reading import SHOWN_PROBLEMS, Tally, UnreadableError
-from inferplan.datasets.uploads.tables import MAX_COLUMNS, cells, dialect, rows
+from inferplan.datasets.uploads.tables import MAX_COLUMNS, dialect, first_row, has_header, open_quote, rows
 from inferplan.datasets.warehouse import MEMORY, Warehouse
 
 if TYPE_CHECKING:
@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 MAX_REJECTS = 20_000
 """Faults that are counted; DuckDB keeps the line with each, and finds one for every cell too many."""
 _VECTORS = 128  # of 2,048 rows: a quarter of a million rows at a time
-_NUMBER_OR_TIME = re.compile(r"[+-]?\.?\d")
+_JSON = re.compile(r"[\ufeff\s]*(?:\{|\[\s*\{)")
+_OPEN_QUOTE = "Value with unterminated quote found"
+_WORDS_OF_DUCKDB = re.compile(
+    r"""^(?:\w+ )*Error: |^\w+Exception: | (?:(?:in|of|from) )?(?:file )?['"]/.*?['"]"""
+)
 _CELLS = re.compile(r"Expected Number of Columns: (\d+) Found: (\d+)")
 _FETCH = Template("SELECT $columns FROM (SELECT * FROM $source $limit)")
 _COUNT = Template("SELECT count(*) FROM ($query)")
@@ -35,20 +39,38 @@ _FIRST = Template("SELECT row, reason FROM ($query) ORDER BY row LIMIT $limit")
 def column_names(upload: Upload) -> list[str]:
     """Return the names of the columns; a table without a header gets ``0``, ``1``, ..."""
     if upload.is_parquet or _is_json(upload):
-        with _file(upload, Tally()) as path, Warehouse.open(MEMORY) as scratch:
-            reader = "DESCRIBE FROM read_parquet(?)" if upload.is_parquet else "DESCRIBE FROM read_json(?)"
-            try:
-                return [row[0] for row in scratch.rows(reader, [str(path)])]
-            except duckdb.Error as error:
-                raise _unreadable(upload, error) from error
-    names = _first_row(upload)
-    if len(names) > MAX_COLUMNS:
-        msg = f"{upload.file_name} has {len(names):,} columns; at most {MAX_COLUMNS:,} are read."
-        raise UnreadableError(msg)
+        return _described(upload)
+    names = _few(first_row(upload), upload)
     if not has_header(names):
         return [str(place) for place in range(len(names))]
     seen: set[str] = set()
     return [_unlike(name, place, seen) for place, name in enumerate(names)]
+
+
+def _described(upload: Upload) -> list[str]:
+    """Return the names of the columns as DuckDB finds them."""
+    with (
+        _file(upload, Tally()) as path,
+        Warehouse.open(MEMORY) as scratch,
+        scratch.transaction() as cursor,
+    ):
+        place = text_literal(str(path))
+        source = f"read_parquet({place})"
+        if not upload.is_parquet:
+            source = f"read_json({place}, {_json_form(upload)})"
+        try:
+            names = [row[0] for row in cursor.execute(f"DESCRIBE FROM {source}").fetchall()]
+        except duckdb.Error as error:
+            raise _unreadable(upload, error) from error
+    return _few(names, upload)
+
+
+def _few(names: list[str], upload: Upload) -> list[str]:
+    """Return the names; raises ``UnreadableError`` where there are more than are read."""
+    if len(names) > MAX_COLUMNS:
+        msg = f"{upload.file_name} has {len(names):,} columns; at most {MAX_COLUMNS:,} are read."
+        raise UnreadableError(msg)
+    return names
 
 
 def _unlike(name: str, place: int, seen: set[str]) -> str:
@@ -63,25 +85,8 @@ def first_cells(upload: Upload) -> list[str]:
     """Return the first row of delimited text that has no header, empty otherwise."""
     if upload.is_parquet or _is_json(upload):
         return []
-    row = _first_row(upload)
+    row = first_row(upload)
     return [] if has_header(row) else row
-
-
-def _first_row(upload: Upload) -> list[str]:
-    form = dialect(upload.head)
-    with upload.text() as text:
-        for _ in range(form.lines_before_header):
-            text.readline(MAX_LINE_BYTES)
-        return cells(text.readline(MAX_LINE_BYTES).lstrip("\ufeff").rstrip("\r\n"), form.delimiter)
-
-
-def has_header(first: Sequence[str]) -> bool:
-    """Return whether the first row holds names: none of its cells is a number or a time.
-
-    >>> has_header(["timestamp", "util"]), has_header(["2024/05/01 12:00:00.003", "0", "98"])
-    (True, False)
-    """
-    return not any(_NUMBER_OR_TIME.match(cell) for cell in first)
 
 
 class Refusal(NamedTuple):
@@ -118,7 +123,7 @@ class Table:
     source: str
     """What stands behind FROM."""
     lines_before: int
-    """Lines of the file before the first row; 0 for JSON lines and Parquet."""
+    """Lines of the file before the first row; 0 for JSON and Parquet."""
 
     @property
     def decimal_comma(self) -> bool:
@@ -156,6 +161,9 @@ class Table:
     def report(self, cursor: "Cursor", rows_arrived: int, refusals: Refusals) -> None:
         """Count what arrived through ``cursor`` and what was refused, with the line of each refusal."""
         rejects = _rejects(cursor) if self._is_delimited else []
+        for line, reason in rejects:
+            if reason.startswith(_OPEN_QUOTE):
+                raise open_quote(self.upload, line)
         if rejects and cursor.execute("SELECT count(*) FROM reject_errors").fetchall()[0][0] >= MAX_REJECTS:
             msg = (
                 f"{self.upload.file_name} has too many lines that are no rows of its table; the first is "
@@ -201,10 +209,9 @@ def _source(upload: Upload, path: Path, names: Sequence[str]) -> tuple[str, int]
         return f"read_parquet({place})", 0
     columns = "{" + ", ".join(f"{text_literal(name)}: 'VARCHAR'" for name in names) + "}"
     if _is_json(upload):
-        options = f"format = 'newline_delimited', columns = {columns}, ignore_errors = true"
-        return f"read_json({place}, {options})", 0
+        return f"read_json({place}, {_json_form(upload)}, columns = {columns})", 0
     form = dialect(upload.head)
-    skip = form.lines_before_header + has_header(_first_row(upload))
+    skip = form.lines_before_header + has_header(first_row(upload))
     options = (
         f"auto_detect = false, delim = {text_literal(form.delimiter)}, quote = '\"', escape = '\"', "
         "header = false, "
@@ -225,6 +232,8 @@ def _reason(message: str) -> str:
     """Return what DuckDB says of a line, in our words."""
     if counts := _CELLS.match(message):
         return f"{counts[2]} cells where the header has {counts[1]}"
+    if message.startswith("Invalid unicode"):
+        return "not UTF-8 text, unlike the first lines of the file"
     return message.splitlines()[0]
 
 
@@ -244,11 +253,21 @@ def text_literal(value: str) -> str:
 
 
 def _unreadable(upload: Upload, error: duckdb.Error) -> UnreadableError:
-    return UnreadableError(f"{upload.file_name} cannot be read: {str(error).splitlines()[0]}")
+    detail = _WORDS_OF_DUCKDB.sub("", str(error).splitlines()[0]).rstrip(" .")
+    return UnreadableError(
+        f"{upload.file_name} cannot be read: {detail}. It may be damaged or cut off: export it again."
+    )
 
 
 def _is_json(upload: Upload) -> bool:
-    return upload.head.lstrip("\ufeff \t\r\n").startswith("{")
+    return bool(_JSON.match(upload.head))
+
+
+def _json_form(upload: Upload) -> str:
+    """Return how DuckDB is to read JSON: objects in lines of their own, or all in one list."""
+    if upload.head.lstrip("\ufeff \t\r\n").startswith("{"):
+        return "format = 'newline_delimited', ignore_errors = true"
+    return "format = 'array'"
 
 
 @contextmanager

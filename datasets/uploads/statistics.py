@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from string import Template
 from typing import TYPE_CHECKING
 
+from inferplan.datasets.uploads.metrics import BUCKETS, OF_REQUESTS
 from inferplan.datasets.uploads.reading import Series
 
 if TYPE_CHECKING:
@@ -158,7 +159,8 @@ def measure(
 _REPLICA_METRICS = {
     "kv_cache_usage_ratio", "requests_running", "requests_waiting", "requests", "preemptions",
     "prompt_tokens", "generation_tokens", "prefix_cache_queries", "prefix_cache_hits", "ttft_sum_s",
-    "ttft_count", "tpot_sum_s", "tpot_count", "queue_sum_s", "queue_count",
+    "ttft_count", "tpot_sum_s", "tpot_count", "e2e_sum_s", "e2e_count", "queue_sum_s", "queue_count",
+    *BUCKETS, *OF_REQUESTS, *OF_REQUESTS.values(),
 }  # fmt: skip
 _NODE_METRICS = {"cpu_util_ratio", "cpu_used_cores", "ram_used_bytes", "ram_used_ratio"}
 

@@ -1,13 +1,15 @@
 """Delimited text: delimiter, header and rows, whatever program wrote them."""
 
 import csv
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from inferplan.datasets.uploads.opening import Upload
+from inferplan.datasets.uploads.opening import MAX_LINE_BYTES, Upload
 from inferplan.datasets.uploads.reading import Tally, UnreadableError
 
 MAX_COLUMNS = 20_000
+_NUMBER_OR_TIME = re.compile(r"[+-]?\.?\d")
 _DELIMITERS = (",", ";", "\t", "|")
 
 
@@ -43,9 +45,45 @@ def header(head: str) -> list[str]:
     return cells(lines[0], form.delimiter) if lines else []
 
 
+def first_row(upload: Upload) -> list[str]:
+    """Return the cells of the first line of delimited text of any length.
+
+    Raises
+    ------
+    UnreadableError
+        If the line cannot be one of cells.
+    """
+    form = dialect(upload.head)
+    with upload.text() as text:
+        for _ in range(form.lines_before_header):
+            text.readline(MAX_LINE_BYTES)
+        try:
+            return cells(text.readline(MAX_LINE_BYTES).lstrip("\ufeff").rstrip("\r\n"), form.delimiter)
+        except csv.Error as error:
+            msg = f"{upload.file_name} begins with a line that cannot be a header: {error}."
+            raise UnreadableError(msg) from error
+
+
+def has_header(first: Sequence[str]) -> bool:
+    """Return whether the first row holds names: none of its cells is a number or a time.
+
+    >>> has_header(["timestamp", "util"]), has_header(["2024/05/01 12:00:00.003", "0", "98"])
+    (True, False)
+    """
+    return not any(_NUMBER_OR_TIME.match(cell) for cell in first)
+
+
 def cells(line: str, delimiter: str) -> list[str]:
     """Return the cells of one line."""
     return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])]
+
+
+def open_quote(upload: Upload, line: int) -> UnreadableError:
+    """Return the error of a file of which all from a quote on would be one cell."""
+    return UnreadableError(
+        f"{upload.file_name} opens a quote in line {line} that nothing closes, so that all after it would be "
+        "one cell. Mend that line, or export the file again."
+    )
 
 
 def rows(upload: Upload, form: Dialect, tally: Tally) -> Iterator[tuple[int, list[str]]]:
@@ -54,26 +92,32 @@ def rows(upload: Upload, form: Dialect, tally: Tally) -> Iterator[tuple[int, lis
     Raises
     ------
     UnreadableError
-        If there are more than ``MAX_COLUMNS`` columns.
+        If there are more than ``MAX_COLUMNS`` columns, or a quote never closes.
     """
-    line_number = 0
+    line_number, is_at_end = 0, False
 
     def fed() -> Iterator[str]:
-        nonlocal line_number
+        nonlocal line_number, is_at_end
         for line_number, line in upload.lines(tally):
             if line_number > form.lines_before_header:
                 yield line
+        is_at_end = True
 
     reader = csv.reader(fed(), delimiter=form.delimiter, skipinitialspace=True)
     while True:
+        last_line = line_number
         try:
             row = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
-            tally.rows_read += 1
-            tally.refuse(line_number, f"not a row of a table: {error}")
+            lines = line_number - last_line
+            tally.rows_read += lines
+            reason = f"no row of a table, nor are the lines to {line_number}: {error}"
+            tally.refuse(last_line + 1, reason, lines)
             continue
+        if is_at_end:  # the reader went on for a row that had no end yet
+            raise open_quote(upload, last_line + 1)
         if len(row) > MAX_COLUMNS:
             msg = (
                 f"{upload.file_name} has {len(row):,} columns in line {line_number}; "

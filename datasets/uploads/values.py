@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Mapping
 
+from inferplan.datasets.uploads.metrics import BUCKETS
 from inferplan.datasets.uploads.reading import MISSING_FROM, Labels
 
 MISSING_TEXT = {
@@ -73,6 +74,7 @@ _LABELS: dict[str, tuple[str, ...]] = {
     "model": ("model_name", "model", "served_model_name", "model_id"),
     "team": ("team", "label_team", "owner", "exported_team", "cost_center", "user_team"),
 }
+_VARIANTS = ("finished_reason", "quantile", "priority")
 _EXPORTERS = ("dcgm-exporter", "nvidia-dcgm-exporter", "nvidia-gpu-exporter")
 
 
@@ -93,6 +95,21 @@ def labels_of(raw: Mapping[str, str]) -> Labels:
         for field in ("pod", "namespace", "container"):
             found.pop(field, None)
     return Labels(**found)
+
+
+def variant_of(metric: str, raw: Mapping[str, str]) -> str:
+    """Return what tells apart series of ``metric`` at one place.
+
+    Of a histogram's bucket it is the bound, then every label that says nothing of the place: histograms of
+    two kinds of requests are added up, never taken for one counter.
+
+    >>> variant_of("ttft_bucket", {"le": "0.5", "pod": "a", "is_streaming": "true"})
+    '0.5,is_streaming=true'
+    """
+    if metric not in BUCKETS:
+        return ",".join(raw[key] for key in _VARIANTS if key in raw)
+    others = (key for key in sorted(raw) if key not in ("__name__", "le") and known_label(key) is None)
+    return ",".join((raw.get("le", ""), *(f"{key}={raw[key]}" for key in others)))
 
 
 def known_label(name: str) -> str | None:
