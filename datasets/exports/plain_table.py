@@ -6,6 +6,8 @@ labels and the metrics a column can be ``metric_name`` with ``value`` (long tabl
 (``ttft_ms``, ``e2e_s``, ...) is kept one by one.
 """
 
+import re
+
 from inferplan.datasets.uploads.opening import Upload
 from inferplan.datasets.uploads.reading import Items, ReadOptions, SampleTable, Tally
 from inferplan.datasets.uploads.roles import assign
@@ -13,7 +15,7 @@ from inferplan.datasets.uploads.scanning import column_names, first_cells, opene
 from inferplan.datasets.uploads.tables import header
 
 name = "table"
-title = "Any table with times: CSV, JSON lines, Parquet"
+title = "Any table with times: CSV, JSON, Parquet"
 kind = "table"
 
 
@@ -24,7 +26,7 @@ def sniff(head: str) -> bool:
     first = head.lstrip("\ufeff \t\r\n")
     if first.startswith("{"):
         return first.splitlines()[0].rstrip().endswith("}")
-    return len(header(head)) > 1
+    return len(header(head)) > 1 or bool(re.match(r"\[\s*\{", first))
 
 
 def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:

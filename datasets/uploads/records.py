@@ -1,15 +1,22 @@
-"""Rows of a delimited file as records by column name, and the exact values in them."""
+"""Rows of a delimited or Parquet file as records by column name, and the exact values in them."""
 
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from itertools import count
+from string import Template
 from typing import Any
 
 from inferplan.datasets.uploads.opening import Upload
 from inferplan.datasets.uploads.reading import Tally
+from inferplan.datasets.uploads.scanning import column_names, opened, quoted
 from inferplan.datasets.uploads.tables import dialect, rows
 
+_TEXT = Template(  # tags are maps there, and JSON in CSV
+    "CASE WHEN typeof($column) SIMILAR TO '(MAP|STRUCT|JSON).*' THEN coalesce(to_json($column)::VARCHAR, '') "
+    "ELSE coalesce($column::VARCHAR, '') END"
+)
 _NOTHING = {"", "null", "none", "nan", "n/a", "?", "unset", "\\n"}
 _MOST = Decimal(10) ** 15  # in any currency: no line of a bill is larger
 _FIRST_YEAR, _END_YEAR = 2000, 2100
@@ -23,7 +30,7 @@ def plain(name: str) -> str:
 
 def records(upload: Upload, tally: Tally) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield numbered rows by ``plain`` column name; rows of another length than the header are refused."""
-    table = rows(upload, dialect(upload.head), tally)
+    table = _parquet(upload, tally) if upload.is_parquet else rows(upload, dialect(upload.head), tally)
     _, heads = next(table)
     names = [plain(cell) for cell in heads]
     for line, row in table:
@@ -34,6 +41,17 @@ def records(upload: Upload, tally: Tally) -> Iterator[tuple[int, dict[str, str]]
             tally.refuse(line, f"{len(row)} cells where the header has {len(names)}")
             continue
         yield line, {name: cell.strip() for name, cell in zip(names, row, strict=True)}
+
+
+def _parquet(upload: Upload, tally: Tally) -> Iterator[tuple[int, list[str]]]:
+    """Yield the names of the columns, then numbered rows, every cell as CSV would have it."""
+    names = column_names(upload)
+    yield 0, names
+    lines = count(1)
+    with opened(upload, names, tally) as table:
+        for frame in table.select(", ".join(_TEXT.substitute(column=quoted(name)) for name in names)):
+            for row in frame.itertuples(index=False, name=None):
+                yield next(lines), list(row)
 
 
 def said(record: Mapping[str, str], *names: str) -> str | None:

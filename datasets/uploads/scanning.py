@@ -62,6 +62,9 @@ def _described(upload: Upload) -> list[str]:
             names = [row[0] for row in cursor.execute(f"DESCRIBE FROM {source}").fetchall()]
         except duckdb.Error as error:
             raise _unreadable(upload, error) from error
+    if names == ["json"]:  # as DuckDB calls what is no object
+        msg = f"{upload.file_name} is no table: some of its JSON values are no objects with named fields."
+        raise UnreadableError(msg)
     return _few(names, upload)
 
 

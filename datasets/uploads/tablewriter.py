@@ -9,13 +9,22 @@ import numpy as np
 import pandas
 
 from inferplan.datasets.uploads.counters import Times, Values
-from inferplan.datasets.uploads.reading import Advice, Allocation, BillLine, Histograms, Labels, Series
+from inferplan.datasets.uploads.reading import (
+    Advice,
+    Allocation,
+    BillLine,
+    Histograms,
+    Labels,
+    Series,
+    UnreadableError,
+)
 from inferplan.datasets.uploads.report import naive_utc
 from inferplan.datasets.uploads.statistics import Order, SeriesFacts, counted, entity_of, measure, replica_of
 
 if TYPE_CHECKING:
     from inferplan.datasets.warehouse import Cursor
 
+MAX_LABEL = 2_000
 _PIECE = 1_000_000
 _RECORDS = 20_000
 _INSERTS: dict[type, str] = {
@@ -100,6 +109,10 @@ class TableWriter:
         return facts, order
 
     def _series_row(self, series: Series, found: SeriesFacts) -> tuple[Any, ...]:
+        for name in _LABELS:
+            if len(getattr(series.labels, name) or "") > MAX_LABEL:
+                msg = f"{self._file_name} holds a {name} of more than {MAX_LABEL:,} characters."
+                raise UnreadableError(msg)
         kind, entity = entity_of(series, self._file_name)
         return (
             self._ids[series], self._import_id, series.metric, series.variant, kind, entity,
