@@ -44,7 +44,11 @@ SELECT * EXCLUDE (window_at, first_at),  -- a histogram counts whole or not at a
     CASE WHEN window_at > first_at AND NOT binned THEN window_at END AS from_at,
     CASE WHEN binned THEN first_at ELSE greatest(first_at, window_at) END AS first_at,
     dense_rank() OVER (ORDER BY grp, metric) AS g,
-    dense_rank() OVER (ORDER BY grp, metric, entity, variant) AS member
+    dense_rank() OVER (ORDER BY grp, metric, entity, variant) AS member,
+    placed.first_at <= max(last_at) OVER (
+        PARTITION BY grp, metric ORDER BY placed.first_at, series_id
+        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    ) AS meets_another
 FROM placed WHERE grp IS NOT NULL AND (window_at IS NULL OR last_at >= window_at)
 """
 # Groups of neighbouring series are one piece: samples of a series lie together, so that a pass over a piece
@@ -54,7 +58,7 @@ CREATE TEMP TABLE facts AS
 SELECT g, any_value(grp) AS grp, any_value(metric) AS metric, min(first_at) AS first_at,
     max(last_at) AS last_at, median(step_s) AS step_s, count(DISTINCT member) AS members,
     bool_or(irregular) AS irregular, bool_and(binned) AS binned,
-    count(*) > count(DISTINCT member) OR bool_or(from_at IS NOT NULL) AS repeats,
+    count(*) > count(DISTINCT member) AND bool_or(meets_another) AS repeats,
     any_value(gpu_name) AS gpu_name,
     any_value(gpu_index) AS gpu_index, any_value(host) AS host, any_value(replica) AS replica,
     any_value(model) AS model, any_value(team) AS team, any_value(entity_kind) AS entity_kind,
@@ -70,19 +74,20 @@ FROM facts
 # One entity at a time: every sample counts once. In pieces, because a quantile holds all of its values.
 SINGLE = """
 WITH wanted AS MATERIALIZED (
-    SELECT c.series_id, c.g FROM chosen AS c JOIN facts AS f USING (g)
+    SELECT c.series_id, c.g, coalesce(c.from_at, '-infinity') AS from_at
+    FROM chosen AS c JOIN facts AS f USING (g)
     WHERE NOT f.repeats AND NOT f.irregular AND f.piece = $piece
 ),
 found AS (
     SELECT w.g, count(*) AS n, avg(s.value) AS mean,
         quantile_cont(s.value, [0.5, 0.9, 0.95, 0.99, 0.999]) AS q, max(s.value) AS max
-    FROM usage_samples AS s JOIN wanted AS w USING (series_id) GROUP BY w.g
+    FROM usage_samples AS s JOIN wanted AS w USING (series_id)
+    WHERE s.measured_at >= w.from_at GROUP BY w.g
 )
 SELECT facts.*, found.* EXCLUDE (g) FROM facts JOIN found USING (g)
 """
 
-# Exports that overlap: a time that two of them share counts once, with its larger value. Series of which
-# not all is to count go the same way.
+# Exports that overlap: a time that two of them share counts once, with its larger value.
 OVERLAPPING = """
 WITH wanted AS MATERIALIZED (
     SELECT c.series_id, c.g, coalesce(c.from_at, '-infinity') AS from_at

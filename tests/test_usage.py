@@ -138,6 +138,17 @@ def test_two_overlapping_exports_count_a_moment_once(warehouse: Warehouse) -> No
     assert (alone["n"], alone["mean"]) == (100, pytest.approx(0.4))
 
 
+def test_one_export_after_another_counts_as_one_and_a_window_cuts_it(warehouse: Warehouse) -> None:
+    values = np.random.default_rng(7).random(600)
+    for number, digest in ((0, "a"), (300, "b")):
+        part = np.arange(number, number + 300)
+        put(warehouse, ("sm_active_ratio", gpu(0), part * 300, values[part]), digest=digest)
+    for window, counted in ((usage.EVERYTHING, values), (usage.Window(lookback_days=1), values[-289:])):
+        found = row(usage.by_entity(warehouse, window=window), "GPU-0", "sm_active_ratio")
+        assert (found["n"], found["coverage"], found["max"]) == (len(counted), 1.0, counted.max())
+        assert found["p99"] == pytest.approx(np.quantile(counted, 0.99), rel=1e-12)
+
+
 def test_model_and_team_reach_the_gpus_through_the_pod(warehouse: Warehouse) -> None:
     seconds = np.arange(10) * 300
     pod = {"pod": "p", "namespace": "n"}
