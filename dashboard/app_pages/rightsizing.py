@@ -5,7 +5,13 @@ import streamlit as st
 from inferplan.dashboard import formats, inputs
 from inferplan.dashboard.connection import warehouse
 from inferplan.dashboard.downloads import download_menu
-from inferplan.dashboard.rightsizing import finding_views, upload_views, usage_tables, usage_views
+from inferplan.dashboard.rightsizing import (
+    finding_views,
+    latency_views,
+    upload_views,
+    usage_tables,
+    usage_views,
+)
 from inferplan.dashboard.rightsizing.profile_inputs import profile_picker
 from inferplan.dashboard.state import PREFIX, case, now
 from inferplan.datasets.errors import InferplanError
@@ -91,10 +97,11 @@ if usage_tab.open:
             required=True,
         )
         frame = usage_tables.percentiles(store, by or "gpu", ids)
-        if frame.empty:
+        timed = latency_views.latencies(store, by or "gpu", ids)
+        if frame.empty and timed.empty:
             st.info(f"Nothing was measured that names a {by}.", icon=":material/info:")
         else:
-            usage_views.show_usage(frame, by or "gpu", sources)
+            usage_views.show_usage(frame, timed, by or "gpu", sources)
 if data_tab.open:
     with data_tab:
         upload_views.show_upload(store)

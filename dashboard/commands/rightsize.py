@@ -11,7 +11,7 @@ from inferplan.datasets import samples
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.exports import list_imports
 from inferplan.datasets.warehouse import Warehouse
-from inferplan.planner.rightsizing.finding import Finding, Savings
+from inferplan.planner.rightsizing.finding import Evidence, Finding, Savings
 from inferplan.planner.rightsizing.profile import PRODUCTION, PROFILES, customised, profile_named
 from inferplan.planner.rightsizing.recommend import recommend
 
@@ -67,13 +67,25 @@ def _print(findings: tuple[Finding, ...]) -> None:
         for evidence in finding.evidence:
             limit = "" if evidence.limit is None else f", against {evidence.limit:.4g}"
             click.echo(
-                f"  {evidence.metric} {evidence.statistic}: {evidence.value:.4g} {evidence.unit}{limit} "
-                f"({evidence.samples:,} samples over {evidence.span_days:.1f} days)"
+                f"  {evidence.metric} {evidence.statistic}: {_value(evidence)}{limit} "
+                f"({evidence.samples:,} {_observed(evidence)} over {evidence.span_days:.1f} days)"
             )
         if finding.savings:
             click.echo(f"  prices: {finding.savings.basis}")
             click.echo(f"  {finding.savings.condition}")
             click.echo(f"  {_as_billed(finding.savings)}")
+
+
+def _value(evidence: Evidence) -> str:
+    value = f"{evidence.value:.4g} {evidence.unit}"
+    if evidence.low is None:
+        return value
+    end = "no bound" if evidence.high is None else f"{evidence.high:g}"
+    return f"{value} ({evidence.low:g} to {end})"
+
+
+def _observed(evidence: Evidence) -> str:
+    return f"by {evidence.basis}" if evidence.basis else "samples"
 
 
 def _as_billed(savings: Savings) -> str:

@@ -10,10 +10,12 @@ import streamlit as st
 
 from inferplan.dashboard import formats
 from inferplan.dashboard.rightsizing import usage_charts
+from inferplan.dashboard.rightsizing.latency_views import bounds_text
 from inferplan.dashboard.rightsizing.usage_tables import TITLES, axis_of, metric_title, value_text
 from inferplan.dashboard.state import PREFIX
 from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner import usage
+from inferplan.planner.request_latency import latency_over_time
 from inferplan.planner.rightsizing import Evidence, Finding, Savings
 from inferplan.planner.rightsizing.evidence import series_together
 from inferplan.planner.rightsizing.latency import COUNTERS, latency_series
@@ -139,7 +141,7 @@ def _show_evidence(warehouse: Warehouse, finding: Finding) -> None:
         (
             metric_title(piece.metric),
             piece.statistic.upper() if piece.statistic.startswith("p") else piece.statistic,
-            value_text(piece.value, piece.unit),
+            value_text(piece.value, piece.unit) if piece.low is None else bounds_text(piece.low, piece.high),
             "" if piece.limit is None else value_text(piece.limit, piece.unit),
             formats.count(piece.samples),
             "" if piece.coverage is None else formats.percent(piece.coverage),
@@ -149,6 +151,8 @@ def _show_evidence(warehouse: Warehouse, finding: Finding) -> None:
     ]
     columns = ["Metric", "Statistic", "Measured", "Limit", "Samples", "Coverage", "Days"]
     st.table(pd.DataFrame(rows, columns=columns).set_index("Metric"), border="horizontal")
+    if bases := sorted({piece.basis for piece in finding.evidence if piece.basis}):
+        st.caption(f"Latency by {formats.listing(bases)}: of a histogram, the bounds of the bucket.")
     drawn = list({(piece.entity, piece.metric): piece for piece in finding.evidence}.values())
     chosen = drawn[0]
     if len(drawn) > 1:
@@ -171,6 +175,8 @@ def _show_evidence(warehouse: Warehouse, finding: Finding) -> None:
 
 def _series(warehouse: Warehouse, finding: Finding, piece: Evidence) -> pd.DataFrame:
     """Return the measurements behind a number, of a group at the same time."""
+    if piece.basis:
+        return latency_over_time(warehouse, piece.entity, piece.metric, piece.basis, piece.statistic)
     found = usage.series(warehouse, piece.entity, piece.metric)
     if found.empty and piece.metric in COUNTERS:
         return latency_series(warehouse, piece.entity, piece.metric)

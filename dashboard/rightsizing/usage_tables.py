@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from inferplan.dashboard.reports import Column, Report, Table, table_of_frame
+from inferplan.dashboard.reports import Column, Report, Table
 from inferplan.dashboard.state import now
 from inferplan.datasets.schema import GIB
 from inferplan.datasets.uploads.metrics import METRICS
@@ -98,11 +98,14 @@ EVIDENCE_COLUMNS = (
     Column("Metric"),
     Column("Statistic"),
     Column("Value"),
+    Column("Low"),
+    Column("High"),
     Column("Limit"),
     Column("Unit"),
     Column("Samples"),
     Column("Coverage", "share"),
     Column("Span", "days"),
+    Column("Latency by"),
 )
 
 
@@ -116,7 +119,7 @@ def metric_title(metric: str) -> str:
     return known.title if metric in METRICS else f"{known.title}, per second"
 
 
-def _version(warehouse: Warehouse) -> str:
+def data_version(warehouse: Warehouse) -> str:
     """Return a text that changes whenever imports or prices do."""
     load_snapshot(warehouse)
     [row] = warehouse.rows(
@@ -128,7 +131,9 @@ def _version(warehouse: Warehouse) -> str:
 
 def findings(warehouse: Warehouse, profile: Profile, import_ids: Sequence[int]) -> tuple[Finding, ...]:
     """Return the advice on the chosen imports."""
-    return _findings(_version(warehouse), profile.model_dump_json(), tuple(import_ids), _warehouse=warehouse)
+    return _findings(
+        data_version(warehouse), profile.model_dump_json(), tuple(import_ids), _warehouse=warehouse
+    )
 
 
 @st.cache_resource(max_entries=16, ttl=KEEP_S, show_spinner="Weighing what was measured")
@@ -162,7 +167,7 @@ def _measured(
 
 def percentiles(warehouse: Warehouse, by: usage.By, import_ids: Sequence[int]) -> pd.DataFrame:
     """Return percentiles with a readable ``label`` and ``title``, and memory as a share of what there is."""
-    return _percentiles(_version(warehouse), by, tuple(import_ids), _warehouse=warehouse)
+    return _percentiles(data_version(warehouse), by, tuple(import_ids), _warehouse=warehouse)
 
 
 @st.cache_data(max_entries=16, ttl=KEEP_S, show_spinner="Reading what was measured")
@@ -203,16 +208,6 @@ def _label(row: Mapping[Any, Any]) -> str:
     return label.replace("NVIDIA ", "") or str(row["entity"])
 
 
-def usage_report(frame: pd.DataFrame, by: str, sources: str) -> Report:
-    """Return percentiles as a report to download; bytes and shares stay as they are."""
-    facts = (
-        ("Measured in", sources),
-        ("Grouped by", by),
-        ("Percentiles", "exact, interpolated linearly; of groups: of sums taken at the same time"),
-    )
-    return Report("Usage percentiles", (table_of_frame("Percentiles", frame, USAGE_COLUMNS),), facts, now())
-
-
 def findings_report(found: Sequence[Finding], profile: Profile, sources: str) -> Report:
     """Return findings with their evidence as a report to download."""
     evidence = tuple(
@@ -223,11 +218,14 @@ def findings_report(found: Sequence[Finding], profile: Profile, sources: str) ->
             metric_title(piece.metric),
             piece.statistic,
             piece.value,
+            piece.low,
+            piece.high,
             piece.limit,
             piece.unit,
             piece.samples,
             piece.coverage,
             piece.span_days,
+            piece.basis,
         )
         for one in found
         for piece in one.evidence

@@ -7,7 +7,9 @@ import streamlit as st
 
 from inferplan.dashboard import formats
 from inferplan.dashboard.downloads import download_menu
+from inferplan.dashboard.reports import Report, table_of_frame
 from inferplan.dashboard.rightsizing import usage_charts, usage_tables
+from inferplan.dashboard.rightsizing.latency_views import COLUMNS, show_latencies
 from inferplan.dashboard.rightsizing.usage_tables import SHOWN_IN_CHART, axis_of, metric_title, value_text
 from inferplan.dashboard.state import PREFIX, now
 
@@ -15,8 +17,21 @@ KEY = f"{PREFIX}rightsizing."
 STATISTICS = ("p50", "p90", "p95", "p99", "max")
 
 
-def show_usage(frame: pd.DataFrame, by: str, sources: str) -> None:
-    """Show the percentiles of one metric by entity as a chart and a table, with a download of all."""
+def show_usage(frame: pd.DataFrame, timed: pd.DataFrame, by: str, sources: str) -> None:
+    """Show the percentiles of one metric by entity, and how long requests took, with a download of all."""
+    if len(frame):
+        _show_metric(frame)
+    if len(timed):
+        show_latencies(timed)
+    download_menu(
+        "usage",
+        f"usage-by-{by}-{now():%Y-%m-%d}",
+        lambda: _report(frame, timed, by, sources),
+        label="Download all metrics",
+    )
+
+
+def _show_metric(frame: pd.DataFrame) -> None:
     metric = st.selectbox(
         "Metric",
         usage_tables.metrics_by_importance(frame),
@@ -44,12 +59,6 @@ def show_usage(frame: pd.DataFrame, by: str, sources: str) -> None:
         hide_index=True,
         key=f"{KEY}usage",
     )
-    download_menu(
-        "usage",
-        f"usage-by-{by}-{now():%Y-%m-%d}",
-        lambda: usage_tables.usage_report(frame, by, sources),
-        label="Download all metrics",
-    )
 
 
 def _show_chart(chosen: pd.DataFrame, metric: str) -> None:
@@ -70,3 +79,17 @@ def _show_chart(chosen: pd.DataFrame, metric: str) -> None:
             "GPU_UTIL says that some kernel ran, not that the GPU was full: no advice rests on it alone. "
             "Where SM activity was measured, look at that."
         )
+
+
+def _report(frame: pd.DataFrame, timed: pd.DataFrame, by: str, sources: str) -> Report:
+    """Return percentiles as a report to download; bytes and shares stay as they are."""
+    facts = (
+        ("Measured in", sources),
+        ("Grouped by", by),
+        ("Percentiles", "exact, interpolated linearly; of groups: of sums taken at the same time"),
+    )
+    tables = (
+        table_of_frame("Percentiles", frame, usage_tables.USAGE_COLUMNS),
+        table_of_frame("Latency of requests", timed, COLUMNS),
+    )
+    return Report("Usage percentiles", tables if len(timed) else tables[:1], facts, now())

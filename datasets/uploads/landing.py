@@ -266,6 +266,7 @@ def _nothing(report: ParseReport) -> str:
         f"{report.rows_refused:,} refused, {report.values_missing:,} without a value."
         + (f" {why}." if why else "")
         + (f" Not used: {ignored}." if ignored else "")
+        + "".join(f" {note}" for note in report.notes[:3])
     )
 
 

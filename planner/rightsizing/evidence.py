@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from inferplan.datasets import catalog
 from inferplan.planner import usage
+from inferplan.planner.request_latency import RequestLatency, request_latencies
 from inferplan.planner.rightsizing.latency import MEASURED_BY, latencies
 from inferplan.planner.rightsizing.statistic import Statistic, statistics_of
 from inferplan.planner.rightsizing.unit import SHOWS_WORK, Unit
@@ -216,7 +217,12 @@ def _gather(measured: Measurements) -> list[Unit]:
         place = dict(zip(_PLACE, row, strict=True))
         members.setdefault(_unit_key(place), []).append(place)
     _join_by_pod_alone(members)
-    return [_unit(key, members[key], statistics, idle) for key in sorted(members)]
+    keys = {place["entity"]: key for key, places in members.items() for place in places}
+    timed: dict[str, dict[str, RequestLatency]] = {}
+    for one in request_latencies(warehouse, keys, ids, measured.parameters["from_at"]):
+        timed.setdefault(one.group, {})[one.metric] = one
+    units = (_unit(key, members[key], statistics, idle) for key in sorted(members))
+    return [replace(unit, latencies=timed.get(unit.key, {})) for unit in units]
 
 
 _SAID = ("gpu_name", "host", "instance_id", "instance_type", "namespace", "model", "team", "mig_profile")

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Literal
 
 from inferplan.planner.confidence import Confidence
+from inferplan.planner.request_latency import Basis
 
 Action = Literal[
     "insufficient_history", "upsize", "terminate", "suspected_idle", "schedule", "reduce_replicas",
@@ -34,6 +35,12 @@ class Evidence:
     span_days: float
     entity: str
     """The series to draw beside the number."""
+    low: float | None = None
+    """Where a value is known only within bounds: above this ..."""
+    high: float | None = None
+    """... and at most this; ``None`` beside ``low``: no bound is known."""
+    basis: Basis | None = None
+    """Of what the latencies of requests are known: a log or a histogram."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from inferplan.planner.confidence import Confidence
 from inferplan.planner.rightsizing.finding import Evidence
 from inferplan.planner.rightsizing.profile import Profile
 from inferplan.planner.rightsizing.statistic import Statistic
+from inferplan.planner.rightsizing.targets import undecided
 from inferplan.planner.rightsizing.unit import Unit
 
 DRAM_CEILING = 0.8  # practical ceiling of DRAM_ACTIVE (NVIDIA DCGM, profiling metrics)
@@ -51,7 +52,8 @@ def measured_enough(unit: Unit, profile: Profile) -> Measured | str:
         return "SM activity, memory bandwidth and memory must all have been measured"
     if min(unit.confidence, dram.confidence) < Confidence.MEDIUM:
         return WEEK_NEEDED
-    return profile.why_protected(unit) or Measured(activity, dram, memory, peak)
+    reason = profile.why_protected(unit) or undecided(unit, profile)
+    return reason or Measured(activity, dram, memory, peak)
 
 
 def growth(unit: Unit) -> float:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 COUNTERS: Mapping[str, tuple[str, str]] = {
     "ttft_s": ("ttft_sum_s", "ttft_count"),
     "tpot_s": ("tpot_sum_s", "tpot_count"),
+    "e2e_s": ("e2e_sum_s", "e2e_count"),
 }
 """Latency -> the counters of which it is the quotient."""
 

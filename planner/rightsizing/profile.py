@@ -44,6 +44,10 @@ class Profile(Row):
     """Time to first token that a process must keep; missed, it counts as used up. ``None``: not judged."""
     tpot_target_s: Annotated[float, Field(gt=0)] | None = None
     """Time per output token, likewise."""
+    e2e_target_s: Annotated[float, Field(gt=0)] | None = None
+    """Time of a whole request, likewise."""
+    latency_percentile: Literal["p90", "p95", "p99"] = "p95"
+    """Of the requests, that must keep the targets."""
     lookback_days: Annotated[float, Field(gt=0, le=3650)] | None = 32.0
     """Days before the newest sample that count; ``None``: all. AWS Compute Optimizer offers 14, 32 and 93."""
     warm_up_minutes: Annotated[float, Field(ge=0, le=1440)] = 30.0

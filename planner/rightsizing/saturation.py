@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from inferplan.planner.rightsizing.finding import Evidence
 from inferplan.planner.rightsizing.profile import Profile
 from inferplan.planner.rightsizing.statistic import ABOVE_ZERO
+from inferplan.planner.rightsizing.targets import verdicts
 from inferplan.planner.rightsizing.unit import Unit
 
 KV_P95 = 0.90
@@ -13,13 +14,12 @@ PREEMPTION_SHARE = 0.01
 DRAM_P95 = 0.75
 SM_P95 = 0.90
 FB_SHARE = 0.97
-LATENCY_SAMPLES = 12
-"""An hour of five-minute means: fewer show no habit."""
 
 
 def saturated(unit: Unit, profile: Profile) -> tuple[Evidence, ...]:
     """Return the measurements that show a resource used up or a target missed, none when there is room."""
-    return (*_signs(unit), *_missed_targets(unit, profile))
+    missed = (one.evidence for one in verdicts(unit, profile) if one.missed and one.evidence)
+    return (*_signs(unit), *missed)
 
 
 def _signs(unit: Unit) -> Iterator[Evidence]:
@@ -38,10 +38,3 @@ def _signs(unit: Unit) -> Iterator[Evidence]:
     used, total = unit.get("fb_used_bytes"), unit.memory_total_bytes
     if used and total and not preallocates and used.max > FB_SHARE * total:
         yield used.evidence("max", FB_SHARE * total)
-
-
-def _missed_targets(unit: Unit, profile: Profile) -> Iterator[Evidence]:
-    for metric, target_s in (("ttft_s", profile.ttft_target_s), ("tpot_s", profile.tpot_target_s)):
-        found = unit.get(metric)
-        if target_s is not None and found and found.n >= LATENCY_SAMPLES and found.p95 > target_s:
-            yield found.evidence("p95", target_s)

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from inferplan.datasets.schema import Gpu
 from inferplan.planner.confidence import Confidence
+from inferplan.planner.request_latency import RequestLatency
 from inferplan.planner.rightsizing.statistic import Statistic
 
 _REPLICA_SUFFIX = re.compile(r"(-[0-9a-f]{6,10}-[a-z0-9]{3,6}|-\d+)$")
@@ -34,6 +35,8 @@ class Unit:
     is_sample: bool
     idle_hours: tuple[int, ...] = field(default=())
     """Hours of the week (0 = Monday 0:00 UTC) idle in at least 80 % of three or more weeks."""
+    latencies: Mapping[str, RequestLatency] = field(default_factory=dict)
+    """How long requests took, by latency, where a log or a histogram tells of single ones."""
 
     def get(self, *metrics: str) -> Statistic | None:
         """Return the first of ``metrics`` that was measured."""

@@ -9,6 +9,7 @@ from inferplan.planner.rightsizing.guards import WEEK_NEEDED, growth
 from inferplan.planner.rightsizing.judging import Context, Judgement, freed, risk_of
 from inferplan.planner.rightsizing.market import together
 from inferplan.planner.rightsizing.statistic import Statistic
+from inferplan.planner.rightsizing.targets import undecided
 from inferplan.planner.rightsizing.unit import Unit
 
 order = 50
@@ -40,6 +41,8 @@ def _reason(members: Sequence[Unit], here: set[str], context: Context) -> str | 
         return WEEK_NEEDED
     if protected := next(filter(None, map(context.profile.why_protected, members)), None):
         return protected
+    if doubt := next(filter(None, (undecided(member, context.profile) for member in members)), None):
+        return doubt
     if not _steady(members):
         return "replicas came and went: an autoscaler is at work, and it must not be fought"
     return None

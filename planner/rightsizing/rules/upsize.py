@@ -1,9 +1,10 @@
 """A resource is used up: add a replica or a larger GPU before anything else."""
 
-from inferplan.planner.rightsizing.finding import Action
+from inferplan.planner.rightsizing.finding import Action, Evidence
 from inferplan.planner.rightsizing.judging import Context, Judgement
 from inferplan.planner.rightsizing.market import monthly
 from inferplan.planner.rightsizing.saturation import saturated
+from inferplan.planner.rightsizing.targets import NAMES, verdicts
 from inferplan.planner.rightsizing.unit import Unit
 
 order = 20
@@ -16,8 +17,9 @@ _WORDS = {
     "requests_waiting": "requests wait",
     "preemptions_per_s": "running requests are preempted",
     "fb_used_bytes": "GPU memory is full",
-    "ttft_s": "the first token comes later than the target, on average of five minutes",
-    "tpot_s": "tokens come slower than the target, on average of five minutes",
+    "ttft_s": "the first token comes later than the target",
+    "tpot_s": "tokens come slower than the target",
+    "e2e_s": "requests take longer than the target",
 }
 
 
@@ -25,14 +27,15 @@ def judge(unit: Unit, context: Context) -> Judgement | str:
     """Fit where anything is used up or a latency target is missed."""
     signs = saturated(unit, context.profile)
     if not signs:
-        return "no resource is used up and no latency target was seen missed"
+        unknown = [one.reason for one in verdicts(unit, context.profile) if one.missed is None]
+        return "; ".join(("no resource is used up and no latency target was seen missed", *unknown))
     rate = context.market.rate(unit)
     cost = (
         f"A second replica costs {monthly(rate.expected):,} USD a month ({rate.basis})."
         if not isinstance(rate, str)
         else f"What a second replica costs is not known: {rate}."
     )
-    what = ", ".join(dict.fromkeys(_WORDS[sign.metric] for sign in signs))
+    what = ", ".join(dict.fromkeys(map(_words, signs)))
     return Judgement(
         action=action,
         title="Add capacity",
@@ -41,3 +44,13 @@ def judge(unit: Unit, context: Context) -> Judgement | str:
         effort="replica count",
         no_savings_reason="this costs money: it keeps requests from waiting",
     )
+
+
+def _words(sign: Evidence) -> str:
+    """Return what a sign means; of a latency also whose time was measured."""
+    what = _WORDS[sign.metric]
+    if sign.metric not in NAMES:
+        return what
+    if not sign.basis:
+        return f"{what} on average of five minutes"
+    return f"{what} ({sign.statistic.upper()} of {sign.samples:,}, {sign.basis})"
