@@ -16,6 +16,7 @@ import duckdb
 from inferplan.datasets.warehouse_errors import (
     ELSEWHERE,
     DamagedWarehouseError,
+    LackError,
     NewerWarehouseError,
     WarehouseError,
     diagnose,
@@ -61,6 +62,8 @@ class Warehouse:
         self.is_new = False
         """Whether this process made the database."""
         self._connection = connection
+        self._stopped = False
+        self._restart_lock = threading.Lock()
         self._users = 1
         self._closed = False
 
@@ -96,10 +99,7 @@ class Warehouse:
     def _connect(cls, path: Path | None) -> "Warehouse":
         if path is not None:
             _prepare(path)
-        try:
-            connection = duckdb.connect(str(path or MEMORY), config=_CONFIG)
-        except duckdb.Error as error:
-            raise diagnose(path or Path(MEMORY), error) from error
+        connection = _connection_to(path)
         warehouse = cls(path, connection)
         try:
             warehouse._migrate()
@@ -177,16 +177,26 @@ class Warehouse:
         if self._closed:
             msg = f"The warehouse {self.path or MEMORY} was closed; open it again with Warehouse.open."
             raise WarehouseError(msg)
-        cursor = self._connection.cursor()
+        cursor = self._live()
         try:
             yield cursor
         except duckdb.Error as error:
+            self._stopped = self._stopped or isinstance(error, duckdb.FatalException)
             found = diagnose(self.path or Path(MEMORY), error)
-            if isinstance(found, DamagedWarehouseError):
+            if isinstance(found, DamagedWarehouseError | LackError):
                 raise found from error
             raise
         finally:
             cursor.close()
+
+    def _live(self) -> Cursor:
+        """Return a cursor; a database that stopped, at a full disk perhaps, is opened anew for it."""
+        with self._restart_lock:
+            if self._stopped and self.path is not None:
+                self._connection.close()
+                self._connection = _connection_to(self.path)
+                self._stopped = False
+            return self._connection.cursor()
 
     def _migrate(self) -> None:
         """Bring the schema up to date: each file of ``migrations/`` once, in order, in one transaction."""
@@ -231,6 +241,13 @@ def migrations() -> tuple[Migration, ...]:
         if named:
             found.append(Migration(int(named[1]), named[2], entry.read_text(encoding="utf-8")))
     return tuple(sorted(found))
+
+
+def _connection_to(path: Path | None) -> Cursor:
+    try:
+        return duckdb.connect(str(path or MEMORY), config=_CONFIG)
+    except duckdb.Error as error:
+        raise diagnose(path or Path(MEMORY), error) from error
 
 
 def _prepare(path: Path) -> None:

@@ -8,9 +8,10 @@ from inferplan.datasets.errors import InferplanError
 _PID = re.compile(r"\(PID (\d+)\)")
 _DAMAGED = re.compile(
     r"not a valid DuckDB|corrupt|checksum|could not read enough bytes|deserializ|"
-    r"replaying WAL|INTERNAL Error|invalidated",
+    r"replaying WAL|INTERNAL Error",
     re.IGNORECASE,
 )
+_NO_ROOM = re.compile(r"no space left|file too large|quota exceeded|max_temp_directory_size", re.IGNORECASE)
 _REFUSED = re.compile(r"permission denied|read-only", re.IGNORECASE)
 
 ELSEWHERE = "set INFERPLAN_DB to another path"
@@ -33,6 +34,10 @@ class WarehouseHeldError(WarehouseError):
         )
 
 
+class LackError(WarehouseError):
+    """Disk or memory ran out; what had begun was taken back whole, and what was committed is safe."""
+
+
 class NewerWarehouseError(WarehouseError):
     """The file was written by a newer Inferplan or a newer DuckDB than this one."""
 
@@ -52,6 +57,13 @@ class DamagedWarehouseError(WarehouseError):
 def diagnose(path: Path, error: Exception) -> WarehouseError:
     """Return the error to show for what the database said when opening or reading ``path``."""
     said = str(error)
+    if lack := lack_of(error):
+        return lack
+    if "has been invalidated" in said:
+        return LackError(
+            f"The warehouse {path} stopped at an error before this one, a full disk most often. What was "
+            "committed is safe. Free some space on the disk and try again."
+        )
     if "Conflicting lock" in said or "being used by another process" in said:
         found = _PID.search(said)
         return WarehouseHeldError(path, int(found[1]) if found else None)
@@ -72,6 +84,19 @@ def diagnose(path: Path, error: Exception) -> WarehouseError:
     return WarehouseError(
         f"The warehouse {path} cannot be used: {_first_line(said)}. You can also {ELSEWHERE}."
     )
+
+
+def lack_of(error: Exception) -> LackError | None:
+    """Return the error to show where disk or memory ran out, ``None`` for any other ``error``."""
+    said = _first_line(str(error) or type(error).__name__)
+    if _NO_ROOM.search(said):
+        return LackError(
+            f"There is no room left on the disk ({said}). Nothing was half done. Free some space, or let "
+            "INFERPLAN_DB (the warehouse) or TMPDIR (temporary files) name a folder on a larger disk."
+        )
+    if said.startswith("Out of Memory Error"):
+        return LackError(f"The memory of this machine does not suffice ({said}). Nothing was half done.")
+    return None
 
 
 def unwritable(path: Path, detail: str) -> WarehouseError:

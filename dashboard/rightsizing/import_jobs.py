@@ -16,6 +16,7 @@ from inferplan.dashboard.state import PREFIX
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.exports import CancelledError, Progress, ReadOptions, import_file
 from inferplan.datasets.warehouse import Warehouse
+from inferplan.datasets.warehouse_errors import lack_of
 
 KEY = f"{PREFIX}rightsizing."
 JOB = f"{KEY}import_job"
@@ -46,7 +47,11 @@ def start(warehouse: Warehouse, ready: Sequence[tuple[Any, ReadOptions]]) -> Imp
 
     def work() -> None:
         for upload, options in ready:
-            job.outcomes.append(_outcome(warehouse, upload, options, job.progress))
+            outcome = "error", f"{upload.name}: a fault of ours ended the import; nothing of it landed."
+            try:
+                outcome = _outcome(warehouse, upload, options, job.progress)
+            finally:  # a thread that dies would tell nobody
+                job.outcomes.append(outcome)
 
     job.thread = Thread(target=work, name="inferplan-import", daemon=True)
     job.thread.start()
@@ -57,8 +62,13 @@ def start(warehouse: Warehouse, ready: Sequence[tuple[Any, ReadOptions]]) -> Imp
 def with_file(upload: Any, work: Callable[[Path], T]) -> T:
     """Return what ``work`` makes of an upload as a file."""
     with tempfile.NamedTemporaryFile() as spooled:
-        spooled.write(upload.getbuffer())
-        spooled.flush()
+        try:
+            spooled.write(upload.getbuffer())
+            spooled.flush()
+        except OSError as error:
+            if lack := lack_of(error):
+                raise lack from error
+            raise
         return work(Path(spooled.name))
 
 

@@ -18,6 +18,7 @@ from inferplan.datasets.uploads.opening import Upload
 from inferplan.datasets.uploads.reading import SHOWN_PROBLEMS, Tally, UnreadableError
 from inferplan.datasets.uploads.tables import MAX_COLUMNS, dialect, first_row, has_header, open_quote, rows
 from inferplan.datasets.warehouse import MEMORY, Warehouse
+from inferplan.datasets.warehouse_errors import lack_of
 
 if TYPE_CHECKING:
     from inferplan.datasets.warehouse import Cursor
@@ -49,11 +50,7 @@ def column_names(upload: Upload) -> list[str]:
 
 def _described(upload: Upload) -> list[str]:
     """Return the names of the columns as DuckDB finds them."""
-    with (
-        _file(upload, Tally()) as path,
-        Warehouse.open(MEMORY) as scratch,
-        scratch.transaction() as cursor,
-    ):
+    with _file(upload, Tally()) as path, Warehouse.open(MEMORY) as base, base.transaction() as cursor:
         place = text_literal(str(path))
         source = f"read_parquet({place})"
         if not upload.is_parquet:
@@ -144,7 +141,7 @@ class Table:
         except duckdb.InterruptException:
             raise
         except duckdb.Error as error:
-            raise _unreadable(self.upload, error) from error
+            raise lack_of(error) or _unreadable(self.upload, error) from error
 
     def fetch(self, cursor: "Cursor", columns: str, limit: int | None = None) -> list[tuple[Any, ...]]:
         """Return ``columns`` of the table, or of its first rows."""
@@ -159,7 +156,7 @@ class Table:
                 while len(frame := cursor.fetch_df_chunk(_VECTORS)):
                     yield frame
             except duckdb.Error as error:
-                raise _unreadable(self.upload, error) from error
+                raise lack_of(error) or _unreadable(self.upload, error) from error
 
     def report(self, cursor: "Cursor", rows_arrived: int, refusals: Refusals) -> None:
         """Count what arrived through ``cursor`` and what was refused, with the line of each refusal."""
@@ -281,13 +278,22 @@ def _file(upload: Upload, tally: Tally) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="inferplan-") as folder:
         path = Path(folder) / "table"
-        if upload.is_parquet:
-            with upload.binary() as stream, path.open("wb") as copy:
-                shutil.copyfileobj(stream, copy)
-        else:
-            with path.open("w", encoding="utf-8", newline="") as copy:
-                if upload.encoding == "cp1252":
-                    tally.note("The file is not UTF-8: it was read as Windows-1252.")
-                for _, line in upload.lines(tally):
-                    copy.write(line + "\n")
+        try:
+            _copy(upload, path, tally)
+        except OSError as error:
+            if lack := lack_of(error):
+                raise lack from error
+            raise
         yield path
+
+
+def _copy(upload: Upload, path: Path, tally: Tally) -> None:
+    if upload.is_parquet:
+        with upload.binary() as stream, path.open("wb") as copy:
+            shutil.copyfileobj(stream, copy)
+        return
+    with path.open("w", encoding="utf-8", newline="") as copy:
+        if upload.encoding == "cp1252":
+            tally.note("The file is not UTF-8: it was read as Windows-1252.")
+        for _, line in upload.lines(tally):
+            copy.write(line + "\n")
