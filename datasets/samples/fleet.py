@@ -17,7 +17,10 @@ START = datetime(2026, 10, 5, tzinfo=UTC)  # a Monday
 DAYS = 28
 STEP_S = 300
 SEED = 20261005
+TTFT_BOUNDS = ("0.1", "0.25", "0.5", "1.0", "2.5", "5.0", "10.0", "+Inf")
+"""Some of the buckets that vLLM has."""
 
+_HOUR_US = 3_600_000_000
 Array = npt.NDArray[np.float64]
 Shape = Literal["busy", "zero", "day_and_night", "office_hours", "flat"]
 
@@ -160,6 +163,8 @@ def series() -> Iterator[tuple[Series, npt.NDArray[np.int64], Array]]:
         if member.serves:
             for metric, values in _engine_signals(member, load, noise):
                 yield Series(metric, member.labels), times_us, values.astype(np.float64)
+                if metric == "requests":
+                    yield from _first_tokens(member, times_us, values)
 
 
 def _timeline(member: Member) -> tuple[npt.NDArray[np.int64], Array, Array]:
@@ -226,3 +231,15 @@ def _engine_signals(
     ):
         yield metric, increases
         yield metric + RATE, increases / STEP_S
+
+
+def _first_tokens(
+    member: Member, times_us: npt.NDArray[np.int64], requests: Array
+) -> Iterator[tuple[Series, npt.NDArray[np.int64], Array]]:
+    """Yield how many requests of each hour had their first token within each bound: log-logistic."""
+    hours, place = np.unique(times_us // _HOUR_US, return_inverse=True)
+    asked = np.bincount(place, weights=requests)
+    median_s = 0.12 + 0.2 * member.waiting
+    for bound in TTFT_BOUNDS:
+        within = np.round(asked / (1 + (median_s / float(bound)) ** 2.5))
+        yield Series("ttft_bucket", member.labels, bound), (hours + 1) * _HOUR_US, within
