@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
@@ -14,12 +15,15 @@ from inferplan.datasets.measurements import own_measurements
 from inferplan.datasets.schema import Offer
 from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner.answers import GpuFit, fewest_gpus, fit_all_gpus, largest_context
+from inferplan.planner.any_plan_results import results_of, results_today
 from inferplan.planner.case import LOAD_FIELDS, Case
 from inferplan.planner.deployment import Deployment
 from inferplan.planner.memory import Fit, fit
 from inferplan.planner.performance import Estimate, OwnEvidence, estimate
 from inferplan.planner.performance.own_evidence import Usable, usable
 from inferplan.planner.performance.own_evidence import own_evidence as planner_evidence
+from inferplan.planner.plan import AnyPlan, canonical_json, read_plan
+from inferplan.planner.plan_results import Results
 from inferplan.pricing.offers import current_offers, load_snapshot
 
 if TYPE_CHECKING:
@@ -111,6 +115,28 @@ def _every_gpu(case_json: str) -> list[GpuFit]:
 def own_evidence(warehouse: Warehouse) -> OwnEvidence | None:
     """Return what estimates are drawn to; read again only after an import or a removal."""
     return _own_evidence(_measurements_stamp(warehouse), _warehouse=warehouse)
+
+
+def plan_results(warehouse: Warehouse, plan: AnyPlan) -> Results:
+    """Return what follows from ``plan``, drawn to own measurements."""
+    return _plan_results(canonical_json(plan), _measurements_stamp(warehouse), _warehouse=warehouse)
+
+
+def plan_today(warehouse: Warehouse, plan: AnyPlan) -> Results:
+    """Return what follows from ``plan`` at the newest prices; raises as the planner does."""
+    today = now().date()
+    stamp = f"{_newest_refresh(warehouse)} {today} {_measurements_stamp(warehouse)}"
+    return _plan_today(canonical_json(plan), today, stamp, _warehouse=warehouse)
+
+
+@st.cache_resource(max_entries=KEEP_COMPARISONS, ttl=KEEP_S, show_spinner=False)
+def _plan_results(document: str, stamp: str, *, _warehouse: Warehouse) -> Results:
+    return results_of(_warehouse, read_plan(document), own_evidence(_warehouse))
+
+
+@st.cache_resource(max_entries=KEEP_COMPARISONS, ttl=KEEP_S, show_spinner="Trying today's offers")
+def _plan_today(document: str, today: date, stamp: str, *, _warehouse: Warehouse) -> Results:
+    return results_today(_warehouse, read_plan(document), today, own_evidence(_warehouse))
 
 
 def own_runs(warehouse: Warehouse) -> Usable:

@@ -6,7 +6,7 @@ all see one object. Every session key begins with ``inferplan.``, every address 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,12 +17,13 @@ from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.schema import Offer
 from inferplan.planner import plan_link, plan_store
 from inferplan.planner.case import Case
-from inferplan.planner.plan import Plan
+from inferplan.planner.plan import AnyPlan, FleetPlan
 
 PREFIX = "inferplan."
 CASE = PREFIX + "case"
 PROBLEM = PREFIX + "problem"
 OPENED = PREFIX + "opened_plan"
+FLEET = PREFIX + "fleet"
 PINNED = PREFIX + "pinned"
 DRAFT = PREFIX + "draft"
 ADDRESS = PREFIX + "address"
@@ -31,6 +32,9 @@ LINK_PARAMETER = "inferplan-link"
 PLAN_PARAMETER = "inferplan-plan"
 DRAFT_PARAMETER = "inferplan-draft"
 PARAMETERS = (LINK_PARAMETER, PLAN_PARAMETER, DRAFT_PARAMETER)
+
+UNSAVED = "unsaved"
+"""Id of a plan that was not saved yet."""
 
 FIRST_CASE = Case(
     model="meta-llama/Llama-3.3-70B-Instruct",
@@ -71,6 +75,21 @@ def use(new: Case, *, opened: str | None = None, prices: tuple[Offer, ...] | Non
         )
     except InferplanError as error:
         refuse(error)
+
+
+def fleet() -> FleetPlan | None:
+    """Return the plan of several models that the page Plans is about; ``None``: it is about the case."""
+    case()  # reads the address, which may name one
+    found = st.session_state.get(FLEET)
+    return found if isinstance(found, FleetPlan) else None
+
+
+def use_fleet(plan: FleetPlan | None) -> None:
+    """Make the page Plans about a plan of several models, or about the case again."""
+    st.session_state[FLEET] = plan
+    saved = opened_plan() if plan is None else plan.id if plan.id != UNSAVED else None
+    address = {name: given for name, given in st.session_state[ADDRESS].items() if name == DRAFT_PARAMETER}
+    st.session_state[ADDRESS] = address | ({PLAN_PARAMETER: saved} if saved else {})
 
 
 def change(**fields: object) -> None:
@@ -156,30 +175,41 @@ def bound(
 
 
 def _case_of_address() -> Case | None:
-    """Return the case that the address names: a draft, else a saved plan, else the link's own."""
+    """Return the case that the address names: a draft, else a saved plan, else the link's own.
+
+    A plan of several models is set aside for `fleet`.
+    """
     given = {name: st.query_params[name] for name in PARAMETERS if name in st.query_params}
     st.session_state[ADDRESS] = given
     st.session_state[OPENED] = given.get(PLAN_PARAMETER)
+    drafted = None
     try:
         if draft := given.get(DRAFT_PARAMETER):
             found = plan_store.load_draft(warehouse(), draft)
             if found is not None:
                 st.session_state[PINNED] = found.prices
-                return found.case
-        if plan_id := given.get(PLAN_PARAMETER):
-            return _take(plan_store.load(warehouse(), plan_id))
-        if link := given.get(LINK_PARAMETER):
-            return _take(plan_link.plan_of_link(link))
+                drafted = found.case
+        named = _plan_of_address(given)
+        if isinstance(named, FleetPlan):
+            st.session_state[FLEET], st.session_state[OPENED] = named, None
+        elif named is not None and drafted is None:
+            st.session_state[PINNED] = named.prices
+            return named.case
     except InferplanError as error:
-        st.session_state[OPENED] = None
-        st.session_state[ADDRESS] = {}
-        refuse(error)
+        if drafted is None:
+            st.session_state[OPENED] = None
+            st.session_state[ADDRESS] = {}
+            refuse(error)
+    return drafted
+
+
+def _plan_of_address(given: Mapping[str, str]) -> AnyPlan | None:
+    if plan_id := given.get(PLAN_PARAMETER):
+        return plan_store.load(warehouse(), plan_id)
+    if link := given.get(LINK_PARAMETER):
+        linked = plan_link.plan_of_link(link)
+        return linked.model_copy(update={"id": UNSAVED})
     return None
-
-
-def _take(plan: Plan) -> Case:
-    st.session_state[PINNED] = plan.prices
-    return plan.case
 
 
 def _keep_address(wanted: dict[str, str]) -> None:

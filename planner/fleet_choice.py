@@ -58,10 +58,14 @@ class Purchase:
         return (self.usd_per_hour * HOURS_PER_MONTH).quantize(_CENT)
 
     @property
+    def gpus(self) -> int:
+        """GPUs of all machines."""
+        return self.machines * self.placements[0].machine_gpus
+
+    @property
     def gpus_idle(self) -> int:
         """GPUs that are paid for and run nothing."""
-        used = sum(placed.replicas * placed.gpus for placed in self.placements)
-        return self.machines * self.placements[0].machine_gpus - used
+        return self.gpus - sum(placed.replicas * placed.gpus for placed in self.placements)
 
 
 @dataclass(frozen=True)
@@ -69,10 +73,20 @@ class Fleet:
     """The cheapest machines that serve a portfolio."""
 
     purchases: tuple[Purchase, ...]
-    apart_usd_per_hour: Decimal
+    apart: tuple[Purchase, ...]
     """The same with machines of its own for each model."""
     usd_per_mtok: float
     """Per million tokens, input and output together."""
+
+    @property
+    def offer_ids(self) -> frozenset[str]:
+        """Offers whose prices the answer rests on, those of the models apart included."""
+        return frozenset(purchase.offer_id for purchase in (*self.purchases, *self.apart))
+
+    @property
+    def apart_usd_per_hour(self) -> Decimal:
+        """Of machines of its own for each model."""
+        return _total(self.apart)
 
     @property
     def usd_per_hour(self) -> Decimal:
@@ -112,7 +126,7 @@ def cheapest_fleet(portfolio: Portfolio, found: Comparison) -> Fleet:
         (load.request_rate_per_s or 0) * (load.input_tokens + load.output_tokens) for load in workloads
     )
     usd_per_mtok = float(_total(purchases)) / 3600 / tokens_per_s * 1e6
-    return Fleet(purchases, _total(alone), usd_per_mtok)
+    return Fleet(purchases, tuple(alone), usd_per_mtok)
 
 
 ByOffer = Mapping[str, Sequence[Placement]]

@@ -1,4 +1,4 @@
-"""A plan: one case with a name, notes and the prices it was made with, as a document that outlives versions.
+"""A plan: a case or a portfolio with a name, notes and the prices it was made with, as a lasting document.
 
 The document is canonical JSON, so that equal plans have equal digests on every machine. Every input is
 written out, defaults too: a default that changes in a later version changes no plan. Results are not stored;
@@ -17,6 +17,8 @@ from pydantic import AfterValidator, Field, ValidationError
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.schema import Offer, Row
 from inferplan.planner.case import Case
+from inferplan.planner.offer_search import Search
+from inferplan.planner.portfolio import Portfolio
 
 SCHEMA_VERSION = 1
 DIGEST = "digest"
@@ -53,8 +55,8 @@ Moment = Annotated[datetime, AfterValidator(_naive_utc)]
 Name = Annotated[str, AfterValidator(_plan_name)]
 
 
-class Plan(Row):
-    """Inputs, the prices used with their dates, and who said so when (naive UTC, whole seconds)."""
+class _SavedByName(Row):
+    """The prices used with their dates, and who said so when (naive UTC, whole seconds)."""
 
     schema_version: Annotated[int, Field(ge=SCHEMA_VERSION, le=SCHEMA_VERSION)] = SCHEMA_VERSION
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
@@ -63,7 +65,6 @@ class Plan(Row):
     author: Annotated[str, AfterValidator(_without_margins), Field(max_length=120)] = ""
     created_at: Moment
     updated_at: Moment
-    case: Case
     prices: tuple[Offer, ...] = ()
     """Offers as they were observed when the plan was made; each carries its date, source and conditions."""
 
@@ -72,12 +73,55 @@ class Plan(Row):
         """SHA-256 of the canonical JSON, in hexadecimal."""
         return hashlib.sha256(canonical_json(self).encode()).hexdigest()
 
+
+class Plan(_SavedByName):
+    """One deployment under one load."""
+
+    case: Case
+
+    @property
+    def models(self) -> str:
+        """Name of the model, for lists."""
+        return self.case.model or "uploaded config"
+
+    @property
+    def gpus(self) -> str:
+        """Name of the GPU, for lists."""
+        return self.case.gpu
+
     def price(self) -> Offer | None:
         """Return the pinned price of the offer that the case names, if both are there."""
         return next((offer for offer in self.prices if offer.offer_id == self.case.offer), None)
 
 
-def canonical_json(plan: Plan) -> str:
+class FleetPlan(_SavedByName):
+    """Several models that share a stream of requests, and where machines for them were looked for.
+
+    The prices are those of the machines that were found, and of the ones that each model would take alone.
+    """
+
+    portfolio: Portfolio
+    search: Search = Search()
+    priced_on: date
+    """Day on which the machines were chosen: prices that were old by then count only where no others are."""
+
+    @property
+    def models(self) -> str:
+        """Names of the models, for lists."""
+        return ", ".join(
+            dict.fromkeys(member.case.model or "uploaded config" for member in self.portfolio.members)
+        )
+
+    @property
+    def gpus(self) -> str:
+        """Names of the GPUs priced, for lists."""
+        return ", ".join(dict.fromkeys(offer.gpu for offer in self.prices))
+
+
+AnyPlan = Plan | FleetPlan
+
+
+def canonical_json(plan: AnyPlan) -> str:
     """Return the one JSON text of ``plan``: keys sorted, no spaces, money as decimal text, absent left out.
 
     Raises
@@ -88,13 +132,13 @@ def canonical_json(plan: Plan) -> str:
     return _dump(plan.model_dump(exclude_none=True))
 
 
-def plan_file(plan: Plan) -> str:
+def plan_file(plan: AnyPlan) -> str:
     """Return ``plan`` as a file for people to keep: indented JSON that carries its own digest."""
     document = json.loads(canonical_json(plan))
     return json.dumps({**document, DIGEST: plan.digest}, indent=2, ensure_ascii=False) + "\n"
 
 
-def read_plan(text: str | bytes) -> Plan:
+def read_plan(text: str | bytes) -> AnyPlan:
     """Return the plan in a document, whatever schema version wrote it.
 
     Raises
@@ -111,7 +155,8 @@ def read_plan(text: str | bytes) -> Plan:
         )
         raise PlanError(msg)
     try:
-        return Plan.model_validate(_upgraded(document))
+        upgraded = _upgraded(document)
+        return (FleetPlan if "portfolio" in upgraded else Plan).model_validate(upgraded)
     except ValidationError as error:
         problems = (
             f"{'.'.join(map(str, found['loc']))}: {found['msg'].removeprefix('Value error, ')}"

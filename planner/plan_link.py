@@ -4,7 +4,13 @@ import base64
 import binascii
 import zlib
 
-from inferplan.planner.plan import MAX_DOCUMENT_CHARACTERS, Plan, PlanError, canonical_json, read_plan
+from inferplan.planner.plan import (
+    MAX_DOCUMENT_CHARACTERS,
+    AnyPlan,
+    PlanError,
+    canonical_json,
+    read_plan,
+)
 
 MAX_SHARE_CHARACTERS = 2000
 """Half of the shortest URL that is reported to break on the way (Azure Static Web Apps issue 848: 4,096)."""
@@ -14,7 +20,7 @@ _RAW_DEFLATE = -15
 _CHECKSUM_BYTES = 4
 
 
-def share_value(plan: Plan) -> str | None:
+def share_value(plan: AnyPlan) -> str | None:
     """Return ``plan`` as the value of a link, or ``None`` when it is too long for one.
 
     A plan too long for a link is saved and linked by its id.
@@ -29,7 +35,7 @@ def share_value(plan: Plan) -> str | None:
     return value if len(value) <= MAX_SHARE_CHARACTERS else None
 
 
-def plan_of_link(value: str) -> Plan:
+def plan_of_link(value: str) -> AnyPlan:
     """Return the plan in a link's value.
 
     Raises

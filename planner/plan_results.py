@@ -1,31 +1,30 @@
-"""What follows from a plan: figures recomputed from its inputs and pinned prices, two plans side by side."""
+"""What follows from a plan of one case: figures recomputed from its inputs and pinned prices."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from inferplan.datasets.errors import InferplanError
-from inferplan.planner.case_price import CasePrice, case_price, price_text
-from inferplan.planner.economics import HOURS_PER_MONTH, unit_cost
+from inferplan.planner.case_price import CasePrice, case_price
+from inferplan.planner.economics import HOURS_PER_MONTH, SECONDS_PER_HOUR, unit_cost
 from inferplan.planner.memory import fit
 from inferplan.planner.performance import estimate
+from inferplan.pricing.waterfall import Period, ServedModel
 
 if TYPE_CHECKING:
     from inferplan.planner.deployment import Deployment
     from inferplan.planner.economics import UnitCost
     from inferplan.planner.memory import Fit
     from inferplan.planner.performance import Estimate, OwnEvidence
-    from inferplan.planner.plan import Plan
+    from inferplan.planner.plan import AnyPlan, Plan
 
 Unit = Literal[
     "1", "bytes", "tokens", "s", "tokens/s", "requests/s", "USD/hour", "USD/month", "USD/Mtok", "tokens/USD"
 ]
 Number = int | float | Decimal
-
-NOTHING_HELD = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +40,52 @@ class Figure:
     reason: str = ""
 
 
+class Results(Protocol):
+    """What follows from a plan of any kind; ``None`` comes with a reason."""
+
+    @property
+    def plan(self) -> AnyPlan:
+        """The plan itself, prices included."""
+
+    @property
+    def verdict(self) -> str:
+        """One word on whether it fits."""
+
+    @property
+    def usd_per_hour(self) -> Decimal | None:
+        """Of everything that the plan pays for."""
+
+    @property
+    def price_basis(self) -> str:
+        """The prices used with their dates and sources, or why there are none."""
+
+    @property
+    def fit_reason(self) -> str:
+        """Why it fits or does not."""
+
+    @property
+    def estimate_reason(self) -> str:
+        """What the speed rests on, or why it is not known."""
+
+    @property
+    def published_alone(self) -> Results | None:
+        """The same from published runs alone; ``None`` where own measurements change nothing."""
+
+    def figures(self) -> tuple[Figure, ...]:
+        """Return the results as a list that pages, reports and comparisons share."""
+
+    def month(self) -> Period:
+        """Return the plan's month as the waterfall takes it; raises ``InferplanError`` with the reason."""
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what the reader should know of the results, as sentences."""
+
+
 @dataclass(frozen=True)
 class PlanResults:
     """The answers to a plan's three questions: does it fit, how fast is it, what does it cost."""
 
+    plan: Plan
     gpu_count: int | None
     fit: Fit | None
     estimate: Estimate | None
@@ -66,48 +107,44 @@ class PlanResults:
         """One word on whether it fits."""
         return "unknown" if self.fit is None else "fits" if self.fit.fits else "does not fit"
 
+    def figures(self) -> tuple[Figure, ...]:
+        """Return the results as a list that pages, reports and comparisons share."""
+        return (*_memory_figures(self), *_speed_figures(self), *_cost_figures(self))
 
-@dataclass(frozen=True, slots=True)
-class InputDifference:
-    """An input that two plans do not share, as text."""
+    def month(self) -> Period:
+        """Return the plan's month as the waterfall takes it.
 
-    name: str
-    first: str
-    second: str
+        Raises
+        ------
+        InferplanError
+            If the plan's cost or speed is not known, with the reason.
+        """
+        case = self.plan.case
+        if self.usd_per_hour is None or self.estimate is None or self.gpu_count is None:
+            reason = self.price_basis if self.estimate else self.estimate_reason
+            msg = f"the plan {self.plan.name!r} has no monthly cost: {reason}"
+            raise InferplanError(msg)
+        deployment, workload = case.deployment(), case.workload()
+        full_load = workload.model_copy(update={"concurrency": "max", "request_rate_per_s": None})
+        served_tokens = workload.input_tokens + workload.output_tokens
+        tokens_per_output = Decimal(served_tokens) / workload.output_tokens
+        per_hour = hourly(self.estimate.output_tokens_per_s.expected) * tokens_per_output
+        most_per_hour = (
+            hourly(estimate(deployment, full_load, self.own).output_tokens_per_s.expected) * tokens_per_output
+        )
+        most_per_hour = max(most_per_hour, per_hour)
+        return {
+            case.model or deployment.architecture.name or "uploaded config": ServedModel(
+                tokens=per_hour * HOURS_PER_MONTH,
+                tokens_per_machine_hour=most_per_hour / self.gpu_count,
+                usd_per_machine_hour=self.usd_per_hour / self.gpu_count,
+                utilization=per_hour / most_per_hour,
+            )
+        }
 
-
-@dataclass(frozen=True, slots=True)
-class FigureDifference:
-    """One figure of two plans; ``change`` is second minus first, ``None`` where either is not known."""
-
-    label: str
-    unit: Unit
-    first: Figure
-    second: Figure
-
-    @property
-    def change(self) -> Number | None:
-        """Second minus first, in the figure's unit."""
-        if self.first.value is None or self.second.value is None:
-            return None
-        return Decimal(str(self.second.value)) - Decimal(str(self.first.value))
-
-    @property
-    def relative_change(self) -> float | None:
-        """Change as a share of the first; ``None`` where that is zero or not known."""
-        if self.change is None or not self.first.value:
-            return None
-        return float(self.change) / float(self.first.value)
-
-
-@dataclass(frozen=True)
-class PlanComparison:
-    """Two plans side by side: only the inputs that differ, and every figure."""
-
-    inputs: tuple[InputDifference, ...]
-    figures: tuple[FigureDifference, ...]
-    first: PlanResults
-    second: PlanResults
+    def notes(self) -> tuple[str, ...]:
+        """Return what the reader should know of the estimate, as sentences."""
+        return self.estimate.notes if self.estimate else ()
 
 
 def evaluate(plan: Plan, own: OwnEvidence | None = None) -> PlanResults:
@@ -120,7 +157,7 @@ def evaluate(plan: Plan, own: OwnEvidence | None = None) -> PlanResults:
         found_fit = fit(deployment)
     except InferplanError as error:
         reason = str(error)
-        return PlanResults(None, None, None, None, None, reason, reason, reason)
+        return PlanResults(plan, None, None, None, None, None, reason, reason, reason)
     usd_per_hour, price_basis = _price(plan, deployment)
     found, cost, basis = None, None, ""
     try:
@@ -132,6 +169,7 @@ def evaluate(plan: Plan, own: OwnEvidence | None = None) -> PlanResults:
     except InferplanError as error:
         basis = str(error)
     return PlanResults(
+        plan,
         gpu_count=deployment.gpu_count,
         fit=found_fit,
         estimate=found,
@@ -145,38 +183,9 @@ def evaluate(plan: Plan, own: OwnEvidence | None = None) -> PlanResults:
     )
 
 
-def figures(results: PlanResults) -> tuple[Figure, ...]:
-    """Return the results as a list that pages, reports and comparisons share."""
-    return (*_memory_figures(results), *_speed_figures(results), *_cost_figures(results))
-
-
-def inputs(plan: Plan) -> dict[str, str]:
-    """Return every input of ``plan`` as text by dotted name: the case and the pinned prices."""
-    case = plan.case.model_dump(mode="json", exclude_none=True)
-    flat = {name: _text(value) for name, value in _flatten(case)}
-    for offer in plan.prices:
-        flat[f"price of {offer.offer_id}"] = price_text(offer)
-    return flat
-
-
-def compare_plans(first: Plan, second: Plan, own: OwnEvidence | None = None) -> PlanComparison:
-    """Return the inputs in which two plans differ, and both plans' figures recomputed now."""
-    ours, theirs = inputs(first), inputs(second)
-    names = [*ours, *(name for name in theirs if name not in ours)]
-    results = evaluate(first, own), evaluate(second, own)
-    return PlanComparison(
-        inputs=tuple(
-            InputDifference(name, ours.get(name, NOTHING_HELD), theirs.get(name, NOTHING_HELD))
-            for name in names
-            if ours.get(name) != theirs.get(name)
-        ),
-        figures=tuple(
-            FigureDifference(one.label, one.unit, one, other)
-            for one, other in zip(figures(results[0]), figures(results[1]), strict=True)
-        ),
-        first=results[0],
-        second=results[1],
-    )
+def hourly(per_s: float) -> Decimal:
+    """Return an estimated rate per second as one per hour."""
+    return Decimal(repr(per_s)) * SECONDS_PER_HOUR
 
 
 def _price(plan: Plan, deployment: Deployment) -> CasePrice:
@@ -218,9 +227,9 @@ def _speed_figures(results: PlanResults) -> Iterator[Figure]:
         ("Output throughput", "tokens/s", found and found.output_tokens_per_s),
     )
     for label, unit, interval in rows:
-        yield _estimated(label, unit, interval, reason)
+        yield estimated(label, unit, interval, reason)
     slow = "Time to first token, slowest 1%"
-    yield _estimated(slow, "s", found and found.ttft_p99_s, found.p99_reason if found else reason)
+    yield estimated(slow, "s", found and found.ttft_p99_s, found.p99_reason if found else reason)
     yield Figure("Requests", "requests/s", found.requests_per_s if found else None, reason=reason)
     most = found.largest_request_rate_per_s if found else None
     yield Figure("Requests that can be sustained", "requests/s", most, reason=reason)
@@ -232,26 +241,15 @@ def _cost_figures(results: PlanResults) -> Iterator[Figure]:
     yield Figure("Cost per hour", "USD/hour", per_hour, reason=results.price_basis)
     per_month = None if per_hour is None else per_hour * HOURS_PER_MONTH
     yield Figure("Cost per month of 730 hours", "USD/month", per_month, reason=results.price_basis)
-    yield _estimated("Input tokens", "USD/Mtok", cost and cost.usd_per_mtok_input, reason)
-    yield _estimated("Output tokens", "USD/Mtok", cost and cost.usd_per_mtok_output, reason)
+    yield estimated("Input tokens", "USD/Mtok", cost and cost.usd_per_mtok_input, reason)
+    yield estimated("Output tokens", "USD/Mtok", cost and cost.usd_per_mtok_output, reason)
     visible = cost and (cost.usd_per_mtok_visible_output or cost.usd_per_mtok_output)
-    yield _estimated("Visible output tokens", "USD/Mtok", visible, reason)
-    yield _estimated("Tokens per dollar", "tokens/USD", cost and cost.tokens_per_usd, reason)
+    yield estimated("Visible output tokens", "USD/Mtok", visible, reason)
+    yield estimated("Tokens per dollar", "tokens/USD", cost and cost.tokens_per_usd, reason)
 
 
-def _estimated(label: str, unit: Unit, interval: Any, reason: str) -> Figure:
+def estimated(label: str, unit: Unit, interval: Any, reason: str) -> Figure:
+    """Return a figure with its interval, or with the reason why it is not known."""
     if interval is None:
         return Figure(label, unit, None, reason=reason)
     return Figure(label, unit, interval.expected, interval.low, interval.high)
-
-
-def _flatten(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, inner in value.items():
-        if isinstance(inner, Mapping):
-            yield from _flatten(inner, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", inner
-
-
-def _text(value: object) -> str:
-    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.schema import Offer, Row
 from inferplan.planner.case import Case
-from inferplan.planner.plan import Plan, PlanError, canonical_json, read_plan
+from inferplan.planner.plan import AnyPlan, PlanError, canonical_json, read_plan
 
 if TYPE_CHECKING:
     from inferplan.datasets.warehouse import Cursor, Warehouse
@@ -41,6 +41,7 @@ class PlanEntry:
     """Naive UTC."""
     deleted: bool
     model: str
+    """Several in a portfolio, with commas between."""
     gpu: str
     digest: str
 
@@ -71,7 +72,7 @@ def new_id() -> str:
     return uuid4().hex
 
 
-def save(warehouse: Warehouse, plan: Plan, *, based_on: int = 0, deleted: bool = False) -> PlanEntry:
+def save(warehouse: Warehouse, plan: AnyPlan, *, based_on: int = 0, deleted: bool = False) -> PlanEntry:
     """Store ``plan`` as the next revision.
 
     Parameters
@@ -91,8 +92,8 @@ def save(warehouse: Warehouse, plan: Plan, *, based_on: int = 0, deleted: bool =
         author=plan.author,
         saved_at=plan.updated_at,
         deleted=deleted,
-        model=plan.case.model or "uploaded config",
-        gpu=plan.case.gpu,
+        model=plan.models,
+        gpu=plan.gpus,
         digest=plan.digest,
     )
     insert = [*astuple(fresh), canonical_json(plan)]
@@ -138,7 +139,7 @@ def entry(warehouse: Warehouse, plan_id: str) -> PlanEntry:
     return found[0]
 
 
-def load(warehouse: Warehouse, plan_id: str, revision: int | None = None) -> Plan:
+def load(warehouse: Warehouse, plan_id: str, revision: int | None = None) -> AnyPlan:
     """Return a saved plan, by default its latest revision.
 
     Raises
@@ -177,7 +178,7 @@ def duplicate(warehouse: Warehouse, plan_id: str, *, author: str, at: datetime) 
         "created_at": at,
         "updated_at": at,
     }
-    return save(warehouse, Plan.model_validate(data))
+    return save(warehouse, type(original).model_validate(data))
 
 
 def delete(warehouse: Warehouse, plan_id: str, *, author: str, at: datetime) -> PlanEntry:
@@ -218,5 +219,7 @@ def _mark(warehouse: Warehouse, plan_id: str, *, author: str, at: datetime, dele
     if latest.deleted == deleted:
         return latest
     plan = load(warehouse, plan_id, latest.revision)
-    marked = Plan.model_validate(plan.model_dump() | {"author": author or plan.author, "updated_at": at})
+    marked = type(plan).model_validate(
+        plan.model_dump() | {"author": author or plan.author, "updated_at": at}
+    )
     return save(warehouse, marked, based_on=latest.revision, deleted=deleted)

@@ -20,7 +20,7 @@ from inferplan.planner.performance import OwnEvidence
 from inferplan.planner.performance.own_evidence import own_evidence, usable
 from inferplan.planner.plan import Plan
 from inferplan.planner.plan_change import explain_plans
-from inferplan.planner.plan_results import evaluate, figures
+from inferplan.planner.plan_results import evaluate
 from inferplan.planner.planned import planned
 
 NOON = datetime(2026, 11, 21, 12)
@@ -63,7 +63,7 @@ def test_a_plan_costs_what_its_measured_throughput_makes_of_it(own: OwnEvidence)
     assert costs[1] / costs[0] == pytest.approx(ratio, rel=1e-3)  # rounded to a millionth of a dollar
     assert "drawn to 2 own measurements" in after.estimate_reason
     [table] = [
-        one for one in plan_report(PLAN, after, made_at=NOON).tables if one.title == "Own measurements"
+        one for one in plan_report(after, made_at=NOON).tables if one.title == "Own measurements"
     ]
     assert "Output tokens" in [row[0] for row in table.rows]
 
@@ -79,7 +79,7 @@ def test_economics_take_the_same_estimate_as_plans(own: OwnEvidence) -> None:
 
 def test_why_a_cost_changed_rests_on_own_measurements_on_both_sides(own: OwnEvidence) -> None:
     other = PLAN.model_copy(update={"case": CASE.model_copy(update={"usd_per_gpu_hour": 5.0})})
-    steps = explain_plans(PLAN, other, (evaluate(PLAN, own), evaluate(other, own))).steps
+    steps = explain_plans(evaluate(PLAN, own), evaluate(other, own)).steps
     assert {step.label: step.usd for step in steps if step.usd} == {"price": 2 * 730}
 
 
@@ -108,7 +108,7 @@ def test_the_page_shows_the_plan_before_and_after(own: OwnEvidence) -> None:
     app.run()
     assert not app.exception
     [table] = [one.value for one in app.table if "Drawn to your measurements" in one.value.columns]
-    after = {figure.label: figure for figure in figures(evaluate(PLAN, own))}
+    after = {figure.label: figure for figure in evaluate(PLAN, own).figures()}
     assert after["Time per output token"].value is not None
     shown = table.loc["Time per output token", "Drawn to your measurements"]
     assert shown.startswith(f"{after['Time per output token'].value * 1000:.3g}")

@@ -37,7 +37,7 @@ def make_plan(**case: Any) -> Plan:
 
 
 def steps(first: Plan, second: Plan) -> dict[str, Decimal]:
-    found = explain_plans(first, second)
+    found = explain_plans(evaluate(first), evaluate(second))
     assert found.before_usd + sum(step.usd for step in found.steps) == found.after_usd
     for plan, usd in ((first, found.before_usd), (second, found.after_usd)):
         per_hour = evaluate(plan).usd_per_hour
@@ -78,7 +78,7 @@ def test_anything_sums_to_the_cent(concurrency: object, gpu: str) -> None:
 
 def test_a_plan_without_a_price_says_why() -> None:
     with pytest.raises(InferplanError, match="'Chat' has no monthly cost: no price"):
-        explain_plans(make_plan(), make_plan(usd_per_gpu_hour=None))
+        explain_plans(evaluate(make_plan()), evaluate(make_plan(usd_per_gpu_hour=None)))
 
 
 P5 = "aws/p5.48xlarge/us-east-1/on_demand/H100 SXM"
@@ -178,6 +178,6 @@ def test_the_download_has_cents_and_the_prices_of_both_days() -> None:
 
 def test_money_in_a_plan_s_report_keeps_its_cents() -> None:
     plan = make_plan(dp=8, usd_per_gpu_hour=13.4567)
-    rows = plan_report(plan, evaluate(plan), made_at=NOON).tables[0].rows
+    rows = plan_report(evaluate(plan), made_at=NOON).tables[0].rows
     [month] = [row for row in rows if row[1] == "USD/month"]
     assert month[2] == Decimal("157174.26")  # 16 x 13.4567 x 730, 157174.256

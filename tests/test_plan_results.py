@@ -11,7 +11,8 @@ from inferplan.planner.case import Case
 from inferplan.planner.memory import fit
 from inferplan.planner.performance import estimate
 from inferplan.planner.plan import Plan
-from inferplan.planner.plan_results import compare_plans, evaluate, figures, inputs
+from inferplan.planner.plan_comparison import compare_plans, inputs
+from inferplan.planner.plan_results import evaluate
 
 NOON = datetime(2026, 11, 21, 12, 0, 0)
 
@@ -41,7 +42,7 @@ def make_plan(prices: tuple[Offer, ...] = (), **case: Any) -> Plan:
 
 
 def figure(plan: Plan, label: str, unit: str) -> Any:
-    return next(one for one in figures(evaluate(plan)) if (one.label, one.unit) == (label, unit))
+    return next(one for one in evaluate(plan).figures() if (one.label, one.unit) == (label, unit))
 
 
 def test_results_are_what_the_planner_says_of_the_case() -> None:
@@ -98,13 +99,13 @@ def test_what_cannot_be_worked_out_is_none_with_the_reason() -> None:
     unknown = make_plan(gpu="H2O")
     found = evaluate(unknown)
     assert (found.verdict, found.fit) == ("unknown", None)
-    assert all(one.value is None and "H2O" in one.reason for one in figures(found))
+    assert all(one.value is None and "H2O" in one.reason for one in found.figures())
 
 
 def test_only_inputs_that_differ_are_listed_and_changes_are_second_minus_first() -> None:
     first = make_plan((make_offer(),), slo={"ttft_s": 0.5})
     second = make_plan((make_offer("40.0"),), tp=4, slo={"ttft_s": 1.0, "tpot_s": 0.05})
-    comparison = compare_plans(first, second)
+    comparison = compare_plans(evaluate(first), evaluate(second))
     offer_id = make_offer().offer_id
     assert {row.name: (row.first, row.second) for row in comparison.inputs} == {
         "tp": ("2", "4"),
@@ -124,7 +125,7 @@ def test_only_inputs_that_differ_are_listed_and_changes_are_second_minus_first()
 
 def test_a_plan_against_itself_differs_in_nothing() -> None:
     plan = make_plan((make_offer(),))
-    comparison = compare_plans(plan, plan)
+    comparison = compare_plans(evaluate(plan), evaluate(plan))
     assert comparison.inputs == ()
     known = [row for row in comparison.figures if row.first.value is not None]
     assert {row.change for row in known} == {0}
@@ -132,7 +133,7 @@ def test_a_plan_against_itself_differs_in_nothing() -> None:
 
 
 def test_an_unknown_figure_has_no_change() -> None:
-    comparison = compare_plans(make_plan(), make_plan(usd_per_gpu_hour=2.0))
+    comparison = compare_plans(evaluate(make_plan()), evaluate(make_plan(usd_per_gpu_hour=2.0)))
     per_hour = next(row for row in comparison.figures if row.unit == "USD/hour")
     assert (per_hour.first.value, per_hour.change, per_hour.relative_change) == (None, None, None)
 

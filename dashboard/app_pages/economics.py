@@ -13,7 +13,7 @@ from inferplan.dashboard.economics import (
     unit_cost_views,
 )
 from inferplan.dashboard.economics import inputs as economics_inputs
-from inferplan.dashboard.plans import views as plan_views
+from inferplan.dashboard.plans.price_choice import show_price_choice
 from inferplan.dashboard.serving import inputs as serving_inputs
 from inferplan.dashboard.state import case, now, pinned_prices
 from inferplan.datasets.errors import InferplanError
@@ -28,7 +28,7 @@ try:
     offers = cached.offers(store)
     with st.sidebar:
         model_inputs.model_picker()
-        plan_views.show_price_choice()
+        show_price_choice()
         inputs.workload()
         serving_inputs.request_features()
         use = economics_inputs.use_inputs()

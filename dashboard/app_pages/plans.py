@@ -5,17 +5,21 @@ import streamlit as st
 from inferplan.dashboard import cached, formats, inputs, model_inputs
 from inferplan.dashboard.connection import warehouse
 from inferplan.dashboard.plans import actions as plan_actions
+from inferplan.dashboard.plans import fleet_views
 from inferplan.dashboard.plans import views as plan_views
 from inferplan.dashboard.plans.change_views import show_over_time
-from inferplan.dashboard.state import case, now, opened_plan
+from inferplan.dashboard.plans.price_choice import show_price_choice
+from inferplan.dashboard.state import case, now
 from inferplan.datasets.errors import InferplanError
 from inferplan.planner import plan_store
-from inferplan.planner.plan import read_plan
-from inferplan.planner.plan_results import compare_plans, evaluate
+from inferplan.planner.fleet_plan_results import FleetResults
+from inferplan.planner.plan import AnyPlan, Plan, read_plan
+from inferplan.planner.plan_comparison import compare_plans
+from inferplan.planner.plan_results import PlanResults, Results
 
 KEY = plan_actions.KEY
 FILE_LIMIT_MB = 5
-CURRENT = "current"
+CURRENT, TODAY = "current", "today"
 
 st.title("Plans")
 try:
@@ -42,13 +46,15 @@ if (gone := plan_actions.just_deleted()) is not None:
             args=(gone.plan_id,),
         )
 
-opened = opened_plan()
-own = cached.own_evidence(store)
-results = evaluate(current, own)
+opened, today = plan_actions.opened(), now().date()
+results = cached.plan_results(store, current)
 st.subheader("Current plan")
-st.markdown(model_inputs.summary(case()))
-plan_views.show_price_choice()
-plan_views.show_results(current, results)
+if isinstance(results, PlanResults):
+    st.markdown(model_inputs.summary(case()))
+    show_price_choice()
+    plan_views.show_results(results)
+elif isinstance(results, FleetResults):
+    fleet_views.show_fleet_plan(store, results, today)
 if newer is not None and opened is not None:
     st.warning(formats.sentence(plan_store.PlanConflictError(newer)), icon=":material/group:")
     st.button(
@@ -78,7 +84,18 @@ with st.form(f"{KEY}form"):
             st.form_submit_button(
                 "Save as a copy", key=f"{KEY}save_copy", on_click=plan_actions.save, kwargs={"as_copy": True}
             )
-plan_views.show_share(current, results, is_saved_as_shown=plan_actions.is_saved(current))
+plan_views.show_share(results, is_saved_as_shown=plan_actions.is_saved(current))
+
+
+def _summary(plan: AnyPlan) -> str:
+    return model_inputs.summary(plan.case) if isinstance(plan, Plan) else fleet_views.summary(plan)
+
+
+def _results(plan_id: str) -> Results:
+    if plan_id == TODAY:
+        return cached.plan_today(store, current)
+    return results if plan_id == CURRENT else cached.plan_results(store, plan_store.load(store, plan_id))
+
 
 saved, compare, over_time, upload, deleted = st.tabs(
     ["Saved plans", "Compare two", "Over time", "Open a file", "Deleted"],
@@ -90,29 +107,30 @@ if saved.open:
         plan_views.show_list(entries, opened)
 if compare.open:
     with compare:
-        choices = {CURRENT: "Current plan", **{entry.plan_id: entry.name for entry in entries}}
-        first_column, second_column = st.columns(2)
-        first_id = first_column.selectbox(
-            "A", list(choices), format_func=choices.__getitem__, key=f"{KEY}a", index=min(1, len(choices) - 1)
-        )
-        second_id = second_column.selectbox(
-            "B", list(choices), format_func=choices.__getitem__, key=f"{KEY}b"
-        )
-        if first_id == second_id:
-            st.info("Choose two different plans. Saved ones appear here by name.", icon=":material/info:")
+        choices = {
+            CURRENT: "Current plan",
+            TODAY: "Current plan at today's prices",
+            **{entry.plan_id: entry.name for entry in entries},
+        }
+        columns = st.columns(2)
+        chosen = [
+            column.selectbox(side, list(choices), index=index, format_func=choices.__getitem__, key=key)
+            for column, side, index, key in zip(columns, "AB", (0, 1), (f"{KEY}a", f"{KEY}b"), strict=True)
+        ]
+        try:
+            compared = [_results(plan_id) for plan_id in chosen]
+        except InferplanError as error:
+            st.error(formats.sentence(error), icon=":material/error:")
         else:
-            try:
-                first, second = (
-                    current if chosen == CURRENT else plan_store.load(store, chosen)
-                    for chosen in (first_id, second_id)
-                )
-            except InferplanError as error:
-                st.error(formats.sentence(error), icon=":material/error:")
+            if chosen[0] == chosen[1]:
+                st.info("Choose two different plans. Saved ones appear here by name.", icon=":material/info:")
             else:
-                plan_views.show_comparison(first, second, compare_plans(first, second, own))
+                plan_views.show_comparison(compare_plans(*compared))
+            if TODAY in chosen:
+                fleet_views.offer_machines(compared[chosen.index(TODAY)])
 if over_time.open:
     with over_time:
-        show_over_time(store, entries, now().date(), own)
+        show_over_time(store, entries, today, cached.own_evidence(store))
 if upload.open:
     with upload:
         uploaded = st.file_uploader(
@@ -124,7 +142,7 @@ if upload.open:
             except InferplanError as error:
                 st.error(formats.sentence(error), icon=":material/error:")
             else:
-                st.markdown(f"**{formats.plain(found.name)}** · {model_inputs.summary(found.case)}")
+                st.markdown(f"**{formats.plain(found.name)}** · {_summary(found)}")
                 with st.container(horizontal=True):
                     st.button("Open", key=f"{KEY}open_file", on_click=plan_actions.open_file, args=(found,))
                     st.button("Save", key=f"{KEY}save_file", on_click=plan_actions.save_file, args=(found,))

@@ -10,7 +10,7 @@ from inferplan.dashboard.economics import hosted_views
 from inferplan.dashboard.measurements import evidence_views
 from inferplan.dashboard.measurements import views as measurement_views
 from inferplan.dashboard.serving import inputs as serving_inputs
-from inferplan.dashboard.state import case, pinned_prices
+from inferplan.dashboard.state import case, fleet, pinned_prices
 from inferplan.datasets.errors import InferplanError
 from inferplan.planner.compare import RankBy, contest
 
@@ -23,12 +23,13 @@ except InferplanError as error:
     st.error(formats.sentence(error), icon=":material/error:")
     st.stop()
 
-SEVERAL = "Several models"
+portfolio_views.take_up(fleet())
+SEVERAL = portfolio_views.SEVERAL
 serve = st.segmented_control(
     "What is served",
     ["One model", SEVERAL],
     default="One model",
-    key="inferplan.compare.serve",
+    key=portfolio_views.SERVE,
     persist_state="session",
     label_visibility="collapsed",
 )

@@ -10,7 +10,7 @@ import click
 import pandas as pd
 
 from inferplan.dashboard.command_line.case_options import case_from_options, case_options, target_options
-from inferplan.dashboard.command_line.portfolio import fleet_json, print_fleet, read_portfolio
+from inferplan.dashboard.command_line.portfolio import fleet_json, print_fleet, read_portfolio, save_fleet
 from inferplan.dashboard.command_line.printing import print_table
 from inferplan.dashboard.comparing import words
 from inferplan.dashboard.measurements.at_hand import evidence_in
@@ -54,6 +54,7 @@ def _several(
     metavar="FILE|-",
     help="Serve several models with shares of the traffic: the cheapest whole machines for all of them.",
 )
+@click.option("--save", "plan_name", metavar="NAME", help="Keep the portfolio with its machines as a plan.")
 @click.option("--partial-prices", is_flag=True, help="Rank also prices that leave out CPU and memory.")
 @click.option("--stale-prices", is_flag=True, help="Rank prices older than usual among the others.")
 @target_options
@@ -65,6 +66,7 @@ def _several(
 def command(
     models: tuple[str, ...],
     portfolio_file: str | None,
+    plan_name: str | None,
     limit: int,
     show_all: bool,
     as_json: bool,
@@ -77,13 +79,15 @@ def command(
     inferplan compare --model Qwen/Qwen3-32B --input-tokens 2000 --output-tokens 300 --slo-tpot-ms 50
     inferplan compare --model openai/gpt-oss-120b --engine vllm --engine sglang --pp 1 --pp 2 \\
         --input-tokens 2000 --output-tokens 300 --request-rate 20 --rank-by kwh_per_mtok
-    inferplan compare --portfolio models.json --purchase-option on_demand
+    inferplan compare --portfolio models.json --purchase-option on_demand --save "Assistant"
     """
     searched = {name: given.pop(name) for name in Search.model_fields if name in given}
     search = Search.model_validate({name: _once(value) for name, value in searched.items() if value != ()})
     if portfolio_file:
-        _serve_several(read_portfolio(portfolio_file), search, as_json=as_json)
+        _serve_several(read_portfolio(portfolio_file), search, plan_name, as_json=as_json)
         return
+    if plan_name:
+        raise click.UsageError("--save keeps a portfolio: give --portfolio FILE.")
     gpu = search.gpus[0] if search.gpus else "H100 SXM"  # a case names one; every GPU on offer is tried
     cases = [case_from_options({"gpu": gpu, "model": model, **given}) for model in _once(models) or (None,)]
     with Warehouse.open() as warehouse:
@@ -101,14 +105,15 @@ def _once(value: Any) -> Any:
     return tuple(dict.fromkeys(value)) if isinstance(value, tuple) else value
 
 
-def _serve_several(portfolio: Portfolio, search: Search, *, as_json: bool) -> None:
+def _serve_several(portfolio: Portfolio, search: Search, plan_name: str | None, *, as_json: bool) -> None:
     by_cost = search.model_copy(update={"rank_by": "usd_per_request"})
     with Warehouse.open() as warehouse:
         fleet = cheapest_fleet(portfolio, _swept(warehouse, portfolio.cases(), by_cost))
+        saved = save_fleet(warehouse, plan_name, portfolio, search, fleet) if plan_name else None
     if as_json:
-        click.echo(fleet_json(fleet))
+        click.echo(fleet_json(fleet, saved))
     else:
-        print_fleet(portfolio, fleet)
+        print_fleet(portfolio, fleet, saved)
 
 
 def _swept(warehouse: Warehouse, cases: Sequence[Case], search: Search) -> Comparison:

@@ -9,15 +9,20 @@ from typing import Any
 import click
 
 from inferplan.dashboard.command_line.printing import print_facts, print_table
-from inferplan.dashboard.measurements.at_hand import evidence_at_hand, evidence_option
+from inferplan.dashboard.measurements.at_hand import evidence_at_hand, evidence_in, evidence_option
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner import plan_store
+from inferplan.planner.any_plan_results import results_of, results_today
 from inferplan.planner.performance import OwnEvidence
-from inferplan.planner.plan import Plan, plan_file, read_plan
+from inferplan.planner.plan import AnyPlan, plan_file, read_plan
 from inferplan.planner.plan_change import explain_dates, explain_plans
-from inferplan.planner.plan_results import evaluate
+from inferplan.planner.plan_comparison import compare_plans, inputs
+from inferplan.planner.plan_results import Number
+from inferplan.pricing.offers import is_stale
 from inferplan.pricing.waterfall import Waterfall
+
+MANY = 1000
 
 
 @click.group()
@@ -63,24 +68,63 @@ def show(plan_id: str, as_json: bool) -> None:
     if as_json:
         click.echo(plan_file(plan), nl=False)
         return
-    inputs = plan.case.model_dump(mode="json", exclude_defaults=True, exclude_none=True, exclude={"config"})
+    given = [(name, value) for name, value in inputs(plan).items() if not name.startswith("config.")]
     print_facts(
         [
             ("name", plan.name),
             ("author", plan.author or "-"),
             ("updated", f"{plan.updated_at} UTC"),
             ("notes", plan.notes or "-"),
-            *((name, json.dumps(value).strip('"')) for name, value in inputs.items()),
-            *(
-                (
-                    "price",
-                    f"{offer.offer_id}: {offer.usd_per_hour} USD/h, {offer.observed_on}, {offer.source}",
-                )
-                for offer in plan.prices
-            ),
+            *given,
             ("digest", plan.digest),
         ]
     )
+
+
+@command.command()
+@click.argument("plan_id")
+@evidence_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+def today(plan_id: str, ignore_own_measurements: bool, as_json: bool) -> None:
+    """Set a plan at its own prices beside today's: the same offer, or the cheapest machines there are now."""
+    on = datetime.now(UTC).date()
+    with Warehouse.open() as warehouse:
+        own = None if ignore_own_measurements else evidence_in(warehouse)
+        plan = plan_store.load(warehouse, plan_id)
+        pinned, newest = results_of(warehouse, plan, own), results_today(warehouse, plan, on, own)
+    rows = compare_plans(pinned, newest).figures
+    bases = {
+        "price of the plan": pinned.price_basis,
+        "price today": newest.price_basis,
+        "speed": newest.estimate_reason,
+        "older than such prices usually hold": ", ".join(
+            offer.offer_id for offer in plan.prices if is_stale(offer, on)
+        ),
+    }
+    if as_json:
+        figures = [
+            {"figure": row.label, "unit": row.unit, "plan": row.first.value, "today": row.second.value}
+            for row in rows
+        ]
+        click.echo(json.dumps({"figures": figures, **bases}, default=str))
+        return
+    print_table(
+        [
+            {
+                "figure": row.label,
+                "unit": row.unit,
+                "plan": _number(row.first.value),
+                "today": _number(row.second.value),
+                "change": _number(row.change),
+            }
+            for row in rows
+        ]
+    )
+    print_facts([(name, basis or "none") for name, basis in bases.items()])
+
+
+def _number(value: Number | None) -> str:
+    return "not known" if value is None else f"{value:,.0f}" if abs(float(value)) >= MANY else f"{value:,.4g}"
 
 
 @command.command()
@@ -122,11 +166,10 @@ def _between_plans(
     first_id: str, second_id: str, own: OwnEvidence | None
 ) -> tuple[list[tuple[str, Decimal]], dict[str, str]]:
     with Warehouse.open() as warehouse:
-        first, second = (plan_store.load(warehouse, plan_id) for plan_id in (first_id, second_id))
-    results = evaluate(first, own), evaluate(second, own)
-    found = explain_plans(first, second, results)
-    rows = _rows(found, (f"A: {first.name}", f"B: {second.name}"))
-    return rows, {f"price of {name}": one.price_basis for name, one in zip("AB", results, strict=True)}
+        plans = [plan_store.load(warehouse, plan_id) for plan_id in (first_id, second_id)]
+        before, after = (results_of(warehouse, plan, own) for plan in plans)
+    rows = _rows(explain_plans(before, after), (f"A: {before.plan.name}", f"B: {after.plan.name}"))
+    return rows, {"price of A": before.price_basis, "price of B": after.price_basis}
 
 
 def _between_days(
@@ -168,26 +211,24 @@ def export(plan_id: str, path: Path) -> None:
 def import_plans(paths: tuple[Path, ...]) -> None:
     """Save the plans in the files; a plan that is here already becomes its next revision."""
     plans = [_read(path) for path in paths]
-    now = datetime.now(UTC)
+    now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
     with Warehouse.open() as warehouse:
         for plan in plans:
             known = plan_store.history(warehouse, plan.id)
             if known and known[0].digest == plan.digest and not known[0].deleted:
                 click.echo(f"{plan.id}: already saved as revision {known[0].revision}.")
                 continue
-            updated = Plan.model_validate(
-                plan.model_dump() | {"updated_at": now} if known else plan.model_dump()
-            )
+            updated = plan.model_copy(update={"updated_at": now}) if known else plan
             entry = plan_store.save(warehouse, updated, based_on=known[0].revision if known else 0)
             click.echo(f"{entry.plan_id}: saved {entry.name!r} as revision {entry.revision}.")
 
 
-def _load(plan_id: str) -> Plan:
+def _load(plan_id: str) -> AnyPlan:
     with Warehouse.open() as warehouse:
         return plan_store.load(warehouse, plan_id)
 
 
-def _read(path: Path) -> Plan:
+def _read(path: Path) -> AnyPlan:
     try:
         text = path.read_bytes()
     except OSError as error:

@@ -3,32 +3,41 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from inferplan.dashboard import cached, formats
+from inferplan.dashboard import cached, formats, state
 from inferplan.dashboard.comparing.fleet_rows import COLUMNS, fleet_rows, model_rows
-from inferplan.dashboard.comparing.search_inputs import KEY
+from inferplan.dashboard.comparing.search_inputs import KEY, take_search
 from inferplan.dashboard.comparing.views import show_set_aside
 from inferplan.dashboard.downloads import download_menu
+from inferplan.dashboard.navigation import page_path
 from inferplan.dashboard.reports import Column, Report, table_of_frame
 from inferplan.dashboard.state import case, now
 from inferplan.datasets import catalog
 from inferplan.datasets.errors import InferplanError
+from inferplan.datasets.schema import Offer
 from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner.case import Case
 from inferplan.planner.compare import Search
 from inferplan.planner.fleet_choice import Fleet, cheapest_fleet
-from inferplan.planner.portfolio import Portfolio
+from inferplan.planner.plan import FleetPlan
+from inferplan.planner.portfolio import Member, Portfolio
 
 MEMBERS = f"{KEY}portfolio"
 BEGUN = f"{MEMBERS}.begun"
 TABLE = f"{MEMBERS}.table"
 RATE = f"{KEY}portfolio_rate"
 UPLOAD = f"{KEY}portfolio_file"
+SERVE = f"{KEY}serve"
+SEVERAL = "Several models"
+TAKEN = f"{MEMBERS}.taken"
+"""Session key of the opened plan's portfolio, once the inputs were filled with it."""
+GIVEN = f"{MEMBERS}.given"
+"""Session key of an opened plan's portfolio that the table cannot show."""
 FIRST_RATE = 20.0
 UPLOAD_LIMIT_MB = 4
 WIDTHS_PX = {"offer": 260, "source": 140}
@@ -72,7 +81,9 @@ def show_portfolio(store: Warehouse, search: Search) -> None:
     except InferplanError as error:
         st.error(formats.sentence(error), icon=":material/error:")
         return
-    _show_fleet(portfolio, fleet)
+    show_fleet(fleet)
+    _offer_downloads(portfolio, fleet)
+    _offer_as_plan(portfolio, search, fleet, cached.offers(store))
     show_set_aside(found)
 
 
@@ -98,6 +109,12 @@ def _portfolio() -> Portfolio | None:
         except ValueError as error:
             msg = f"{upload.name} is not JSON: {error}"
             raise InferplanError(msg) from None
+    if (given := st.session_state.get(GIVEN)) is not None:
+        st.caption(
+            "The models of the opened plan say more than the table can show; they are used as they are."
+        )
+        st.button("Begin a table instead", key=f"{KEY}portfolio_table", on_click=_begin_table)
+        return Portfolio.model_validate(given)
     if MEMBERS not in st.session_state:  # first seen, or back from another page
         st.session_state[BEGUN] = st.session_state.get(TABLE, _first_table(case()))
     edited = st.session_state[TABLE] = st.data_editor(
@@ -108,8 +125,16 @@ def _portfolio() -> Portfolio | None:
         key=MEMBERS,
         alt="Models with their shares of the requests",
     )
-    models = [_entry(row) for row in edited.to_dict("records") if row["model"]]
+    return _read(rate, edited)
+
+
+def _read(rate: float, table: pd.DataFrame) -> Portfolio | None:
+    models = [_entry(row) for row in table.to_dict("records") if row["model"]]
     return Portfolio.read({"requests_per_s": rate, "models": models}) if models else None
+
+
+def _begin_table() -> None:
+    st.session_state[GIVEN] = None
 
 
 def _first_table(current: Case) -> pd.DataFrame:
@@ -133,7 +158,8 @@ def _entry(row: dict[Any, Any]) -> dict[str, Any]:
     return {"share": share, **whole, "slo": slo}
 
 
-def _show_fleet(portfolio: Portfolio, fleet: Fleet) -> None:
+def show_fleet(fleet: Fleet) -> None:
+    """Show what a fleet costs, what to rent for it, and what runs there."""
     machines = sum(purchase.machines for purchase in fleet.purchases)
     apart = fleet.apart_usd_per_hour - fleet.usd_per_hour
     shared = f", {formats.usd(apart)} less than with machines of its own for each model" if apart else ""
@@ -166,15 +192,73 @@ def _show_fleet(portfolio: Portfolio, fleet: Fleet) -> None:
         placeholder="",
         alt="Where each model runs, and how fast",
     )
-    _offer_downloads(portfolio, bought)
     st.caption(
         "Whole machines: what a model does not fill is paid for, unless another model runs there. Replicas "
         "are counted at full load within the targets; list prices, no tax, traffic or storage."
     )
 
 
-def _offer_downloads(portfolio: Portfolio, bought: pd.DataFrame) -> None:
-    made_at = now()
+def _offer_as_plan(portfolio: Portfolio, search: Search, fleet: Fleet, offers: Iterable[Offer]) -> None:
+    """Offer to make the answer what the page Plans is about, in place of the plan that it came from."""
+    in_hand, at = state.fleet(), now().replace(microsecond=0)
+    found = FleetPlan(
+        id=in_hand.id if in_hand else state.UNSAVED,
+        name=in_hand.name if in_hand else "Several models",
+        notes=in_hand.notes if in_hand else "",
+        author=in_hand.author if in_hand else "",
+        created_at=at,
+        updated_at=at,
+        portfolio=portfolio,
+        search=search,
+        priced_on=at.date(),
+        prices=tuple(offer for offer in offers if offer.offer_id in fleet.offer_ids),
+    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            "Make it the current plan" if in_hand is None else "Put it into the current plan",
+            icon=":material/bookmark_add:",
+            key=f"{KEY}portfolio_plan",
+            on_click=_use_as_plan,
+            args=(found,),
+        )
+        if in_hand is not None and in_hand.portfolio == portfolio and (path := page_path("plans")):
+            st.page_link(path, label="Name and save it on page Plans", icon=":material/bookmarks:")
+
+
+def _use_as_plan(plan: FleetPlan) -> None:
+    state.use_fleet(plan)
+    st.session_state[TAKEN] = plan.portfolio.document()
+
+
+def take_up(plan: FleetPlan | None) -> None:
+    """Fill the inputs of the page with those of a plan that was opened, once."""
+    if plan is None or st.session_state.get(TAKEN) == plan.portfolio.document():
+        return
+    st.session_state[TAKEN] = plan.portfolio.document()
+    st.session_state[SERVE] = SEVERAL
+    st.session_state[RATE] = plan.portfolio.requests_per_s
+    take_search(plan.search)
+    rows = [_row(member) for member in plan.portfolio.members]
+    table = pd.DataFrame(rows, columns=list(EDITED))
+    editable = plan.portfolio == _read(plan.portfolio.requests_per_s, table)
+    st.session_state[GIVEN] = None if editable else plan.portfolio
+    if editable:
+        st.session_state[TABLE] = table
+        st.session_state.pop(MEMBERS, None)
+
+
+def _row(member: Member) -> tuple[Any, ...]:
+    """Return what the table shows of a member."""
+    case = member.case
+    targets_ms = (target and target * 1000 for target in (case.slo.ttft_s, case.slo.tpot_s))
+    return (
+        member.share * 100, case.model, case.weights_dtype, case.input_tokens, case.output_tokens,
+        case.max_model_len, *targets_ms,
+    )  # fmt: skip
+
+
+def _offer_downloads(portfolio: Portfolio, fleet: Fleet) -> None:
+    bought, made_at = pd.DataFrame(fleet_rows(fleet)), now()
     facts = (("Requests per second", f"{portfolio.requests_per_s:g}"), ("Portfolio", portfolio.document()))
     with st.container(horizontal=True):
         download_menu(

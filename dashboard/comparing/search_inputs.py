@@ -90,6 +90,21 @@ def deployment_inputs() -> dict[str, Any]:
     return {name: values for name, values in given.items() if values}
 
 
+def take_search(search: Search) -> None:
+    """Fill the inputs with a search; what is tried anyway is left out, as the inputs leave it."""
+    tried = {
+        "engines": search.engines, "weights": search.weights_dtypes, "kv": search.kv_dtypes,
+        "tp": () if search.tensor_parallel == Search().tensor_parallel else search.tensor_parallel,
+        "pp": search.pipeline_parallel, "ep": search.expert_parallel,
+    }  # fmt: skip
+    found = {name: [value for value in values if value is not None] for name, values in tried.items()}
+    found |= {"gpus": [*search.gpus], "providers": [*search.providers], "regions": [*search.regions]}
+    for name, values in {**found, "options": [*search.purchase_options]}.items():
+        st.session_state[KEY + name] = values
+    st.session_state[f"{KEY}partial"] = search.partial_prices
+    st.session_state[STALE_KEY] = search.stale_prices
+
+
 def search_of(ranking: RankBy, *fields: Mapping[str, Any]) -> Search:
     """Return the search that the inputs describe."""
     return Search.model_validate(
@@ -110,6 +125,8 @@ def _several(
     placeholder: str = "every one",
     titles: Mapping[T, str] | None = None,
 ) -> tuple[T, ...]:
+    if chosen := st.session_state.get(KEY + name):
+        st.session_state[KEY + name] = [value for value in chosen if value in options]
     found = st.multiselect(
         label,
         options,

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from operator import itemgetter
-from typing import Literal
+from typing import Any, Literal
 
 import streamlit as st
 
 from inferplan.dashboard import state
 from inferplan.dashboard.connection import warehouse
 from inferplan.dashboard.once import once
-from inferplan.datasets import catalog
+from inferplan.dashboard.plans import price_choice
 from inferplan.datasets.errors import InferplanError
-from inferplan.datasets.schema import Offer
 from inferplan.planner import plan_store
-from inferplan.planner.case import Case
-from inferplan.planner.plan import Plan, canonical_json
+from inferplan.planner.plan import AnyPlan, FleetPlan, Plan, canonical_json
 from inferplan.planner.plan_store import PlanEntry
-from inferplan.pricing.offers import current_offers
 
 KEY = f"{state.PREFIX}plans."
 NAME, AUTHOR, NOTES = f"{KEY}name", f"{KEY}author", f"{KEY}notes"
@@ -27,6 +23,7 @@ DELETED = f"{KEY}just_deleted"
 SEEN = f"{KEY}seen_revisions"
 STARTED = f"{KEY}started"
 UNNAMED = "Plan without a name"
+EVERYWHERE = " on all pages"
 MAX_NAME, MAX_NOTES, MAX_AUTHOR = 120, 10_000, 120
 
 
@@ -44,10 +41,10 @@ def begin() -> None:
         return
     state.case()
     st.session_state[STARTED] = True
-    plan_id = state.opened_plan()
+    plan_id = opened()
     try:
         latest = plan_store.entry(warehouse(), plan_id) if plan_id else None
-        _fill(plan_store.load(warehouse(), latest.plan_id) if latest else None)
+        _fill(plan_store.load(warehouse(), latest.plan_id) if latest else state.fleet())
         if latest:
             _seen()[latest.plan_id] = latest.revision
     except InferplanError as error:
@@ -55,46 +52,33 @@ def begin() -> None:
         _say("error", str(error))
 
 
-def current_plan() -> Plan:
-    """Return the current case as a plan under the name in the fields, with the prices it is computed with."""
+def opened() -> str | None:
+    """Return the id of the saved plan that the page is about, changed or not."""
+    fleet = state.fleet()
+    if fleet is None:
+        return state.opened_plan()
+    return None if fleet.id == state.UNSAVED else fleet.id
+
+
+def current_plan() -> AnyPlan:
+    """Return what the page is about as a plan under the name in the fields: several models, or the case.
+
+    Its prices are those that it is computed with.
+    """
+    at = state.now().replace(microsecond=0)
+    said: dict[str, Any] = {
+        "created_at": at,
+        "updated_at": at,
+        "id": opened() or state.UNSAVED,
+        "name": _field(NAME)[:MAX_NAME] or UNNAMED,
+        "notes": _field(NOTES)[:MAX_NOTES],
+        "author": _field(AUTHOR)[:MAX_AUTHOR],
+    }
+    fleet = state.fleet()
+    if fleet is not None:
+        return fleet.model_copy(update=said)
     case = state.case()
-    prices = _pinned(case)
-    at = state.now()
-    return Plan(
-        id=state.opened_plan() or "unsaved",
-        name=_field(NAME)[:MAX_NAME] or UNNAMED,
-        notes=_field(NOTES)[:MAX_NOTES],
-        author=_field(AUTHOR)[:MAX_AUTHOR],
-        created_at=at,
-        updated_at=at,
-        case=case,
-        prices=prices,
-    )
-
-
-def current_price() -> Offer | None:
-    """Return the newest price of the current case's offer, ``None`` without one."""
-    wanted = state.case().offer
-    if wanted is None:
-        return None
-    return next((offer for offer in current_offers(warehouse()) if offer.offer_id == wanted), None)
-
-
-def offers_to_choose() -> dict[str, Offer]:
-    """Return the offers with a price for the current case's GPU by id, the cheapest GPU-hour first."""
-    gpu = catalog.gpu(state.case().gpu).name
-    priced = [
-        (offer.usd_per_gpu_hour, offer)
-        for offer in current_offers(warehouse())
-        if offer.gpu == gpu and offer.gpu_count >= 1 and offer.usd_per_gpu_hour is not None
-    ]
-    by_price = {offer.offer_id: offer for _, offer in sorted(priced, key=itemgetter(0))}
-    return by_price | {offer.offer_id: offer for offer in _pinned(state.case())}
-
-
-def choose_offer(offer_id: str | None) -> None:
-    """Compute with the price of another offer from now on."""
-    state.change(offer=offer_id, usd_per_gpu_hour=None)
+    return Plan(**said, case=case, prices=price_choice.pinned(case))
 
 
 def save(*, as_copy: bool = False) -> None:
@@ -102,7 +86,7 @@ def save(*, as_copy: bool = False) -> None:
     if not _field(NAME):
         _say("error", "Give the plan a name first.")
         return
-    plan_id = None if as_copy else state.opened_plan()
+    plan_id = None if as_copy else opened()
     try:
         saved = _save_as(plan_id, as_copy=as_copy)
     except InferplanError as error:
@@ -110,7 +94,7 @@ def save(*, as_copy: bool = False) -> None:
         return
     if saved is not None:
         _seen()[saved.plan_id] = saved.revision
-        state.use(state.case(), opened=saved.plan_id, prices=current_plan().prices)
+        _keep(plan_store.load(warehouse(), saved.plan_id))
         _say("success", f'Saved "{saved.name}" as revision {saved.revision}.')
 
 
@@ -118,13 +102,6 @@ def take_newest(plan_id: str) -> None:
     """Accept the newest revision as seen, so that the next save comes after it."""
     _seen()[plan_id] = plan_store.entry(warehouse(), plan_id).revision
     save()
-
-
-def use_current_price() -> None:
-    """Compute with the newest price of the offer from now on."""
-    newest = current_price()
-    if newest is not None:
-        state.use(state.case(), opened=state.opened_plan(), prices=(newest,))
 
 
 def open_plan(plan_id: str) -> None:
@@ -136,17 +113,29 @@ def open_plan(plan_id: str) -> None:
         _say("error", str(error))
         return
     _seen()[plan_id] = latest.revision
-    _open(plan, plan_id)
-    _say("success", f'"{plan.name}" is the current plan on all pages.')
+    _open(plan)
+    _say("success", f'"{plan.name}" is the current plan{EVERYWHERE if isinstance(plan, Plan) else ""}.')
 
 
-def open_file(plan: Plan) -> None:
+def open_file(plan: AnyPlan) -> None:
     """Make the plan of a file the current one, without saving it."""
-    _open(plan, None)
-    _say("success", f'"{plan.name}" is the current plan on all pages. It is not saved yet.')
+    _open(plan.model_copy(update={"id": state.UNSAVED}))
+    _say("success", f'"{plan.name}" is the current plan. It is not saved yet.')
 
 
-def save_file(plan: Plan) -> None:
+def leave_fleet() -> None:
+    """Go back from a plan of several models to the one of the other pages."""
+    state.use_fleet(None)
+    plan_id = state.opened_plan()
+    _fill(plan_store.load(warehouse(), plan_id) if plan_id else None)
+
+
+def use_machines(plan: FleetPlan) -> None:
+    """Go on with the machines and prices of ``plan`` from now on, under the name in the fields."""
+    state.use_fleet(plan)
+
+
+def save_file(plan: AnyPlan) -> None:
     """Save the plan of a file; one that is here already becomes its next revision."""
     try:
         known = plan_store.history(warehouse(), plan.id)
@@ -211,60 +200,60 @@ def just_deleted() -> PlanEntry | None:
 
 def overtaken() -> PlanEntry | None:
     """Return the revision that somebody saved after this session opened its plan, if there is one."""
-    plan_id = state.opened_plan()
+    plan_id = opened()
     if plan_id is None:
         return None
     known = plan_store.history(warehouse(), plan_id)
     return known[0] if known and known[0].revision > _seen().get(plan_id, known[0].revision) else None
 
 
-def is_saved(plan: Plan) -> bool:
+def is_saved(plan: AnyPlan) -> bool:
     """Whether ``plan`` is what the newest revision of its id says."""
     known = plan_store.history(warehouse(), plan.id)
     return bool(known) and not known[0].deleted and _same(plan, _stored(known[0]))
 
 
-def _stored(entry: PlanEntry) -> Plan:
+def _stored(entry: PlanEntry) -> AnyPlan:
     return plan_store.load(warehouse(), entry.plan_id, entry.revision)
 
 
-def _same(plan: Plan, before: Plan) -> bool:
+def _same(plan: AnyPlan, before: AnyPlan) -> bool:
     """Whether the two differ in nothing but who saved them when."""
     apart = {"created_at": before.created_at, "updated_at": before.updated_at, "author": before.author}
-    return canonical_json(Plan.model_validate(plan.model_dump() | apart)) == canonical_json(before)
+    return canonical_json(plan.model_copy(update=apart)) == canonical_json(before)
 
 
 def _save_as(plan_id: str | None, *, as_copy: bool) -> PlanEntry | None:
     current, store = current_plan(), warehouse()
-    content = (current.name, current.notes, current.case.model_dump_json())
+    content = current.model_dump_json(exclude={"created_at", "updated_at"})
     if plan_id is None:
-        fresh = Plan.model_validate(current.model_dump() | {"id": plan_store.new_id()})
+        fresh = current.model_copy(update={"id": plan_store.new_id()})
         return once(("save", as_copy, content), lambda: plan_store.save(store, fresh))
     known = plan_store.entry(store, plan_id)
     seen = _seen().get(plan_id, known.revision)
     before = _stored(known)
-    plan = Plan.model_validate(current.model_dump() | {"id": plan_id, "created_at": before.created_at})
+    plan = current.model_copy(update={"created_at": before.created_at})
     if seen == known.revision and not known.deleted and _same(plan, before):
         _say("success", f'"{before.name}" is saved already, as revision {known.revision}.')
         return None
     return once(("save", plan_id, content), lambda: plan_store.save(store, plan, based_on=seen))
 
 
-def _pinned(case: Case) -> tuple[Offer, ...]:
-    """Return the price of the case's offer: the pinned one, else the newest."""
-    if case.offer is None:
-        return ()
-    pinned = tuple(offer for offer in state.pinned_prices() if offer.offer_id == case.offer)
-    newest = None if pinned else current_price()
-    return pinned or (() if newest is None else (newest,))
-
-
-def _open(plan: Plan, plan_id: str | None) -> None:
-    state.use(plan.case, opened=plan_id, prices=plan.prices)
+def _open(plan: AnyPlan) -> None:
+    _keep(plan)
     _fill(plan)
 
 
-def _fill(plan: Plan | None) -> None:
+def _keep(plan: AnyPlan) -> None:
+    """Make ``plan`` what the page is about; a case is what all pages are about."""
+    if isinstance(plan, FleetPlan):
+        state.use_fleet(plan)
+        return
+    state.use_fleet(None)
+    state.use(plan.case, opened=None if plan.id == state.UNSAVED else plan.id, prices=plan.prices)
+
+
+def _fill(plan: AnyPlan | None) -> None:
     st.session_state[NAME] = plan.name if plan else ""
     st.session_state[NOTES] = plan.notes if plan else ""
     st.session_state.setdefault(AUTHOR, _signed_in())

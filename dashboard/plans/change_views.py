@@ -18,9 +18,8 @@ from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner import plan_store
 from inferplan.planner.performance import OwnEvidence
-from inferplan.planner.plan import Plan
 from inferplan.planner.plan_change import ChangeOverTime, explain_dates, explain_plans
-from inferplan.planner.plan_results import PlanResults
+from inferplan.planner.plan_results import Results
 from inferplan.planner.plan_store import PlanEntry
 from inferplan.pricing.waterfall import Waterfall
 
@@ -35,18 +34,16 @@ STEP_TITLES = {
 }
 
 
-def show_change(first: Plan, second: Plan, results: tuple[PlanResults, PlanResults]) -> None:
+def show_change(before: Results, after: Results) -> None:
     """Show how A's monthly cost becomes B's: price, volume, utilization, model mix, in this order."""
     st.subheader("Why the cost changes")
     try:
-        found = explain_plans(first, second, results)
+        found = explain_plans(before, after)
     except InferplanError as error:
         st.info(formats.sentence(error), icon=":material/info:")
         return
     _show_waterfall(found, ("A, a month", "B, a month"))
-    st.caption(
-        formats.plain(f"{ORDER} Price of A: {results[0].price_basis}. Price of B: {results[1].price_basis}.")
-    )
+    st.caption(formats.plain(f"{ORDER} Price of A: {before.price_basis}. Price of B: {after.price_basis}."))
 
 
 def show_over_time(
@@ -102,7 +99,7 @@ def _show_between(found: ChangeOverTime, first: date, second: date) -> None:
 def _priced_first(warehouse: Warehouse, entries: Sequence[PlanEntry]) -> str:
     """Return the plan saved last whose price has a history, else the one saved last."""
     recent = (entry.plan_id for entry in entries[:RECENT])
-    priced = (plan_id for plan_id in recent if plan_store.load(warehouse, plan_id).case.offer)
+    priced = (plan_id for plan_id in recent if plan_store.load(warehouse, plan_id).prices)
     return next(priced, entries[0].plan_id)
 
 

@@ -3,7 +3,8 @@
 from decimal import Decimal
 
 from inferplan.dashboard import formats
-from inferplan.planner.plan_results import Figure, FigureDifference, Unit
+from inferplan.planner.plan_comparison import FigureDifference
+from inferplan.planner.plan_results import Figure, Unit
 
 NOT_KNOWN = "not known"
 

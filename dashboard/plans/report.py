@@ -8,16 +8,9 @@ from decimal import Decimal
 
 from inferplan.dashboard.reports import Column, Report, Table
 from inferplan.datasets.errors import InferplanError
-from inferplan.planner.plan import Plan
 from inferplan.planner.plan_change import ChangeOverTime, explain_plans
-from inferplan.planner.plan_results import (
-    FigureDifference,
-    PlanComparison,
-    PlanResults,
-    Unit,
-    figures,
-    inputs,
-)
+from inferplan.planner.plan_comparison import FigureDifference, PlanComparison, inputs
+from inferplan.planner.plan_results import PlanResults, Results, Unit
 
 RESULT_COLUMNS = (
     Column("Result"),
@@ -47,8 +40,9 @@ ORDER = (
 )
 
 
-def plan_report(plan: Plan, results: PlanResults, *, made_at: datetime) -> Report:
-    """Return ``plan`` with its recomputed ``results`` as a report."""
+def plan_report(results: Results, *, made_at: datetime) -> Report:
+    """Return a plan with its recomputed results as a report."""
+    plan = results.plan
     rows = tuple(
         (
             figure.label,
@@ -58,7 +52,7 @@ def plan_report(plan: Plan, results: PlanResults, *, made_at: datetime) -> Repor
             _rounded(figure.high),
             figure.reason if figure.value is None else _basis(figure.unit, results),
         )
-        for figure in figures(results)
+        for figure in results.figures()
     )
     prices = tuple(
         (
@@ -82,17 +76,17 @@ def plan_report(plan: Plan, results: PlanResults, *, made_at: datetime) -> Repor
             Table("Prices", PRICE_COLUMNS, prices),
             *_before_and_after(results),
         ),
-        facts=_facts(plan, results),
+        facts=_facts(results),
         made_at=made_at,
     )
 
 
-def _before_and_after(results: PlanResults) -> Iterator[Table]:
+def _before_and_after(results: Results) -> Iterator[Table]:
     """Yield what own measurements change, if they change anything."""
     if results.published_alone is None:
         return
     columns = Column("Result"), Column("Unit"), Column("From published runs alone"), Column("With own ones")
-    pairs = zip(figures(results.published_alone), figures(results), strict=True)
+    pairs = zip(results.published_alone.figures(), results.figures(), strict=True)
     rows = tuple(
         (before.label, before.unit, _rounded(before.value), _rounded(after.value))
         for before, after in pairs
@@ -101,8 +95,9 @@ def _before_and_after(results: PlanResults) -> Iterator[Table]:
     yield Table("Own measurements", columns, rows)
 
 
-def comparison_report(first: Plan, second: Plan, comparison: PlanComparison, *, made_at: datetime) -> Report:
+def comparison_report(comparison: PlanComparison, *, made_at: datetime) -> Report:
     """Return two plans side by side as a report: what differs, and what follows."""
+    first, second = comparison.first.plan, comparison.second.plan
     names = Column(f"A: {first.name}"), Column(f"B: {second.name}")
     return Report(
         title=f"{first.name} against {second.name}",
@@ -128,11 +123,11 @@ def comparison_report(first: Plan, second: Plan, comparison: PlanComparison, *, 
                 (Column("Input"), *names),
                 tuple((row.name, row.first, row.second) for row in comparison.inputs),
             ),
-            _change(first, second, comparison),
+            _change(comparison),
         ),
         facts=(
-            *((f"A, {name}", value) for name, value in _facts(first, comparison.first)),
-            *((f"B, {name}", value) for name, value in _facts(second, comparison.second)),
+            *((f"A, {name}", value) for name, value in _facts(comparison.first)),
+            *((f"B, {name}", value) for name, value in _facts(comparison.second)),
         ),
         made_at=made_at,
     )
@@ -162,23 +157,26 @@ def change_report(found: ChangeOverTime, first: date, second: date, *, made_at: 
     )
 
 
-def _change(first: Plan, second: Plan, comparison: PlanComparison) -> Table:
+def _change(comparison: PlanComparison) -> Table:
     """Return why the monthly cost changes, or one row that says why that is not known."""
     columns = (Column("Step"), Column("Amount", "USD per month of 730 hours"), Column("Why not known"))
     try:
-        found = explain_plans(first, second, (comparison.first, comparison.second))
+        found = explain_plans(comparison.first, comparison.second)
     except InferplanError as error:
         return Table("Why the cost changes", columns, (("all", None, str(error)),))
     rows = (("A", found.before_usd), *found.steps, ("B", found.after_usd))
     return Table("Why the cost changes", columns, tuple((*row, "") for row in rows))
 
 
-def _facts(plan: Plan, results: PlanResults) -> tuple[tuple[str, str], ...]:
+def _facts(results: Results) -> tuple[tuple[str, str], ...]:
+    plan = results.plan
+    fit = results.fit if isinstance(results, PlanResults) else None
+    engine = (("Engine", fit.memory.engine_profile),) if fit else ()
     return (
         ("Verdict", f"{results.verdict}: {results.fit_reason}"),
         ("Price", results.price_basis),
         ("Estimate", results.estimate_reason),
-        ("Engine", results.fit.memory.engine_profile if results.fit else "not known"),
+        *engine,
         ("Intervals", "80 %: one case in ten lies below low, one in ten above high"),
         ("Author", plan.author or "not given"),
         ("Saved at (UTC)", plan.updated_at.isoformat(sep=" ")),
@@ -188,7 +186,7 @@ def _facts(plan: Plan, results: PlanResults) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _basis(unit: Unit, results: PlanResults) -> str:
+def _basis(unit: Unit, results: Results) -> str:
     """Return what a figure rests on: money on its price and, per token, on the estimate."""
     if "USD" in unit:
         per_token = unit in {"USD/Mtok", "tokens/USD"}

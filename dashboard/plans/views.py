@@ -12,19 +12,13 @@ from inferplan.dashboard import formats, state
 from inferplan.dashboard.downloads import download_menu
 from inferplan.dashboard.plans import actions as plan_actions
 from inferplan.dashboard.plans import change_views as plan_change_views
+from inferplan.dashboard.plans import price_choice
 from inferplan.dashboard.plans.figure_words import NOT_KNOWN, figure_text, label_text, number_text
 from inferplan.dashboard.plans.report import comparison_report, plan_report
-from inferplan.dashboard.prices.tables import option_title
-from inferplan.datasets.schema import Offer
-from inferplan.planner.plan import Plan, plan_file
+from inferplan.planner.plan import AnyPlan, plan_file
+from inferplan.planner.plan_comparison import FigureDifference, PlanComparison
 from inferplan.planner.plan_link import share_value
-from inferplan.planner.plan_results import (
-    Figure,
-    FigureDifference,
-    PlanComparison,
-    PlanResults,
-    figures,
-)
+from inferplan.planner.plan_results import Figure, PlanResults, Results
 from inferplan.planner.plan_store import PlanEntry
 
 KEY = plan_actions.KEY
@@ -35,46 +29,13 @@ HEADLINES = (
     "Time to first token",
     "Time per output token",
 )
-NO_OFFER = "No price chosen"
 VERDICTS = {"fits": "It fits", "does not fit": "It does not fit", "unknown": "Not known"}
 SHOWN_AT_ONCE = 12
 
 
-def show_price_choice() -> None:
-    """Choose the offer whose price the current plan is computed with."""
-    offers = plan_actions.offers_to_choose()
-    given = state.case().usd_per_gpu_hour
-    nothing = NO_OFFER if given is None else f"{formats.usd(given)} per GPU-hour, as given"
-    st.selectbox(
-        "Price",
-        list(dict.fromkeys([None, *offers, state.case().offer])),
-        format_func=lambda offer_id: _choice_text(offers.get(offer_id), offer_id or nothing),
-        help="Newest price of each offer of this GPU. A saved plan keeps the price that it was saved with.",
-        **state.bound("offer", state.case().offer, write=plan_actions.choose_offer),
-    )
-
-
-def _choice_text(offer: Offer | None, otherwise: str) -> str:
-    return otherwise if offer is None else offer_text(offer)
-
-
-def offer_text(offer: Offer) -> str:
-    """Return an offer on one line: price, machine, place, terms, date."""
-    price = offer.usd_per_gpu_hour
-    return " · ".join(
-        (
-            "no price" if price is None else f"{formats.usd(price, 2)} per GPU-hour",
-            f"{offer.provider} {offer.instance_type}",
-            offer.region,
-            option_title(offer.purchase_option).lower(),
-            f"seen {offer.observed_on}",
-        )
-    )
-
-
-def show_results(plan: Plan, results: PlanResults) -> None:
+def show_results(results: PlanResults) -> None:
     """Show the verdict and the headline figures, with what they rest on."""
-    known = {figure.label: figure for figure in figures(results)}
+    known = {figure.label: figure for figure in results.figures()}
     text = f"**{VERDICTS[results.verdict]}:** {formats.plain(results.fit_reason)}"
     if results.verdict == "fits":
         st.success(text, icon=":material/check_circle:")
@@ -87,13 +48,13 @@ def show_results(plan: Plan, results: PlanResults) -> None:
             st.metric(label_text(figure), value, help=formats.plain(_range_or_reason(figure)))
     st.caption(_bases(results))
     if results.published_alone is not None:
-        _show_before_and_after(results.published_alone, results)
-    if (newer := plan_actions.current_price()) and plan.prices and newer != plan.prices[0]:
+        show_before_and_after(results.published_alone, results)
+    if (newer := price_choice.current_price()) and results.plan.prices and newer != results.plan.prices[0]:
         with st.container(horizontal=True, vertical_alignment="center"):
             price = formats.usd(newer.usd_per_hour) if newer.usd_per_hour else "not offered any more"
             st.caption(formats.plain(f"The newest price is {price} per hour, seen {newer.observed_on}."))
             st.button(
-                "Use the newest price", key=f"{KEY}newest_price", on_click=plan_actions.use_current_price
+                "Use the newest price", key=f"{KEY}newest_price", on_click=price_choice.use_current_price
             )
 
 
@@ -109,39 +70,35 @@ def _bases(results: PlanResults) -> str:
     )
 
 
-def _show_before_and_after(before: PlanResults, after: PlanResults) -> None:
-    """Show what own measurements change of the headline figures."""
-    known = [{figure.label: figure for figure in figures(results)} for results in (before, after)]
+def show_before_and_after(before: Results, after: Results) -> None:
+    """Show which figures own measurements change."""
+    known = [{figure.label: figure for figure in results.figures()} for results in (before, after)]
     rows = [
-        (label_text(known[1][label]), *(formats.plain(figure_text(one[label])) for one in known))
-        for label in HEADLINES
-        if known[0][label].value != known[1][label].value
+        (label_text(figure), formats.plain(figure_text(figure)), formats.plain(figure_text(known[1][label])))
+        for label, figure in known[0].items()
+        if label in known[1] and figure.value != known[1][label].value
     ]
-    st.table(
-        pd.DataFrame(
-            rows, columns=["Result", "From published runs alone", "Drawn to your measurements"]
-        ).set_index("Result"),
-        border="horizontal",
-    )
+    columns = ["Result", "From published runs alone", "Drawn to your measurements"]
+    st.table(pd.DataFrame(rows, columns=columns).set_index("Result"), border="horizontal")
 
 
-def show_share(plan: Plan, results: PlanResults, *, is_saved_as_shown: bool) -> None:
+def show_share(results: Results, *, is_saved_as_shown: bool) -> None:
     """Show how to hand the current plan on: a link, a file, a report."""
-    made_at = state.now()
+    plan, made_at = results.plan, state.now()
     with st.container(horizontal=True):
         with st.popover("Share link", icon=":material/link:"):
             _show_link(plan, is_saved_as_shown=is_saved_as_shown)
         st.download_button(
             "Plan file",
             plan_file(plan),
-            file_name=f"{plan_report(plan, results, made_at=made_at).stem}.inferplan.json",
+            file_name=f"{plan_report(results, made_at=made_at).stem}.inferplan.json",
             mime="application/json",
             icon=":material/data_object:",
             key=f"{KEY}file",
             on_click="ignore",
             help="Opens again on this page, here or elsewhere, with the same prices.",
         )
-        report = plan_report(plan, results, made_at=made_at)
+        report = plan_report(results, made_at=made_at)
         download_menu("plan", report.stem, lambda: report, label="Report")
 
 
@@ -201,9 +158,9 @@ def show_deleted(entries: Sequence[PlanEntry]) -> None:
             )
 
 
-def show_comparison(first: Plan, second: Plan, comparison: PlanComparison) -> None:
+def show_comparison(comparison: PlanComparison) -> None:
     """Show two plans side by side: results with the difference, then the inputs that differ."""
-    names = (f"A: {first.name}", f"B: {second.name}")
+    names = (f"A: {comparison.first.plan.name}", f"B: {comparison.second.plan.name}")
     st.subheader("Results")
     rows = [_compared_row(row) for row in comparison.figures]
     st.table(
@@ -214,7 +171,7 @@ def show_comparison(first: Plan, second: Plan, comparison: PlanComparison) -> No
         f"Recomputed now. Price of A: {formats.plain(comparison.first.price_basis)}. "
         f"Price of B: {formats.plain(comparison.second.price_basis)}."
     )
-    plan_change_views.show_change(first, second, (comparison.first, comparison.second))
+    plan_change_views.show_change(comparison.first, comparison.second)
     st.subheader("Inputs that differ")
     if comparison.inputs:
         inputs = [(row.name, row.first, row.second) for row in comparison.inputs]
@@ -222,11 +179,11 @@ def show_comparison(first: Plan, second: Plan, comparison: PlanComparison) -> No
         st.table(frame.map(_breakable), border="horizontal")
     else:
         st.caption("None: both plans have the same inputs and prices.")
-    report = comparison_report(first, second, comparison, made_at=state.now())
+    report = comparison_report(comparison, made_at=state.now())
     download_menu("comparison", report.stem, lambda: report)
 
 
-def _show_link(plan: Plan, *, is_saved_as_shown: bool) -> None:
+def _show_link(plan: AnyPlan, *, is_saved_as_shown: bool) -> None:
     base = st.context.url or ""
     if is_saved_as_shown:
         st.caption("Always opens the newest revision, for everyone who reaches this dashboard.")

@@ -2,7 +2,7 @@
 
 from inferplan.planner.compare.contest import Contest, contest
 from inferplan.planner.compare.ranking import Comparison
-from inferplan.planner.compare.search import RankBy, Search
 from inferplan.planner.compare.sweep import Sweep, compare
+from inferplan.planner.offer_search import RankBy, Search
 
 __all__ = ["Comparison", "Contest", "RankBy", "Search", "Sweep", "compare", "contest"]

@@ -9,12 +9,12 @@ from inferplan.datasets import catalog
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.schema import Gpu, Offer
 from inferplan.planner.case import Case
-from inferplan.planner.compare.search import Search
 from inferplan.planner.deployment import Deployment
 from inferplan.planner.kv_cache import ShardError
 from inferplan.planner.memory import fit
 from inferplan.planner.memory.legality import illegal
 from inferplan.planner.memory.settings import resolve
+from inferplan.planner.offer_search import Search
 from inferplan.planner.performance import Served, serve
 from inferplan.planner.performance.batching import Load
 from inferplan.planner.performance.loads import load_of

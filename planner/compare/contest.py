@@ -8,8 +8,8 @@ from typing import Any, Literal
 import pandas as pd
 
 from inferplan.planner.compare.queries import FIGURES
-from inferplan.planner.compare.search import RankBy
 from inferplan.planner.interval import Interval
+from inferplan.planner.offer_search import RankBy
 
 Role = Literal["the runner-up", "the best on another GPU", "an older price"]
 _SAME_SPEED = ("gpu", "tp", "pp", "ep", "engine", "weights_dtype", "kv_dtype", "concurrency")

@@ -9,8 +9,8 @@ import pandas as pd
 
 from inferplan.datasets.warehouse import Cursor, Warehouse
 from inferplan.planner.compare import queries
-from inferplan.planner.compare.search import Search
 from inferplan.planner.economics import HOURS_PER_MONTH
+from inferplan.planner.offer_search import Search
 from inferplan.pricing.money import trimmed
 
 _CENT = Decimal("0.01")

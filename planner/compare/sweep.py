@@ -15,8 +15,8 @@ from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner.case import Case
 from inferplan.planner.compare.candidates import Candidates, Refused, load_on, ready
 from inferplan.planner.compare.ranking import Comparison, ranked
-from inferplan.planner.compare.search import Search
 from inferplan.planner.compare.tables import Tried, deployments_table, offers_table, rates_table
+from inferplan.planner.offer_search import Search
 from inferplan.planner.performance import Estimates, OwnEvidence, Served
 from inferplan.planner.performance.batching import Load
 from inferplan.planner.performance.estimating import estimates

@@ -13,10 +13,10 @@ from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.schema import Offer
 from inferplan.planner.case import Case
 from inferplan.planner.compare.candidates import Refused, machines_per_replica
-from inferplan.planner.compare.search import Search
 from inferplan.planner.deployment import Deployment
 from inferplan.planner.deployment_energy import PowerInputs, month_of_energy
 from inferplan.planner.economics import HOURS_PER_MONTH, deployment_usd_per_hour
+from inferplan.planner.offer_search import Search
 from inferplan.planner.workload import Workload
 from inferplan.pricing.offers import is_stale
 

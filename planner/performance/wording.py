@@ -156,9 +156,15 @@ def basis(served: Served, own: OwnEvidence | None) -> str:
         else f"; with such a {split} left out, time per token is {error:.0%} off at the median"
     )
     fits = "" if served.fit.fits else f"; mind: at these settings {served.fit.reason}"
+    return f"{calibrated()}, {near}{said}{_own_basis(served, own)}{fits}"
+
+
+def calibrated() -> str:
+    """Return what every estimate rests on."""
+    used = calibration()
     return (
         f"bytes, operations and messages, calibrated on {used.runs:,} published runs (fitted"
-        f" {used.fitted_on}), {near}{said}{_own_basis(served, own)}{fits}"
+        f" {used.fitted_on})"
     )
 
 

@@ -41,6 +41,12 @@ class Search(Row):
     """Rank prices that are older than prices of their kind usually hold among the others, not behind them."""
     rank_by: RankBy = "usd_per_request"
 
+    def without_filters(self) -> "Search":
+        """Return the same search among whatever offers it is given."""
+        nothing: tuple[str, ...] = ()
+        names = ("gpus", "providers", "regions", "purchase_options")
+        return self.model_copy(update=dict.fromkeys(names, nothing))
+
     def wanted(self, offers: Sequence[Offer]) -> list[Offer]:
         """Return the ``offers`` that pass the filters.
 
