@@ -289,7 +289,7 @@ def test_the_targets_are_judged_on_requests_where_they_were_timed(empty: Warehou
     assert (sign.low, sign.high, sign.limit, sign.statistic) == (1.0, 2.5, 1.0, "p95")
     assert sign.basis == "histogram of requests"
     assert sign.samples == 28 * 288 * 100
-    assert "P95 of 806,400, histogram of requests" in late.detail
+    assert "P95 by histogram of requests, 806,400 of them" in late.detail
     relaxed = advised(empty, fleet(0.1), "ttft_target_s=1", "latency_percentile=p90")
     assert {one.action for one in relaxed} == {"reduce_replicas"}
 

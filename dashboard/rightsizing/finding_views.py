@@ -152,7 +152,7 @@ def _show_evidence(warehouse: Warehouse, finding: Finding) -> None:
     columns = ["Metric", "Statistic", "Measured", "Limit", "Samples", "Coverage", "Days"]
     st.table(pd.DataFrame(rows, columns=columns).set_index("Metric"), border="horizontal")
     if bases := sorted({piece.basis for piece in finding.evidence if piece.basis}):
-        st.caption(f"Latency by {formats.listing(bases)}: of a histogram, the bounds of the bucket.")
+        st.caption(f"Latency by {formats.listing(bases)}. A histogram tells between which bounds it lies.")
     drawn = list({(piece.entity, piece.metric): piece for piece in finding.evidence}.values())
     chosen = drawn[0]
     if len(drawn) > 1:

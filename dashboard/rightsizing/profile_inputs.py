@@ -64,11 +64,11 @@ def profile_picker() -> Profile:
     with st.expander("Latency targets and exclusions"):
         given: dict[str, Any] = {field: _target(label, field) for field, label in TARGETS.items()}
         given["latency_percentile"] = st.segmented_control(
-            "Kept by",
+            "Requests that must keep them",
             PERCENTILES,
             default=chosen.latency_percentile,
             required=True,
-            format_func=lambda name: f"{name[1:]} % of requests",
+            format_func=lambda name: f"{name[1:]} %",
             key=f"{KEY}.latency_percentile",
             persist_state="session",
         )

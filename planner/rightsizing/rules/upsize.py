@@ -53,4 +53,4 @@ def _words(sign: Evidence) -> str:
         return what
     if not sign.basis:
         return f"{what} on average of five minutes"
-    return f"{what} ({sign.statistic.upper()} of {sign.samples:,}, {sign.basis})"
+    return f"{what} ({sign.statistic.upper()} by {sign.basis}, {sign.samples:,} of them)"
