@@ -33,7 +33,7 @@ from inferplan.datasets.uploads.reading import (
 from inferplan.datasets.uploads.report import Gathered, ImportReport, ParseReport, naive_utc
 from inferplan.datasets.uploads.statistics import RATE
 from inferplan.datasets.uploads.tablewriter import TableWriter
-from inferplan.datasets.warehouse import MEMORY, Warehouse
+from inferplan.datasets.warehouse import MEMORY, Cursor, Warehouse
 
 _IN_MEMORY_BYTES = 32 << 20
 Record = BillLine | Allocation | Advice
@@ -101,11 +101,8 @@ def import_file(
     chosen = recognise(upload)
     recalled = recall(warehouse, upload, options) if chosen.kind == "table" else None
     with _one_at_a_time, warehouse.transaction() as cursor, progress.watching(cursor):
-        before = cursor.execute("SELECT import_id FROM imports WHERE digest = ?", [upload.digest]).fetchall()
-        if before:
-            return ImportReport(
-                int(before[0][0]), inspect(path, options, warehouse=warehouse), already_imported=True
-            )
+        if (before := _imported_before(cursor, upload)) is not None:
+            return ImportReport(before, inspect(path, options, warehouse=warehouse), already_imported=True)
         import_id = int(cursor.execute("SELECT nextval('import_numbers')").fetchall()[0][0])
         writer = TableWriter(cursor, import_id, upload.file_name)
         report = _pour(chosen, upload, options, writer, progress, recalled)
@@ -120,6 +117,17 @@ def import_file(
             remember(cursor, upload, options.columns, _now())
         progress.at("Writing")
     return ImportReport(import_id, report, already_imported=False)
+
+
+def _imported_before(cursor: Cursor, upload: Upload) -> int | None:
+    """Return the import of the same content; the digest is waited for where one has the same size."""
+    alike = cursor.execute(
+        "SELECT 1 FROM imports WHERE CAST(report ->> 'size_bytes' AS BIGINT) = ?", [upload.size_bytes]
+    ).fetchall()
+    if not alike:
+        return None
+    found = cursor.execute("SELECT import_id FROM imports WHERE digest = ?", [upload.digest]).fetchall()
+    return int(found[0][0]) if found else None
 
 
 def land_series(

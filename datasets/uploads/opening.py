@@ -4,7 +4,8 @@ import codecs
 import hashlib
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,8 +54,8 @@ class Upload:
 
     path: Path
     file_name: str
-    digest: str
-    """SHA-256 of the decompressed content."""
+    hashed: Callable[[], str]
+    """Waits for the digest."""
     size_bytes: int
     """Decompressed."""
     encoding: str
@@ -63,6 +64,12 @@ class Upload:
     is_parquet: bool
     is_plain: bool
     """Not compressed; text is UTF-8 with one kind of line end, without NUL bytes and very long lines."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the decompressed content; a file that is not packed is hashed while it is read."""
+        with _refusing(self.file_name):
+            return self.hashed()
 
     @contextmanager
     def binary(self) -> Iterator[IO[bytes]]:
@@ -108,7 +115,7 @@ class Upload:
 def look(path: Path, file_name: str | None = None, progress: Progress | None = None) -> Upload:
     """Look through the file once and return it, or raise ``UnreadableError`` with the reason.
 
-    Reads all of it: the digest needs every byte, and a broken end must be found before anything is imported.
+    Reads all of it: a broken end must be found before anything is imported.
     """
     name = file_name or path.name
     if not path.is_file():
@@ -116,8 +123,15 @@ def look(path: Path, file_name: str | None = None, progress: Progress | None = N
         raise UnreadableError(msg)
     progress = progress or Progress()
     progress.at("Checking")
-    try:
+    with _refusing(name):
         return _looked_through(path, name, progress)
+
+
+@contextmanager
+def _refusing(name: str) -> Iterator[None]:
+    """Say of a file that the system cannot read what the system says."""
+    try:
+        yield
     except OSError as error:
         msg = f"{name} cannot be read: {error.strerror or error}."
         raise UnreadableError(msg) from error
@@ -134,20 +148,42 @@ def _looked_through(path: Path, name: str, progress: Progress) -> Upload:
         if not is_parquet:
             _refuse_binary(head, text, name)
         sweep = _Sweep(name, stored_bytes, lines_matter=not (is_parquet or one_line))
-        sweep.take(head)
-        while chunk := stream.read(CHUNK_BYTES):
+        digest = hashlib.sha256()
+        chunk = head
+        while chunk:
             sweep.take(chunk)
+            if packed:
+                digest.update(chunk)
+            chunk = stream.read(CHUNK_BYTES)
             progress.at("Checking", None if packed else sweep.size_bytes / stored_bytes)
     return Upload(
         path=path,
         file_name=name,
-        digest=sweep.digest.hexdigest(),
+        hashed=digest.hexdigest if packed else _hashing(path, progress),
         size_bytes=sweep.size_bytes,
         encoding=encoding,
         head=text,
         is_parquet=is_parquet,
         is_plain=not packed and (is_parquet or (sweep.is_plain and encoding.startswith("utf-8"))),
     )
+
+
+def _hashing(path: Path, progress: Progress) -> Callable[[], str]:
+    """Begin to hash a file in a thread of its own; return what waits for the digest."""
+
+    def digest() -> str:
+        found = hashlib.sha256()
+        with path.open("rb") as stream:
+            while chunk := stream.read(CHUNK_BYTES):
+                found.update(chunk)
+                progress.check()
+        return found.hexdigest()
+
+    pool = ThreadPoolExecutor(1, "inferplan-digest")
+    try:
+        return pool.submit(digest).result
+    finally:
+        pool.shutdown(wait=False)
 
 
 def _encoding(head: bytes) -> str:
@@ -169,7 +205,6 @@ class _Sweep:
     """What the one look through a file gathers."""
 
     def __init__(self, name: str, stored_bytes: int, *, lines_matter: bool) -> None:
-        self.digest = hashlib.sha256()
         self.size_bytes = 0
         self._has_nul = False
         self._has_long_line = False
@@ -179,10 +214,8 @@ class _Sweep:
         self._stored_bytes = stored_bytes
         self._lines_matter = lines_matter
         self._open_line_bytes = 0
-        self._lines = 0
 
     def take(self, chunk: bytes) -> None:
-        self.digest.update(chunk)
         self.size_bytes += len(chunk)
         if self.size_bytes > MAX_BYTES or (
             self.size_bytes > FREE_BYTES and self.size_bytes > MAX_COMPRESSION * self._stored_bytes

@@ -31,10 +31,14 @@ class Progress:
 
     def at(self, stage: str, share: float | None = None) -> None:
         """Note how far the import is; raises ``CancelledError`` once it was cancelled."""
+        self.check()
+        self.stage, self.share = stage, share
+
+    def check(self) -> None:
+        """Raise ``CancelledError`` once the import was cancelled."""
         if self._stopped.is_set():
             msg = "The import was cancelled: nothing of it landed."
             raise CancelledError(msg)
-        self.stage, self.share = stage, share
 
     def cancel(self) -> None:
         """Stop the import at once, within a query too."""
@@ -49,7 +53,7 @@ class Progress:
         try:
             yield
         except duckdb.InterruptException:
-            self.at(self.stage)
+            self.check()
             raise
         finally:
             self._cursor = None
