@@ -3,16 +3,23 @@
 ``INFERPLAN_FUZZ_EXAMPLES`` sets how many mutations of each are tried (10): thousands by hand.
 """
 
+import gzip
+import io
 import os
+import tempfile
+import zipfile
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 
+import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from inferplan.datasets.errors import InferplanError
-from inferplan.datasets.exports import ReadOptions, inspect
+from inferplan.datasets.exports import ReadOptions, formats, inspect
+from inferplan.datasets.fleets.reduction import COLUMNS
 from inferplan.datasets.uploads.formats import recognise
 from inferplan.datasets.uploads.opening import look
 
@@ -20,6 +27,17 @@ OPTIONS = ReadOptions(
     time_zone="Europe/Berlin", start=datetime(2024, 5, 1), interval_s=60, metric="gpu_util_ratio", host="h"
 )
 TIMES = '"2024-05-01T12:00:00Z","2024-05-01T12:01:00Z"'
+
+
+def _histogram_row(gpu: str, bucket: int) -> str:
+    said = {
+        "gpu_uuid": gpu, "metric": "gpu_util_ratio", "bucket": bucket, "samples": 60, "seconds": 3600,
+        "low": bucket / 100, "high": bucket / 100, "first_at_s": 1714564800, "last_at_s": 1714568400,
+        "step_s": 60,
+    }  # fmt: skip
+    return ",".join(str(said.get(column, "")) for column in COLUMNS)
+
+
 SAMPLES = {
     "prometheus-json": '{"status":"success","data":{"resultType":"matrix","result":[{"metric":{"__name__":'
     '"DCGM_FI_DEV_GPU_UTIL","UUID":"GPU-1"},"values":[[1714564800,"98"],[1714564860.5,"NaN"]]},{"metric":'
@@ -57,6 +75,13 @@ SAMPLES = {
     ':"Deployment","allocations":'
     '{"requests":{"cpu":4.0,"memory":1024.0},"limits":{"cpu":null}}},"recommended":{"requests":{"cpu":'
     '{"value":"?"}},"limits":{}},"severity":"GOOD"}]}',
+    "aws-cur": "line_item_line_item_type,line_item_unblended_cost,line_item_usage_start_date,"
+    "line_item_usage_end_date,line_item_currency_code,line_item_resource_id,resource_tags,"
+    "split_line_item_parent_resource_id,split_line_item_split_cost,savings_plan_savings_plan_effective_cost\n"
+    'Usage,1.5,2024-05-01T00:00:00Z,2024-05-01T01:00:00Z,USD,i-1,"{""user_team"":""a""}",,,\n'
+    "SavingsPlanCoveredUsage,2,2024-05-01T00:00:00Z,2024-05-01T01:00:00Z,USD,i-2,{},,,1.2\n"
+    "Usage,0,2024-05-01T00:00:00Z,2024-05-01T01:00:00Z,USD,arn:aws:eks:x:1:pod/c/ns/p,{},i-1,0.7,\n",
+    "usage_histogram": f"{','.join(COLUMNS)}\n{_histogram_row('G1', 49)}\n{_histogram_row('G2', 12)}\n",
     "aws-compute-optimizer": "instanceArn,finding,recommendationOptions_1_instanceType,errorCode,"
     "recommendationoptions_1_estimatedmonthlysavings_value\narn:aws:ec2:x:1:instance/i-b,OVER_PROVISIONED,"
     "p4d.24xlarge,,5986.0\n",
@@ -65,6 +90,7 @@ TOKENS = (
     b"", b"\0", b'"', b"'", b",", b"\n", b"\r", b"\xff\xfe", b"\xc3", b"NaN", b"-Infinity", b"1e999",
     b"9223372036854775794", b"9" * 400, b"-1", b"{", b"]", b"[" * 3000, b"null", b"=1+1", b"1970-01-01",
     b"9999-12-31T23:59:59Z", b"2024-03-31 02:30:00", b"2024-02-30T00:00:00Z", b"\\u0000", b"a" * 70_000,
+    b"\\ud800", b"9" * 5000, b"1e400", b"0001-01-01T00:00:00+14:00", b"\x1b[31m", b"\xe2\x80\xae", b"\r\n",
 )  # fmt: skip
 MUTATION = st.tuples(st.floats(0, 1), st.integers(0, 40), st.sampled_from(TOKENS) | st.binary(max_size=6))
 
@@ -74,6 +100,10 @@ def mutated(content: bytes, mutations: list[tuple[float, int, bytes]], cut: floa
         at = int(place * len(content))
         content = content[:at] + token + content[at + length :]
     return content[: int(cut * len(content)) + 1]
+
+
+def test_every_format_has_a_sample() -> None:
+    assert SAMPLES.keys() == {known.name for known in formats()}
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -96,10 +126,44 @@ def test_a_sample_is_recognised_and_read(name: str, tmp_path: Path) -> None:
 def test_a_mutated_sample_ends_in_a_report_or_a_refusal(
     name: str, mutations: list[tuple[float, int, bytes]], cut: float, tmp_path: Path
 ) -> None:
-    path = tmp_path / "mutated"
-    path.write_bytes(mutated(SAMPLES[name].encode(), mutations, cut))
+    is_told(tmp_path, mutated(SAMPLES[name].encode(), mutations, cut))
+
+
+def is_told(folder: Path, content: bytes) -> None:
+    path = folder / "mutated"
+    path.write_bytes(content)
     try:
         report = inspect(path, OPTIONS)
     except InferplanError:
         return
     assert 0 <= report.rows_refused <= report.rows_read + report.values_missing + len(report.problems)
+
+
+@cache
+def packed() -> dict[str, bytes]:
+    content = SAMPLES["prometheus-json"].encode()
+    found = {"gzip": gzip.compress(content)}
+    for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
+        held = io.BytesIO()
+        with zipfile.ZipFile(held, "w", method) as archive:
+            archive.writestr("a.json", content)
+        found[zipfile.compressor_names[method]] = held.getvalue()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.parquet"
+        table = "SELECT TIMESTAMP '2024-05-01' + INTERVAL (i) MINUTE AS time, 'n' AS host, 0.5 AS util "
+        duckdb.execute(f"COPY ({table} FROM range(50) AS t(i)) TO '{path}'")
+        found["Parquet"] = path.read_bytes()
+    return found
+
+
+@pytest.mark.parametrize("kind", packed())
+@settings(
+    max_examples=int(os.environ.get("INFERPLAN_FUZZ_EXAMPLES", "10")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(mutations=st.lists(MUTATION, max_size=4), cut=st.just(1.0) | st.floats(0, 1))
+def test_a_mutated_archive_ends_in_a_report_or_a_refusal(
+    kind: str, mutations: list[tuple[float, int, bytes]], cut: float, tmp_path: Path
+) -> None:
+    is_told(tmp_path, mutated(packed()[kind], mutations, cut))

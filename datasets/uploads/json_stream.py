@@ -42,14 +42,15 @@ def _decoded(stream: IO[str], buffer: str, file_name: str) -> Iterator[Any]:
         reason = "it ends inside the list"
         if position < len(buffer):
             try:
-                member, position = decoder.raw_decode(buffer, position)
+                member, end = decoder.raw_decode(buffer, position)
             except json.JSONDecodeError as error:
                 reason = str(error)
             except (RecursionError, ValueError) as error:  # of numbers with thousands of digits
                 msg = f"{file_name} is nested too deeply, or holds a number that cannot be: {error}."
                 raise UnreadableError(msg) from error
             else:
-                yield member
+                yield with_whole_signs(member, buffer[position:end])
+                position = end
                 wanted = _CHUNK
                 continue
         if len(buffer) - position > MAX_MEMBER:
@@ -63,6 +64,13 @@ def _decoded(stream: IO[str], buffer: str, file_name: str) -> Iterator[Any]:
             raise UnreadableError(msg)
         buffer, position = buffer[position:] + more, 0
         wanted *= 2
+
+
+def with_whole_signs(value: Any, text: str) -> Any:
+    """Return the ``value`` of a JSON ``text``; half a sign, which only an escape can write, becomes ``?``."""
+    if "\\ud" not in text and "\\uD" not in text:
+        return value
+    return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
 
 
 def _end_of_gap(buffer: str, position: int) -> int:

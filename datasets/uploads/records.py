@@ -8,6 +8,7 @@ from itertools import count
 from string import Template
 from typing import Any
 
+from inferplan.datasets.uploads.json_stream import with_whole_signs
 from inferplan.datasets.uploads.opening import Upload
 from inferplan.datasets.uploads.reading import Tally
 from inferplan.datasets.uploads.scanning import column_names, opened, quoted
@@ -110,7 +111,7 @@ def mapping(text: str | None) -> dict[str, Any]:
             found = json.loads(candidate)
         except (ValueError, RecursionError):
             continue
-        return found if isinstance(found, dict) else {}
+        return with_whole_signs(found, candidate) if isinstance(found, dict) else {}
     return {}
 
 
