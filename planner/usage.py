@@ -17,7 +17,8 @@ from inferplan.datasets.errors import UnknownNameError
 from inferplan.datasets.uploads.metrics import METRICS, OF_REQUESTS
 from inferplan.planner.confidence import DAY_S, confidence
 from inferplan.planner.usage_histograms import BINNED
-from inferplan.planner.usage_queries import CHOSEN, FACTS, KINDS, OVERLAPPING, SINGLE, SUMMED, WEIGHTED
+from inferplan.planner.usage_queries import CHOSEN, FACTS, KINDS, OVERLAPPING, SINGLE, WEIGHTED
+from inferplan.planner.usage_sums import GAPPY, PACES, PASSES, SPANS, WHOLE
 
 if TYPE_CHECKING:
     from inferplan.datasets.warehouse import Cursor, Warehouse
@@ -132,7 +133,6 @@ def _parameters(
 
 
 _SUMMING: dict[str, object] = {
-    "bucket_s": BUCKET_S,
     "peaks": _PEAKS,
     "ratios": [metric.name for metric in METRICS.values() if metric.unit == "ratio"],
 }
@@ -145,15 +145,18 @@ def _one_by_one(warehouse: "Warehouse", parameters: Mapping[str, object]) -> pd.
         parts = [cursor.execute(SINGLE, {"piece": piece}).df() for piece in range(pieces)]
         asked = ((OVERLAPPING, repeats), (WEIGHTED, irregular), (BINNED, binned))
         parts += [cursor.execute(sql).df() for sql, is_there in asked if is_there]
-        _forget(cursor)
+        _forget(cursor, "facts", "chosen")
     return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
 
 
 def _added_up(warehouse: "Warehouse", parameters: Mapping[str, object]) -> pd.DataFrame:
     with warehouse.transaction() as cursor:
-        pieces = _choose(cursor, parameters, PIECE_SAMPLES // 5)
-        parts = [cursor.execute(SUMMED, {**_SUMMING, "piece": piece}).df() for piece in range(pieces)]
-        _forget(cursor)
+        _choose(cursor, parameters, PIECE_SAMPLES // 5)
+        cursor.execute(SPANS, {"bucket_s": BUCKET_S})
+        cursor.execute(PACES, _SUMMING)
+        passes = cursor.execute(PASSES).fetchall() or [(0, True)]
+        parts = [cursor.execute(WHOLE if whole else GAPPY, {"piece": piece}).df() for piece, whole in passes]
+        _forget(cursor, "paces", "spans", "facts", "chosen")
     return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
 
 
@@ -166,9 +169,9 @@ def _choose(cursor: "Cursor", parameters: Mapping[str, object], piece_samples: i
     return pieces
 
 
-def _forget(cursor: "Cursor") -> None:
-    cursor.execute("DROP TABLE facts")
-    cursor.execute("DROP TABLE chosen")
+def _forget(cursor: "Cursor", *tables: str) -> None:
+    for table in tables:
+        cursor.execute(f"DROP TABLE {table}")
 
 
 _QUANTILES = ("p50", "p90", "p95", "p99", "p999")

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from inferplan.datasets.errors import UnknownNameError
@@ -124,6 +125,27 @@ def test_shares_are_averaged_over_members_not_added(warehouse: Warehouse) -> Non
         ("sm_active_ratio", gpu(1), seconds, np.full(50, 0.3)),
     )
     assert row(usage.percentiles(warehouse, by="node"), "n0", "sm_active_ratio")["p95"] == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize("jitter_s", [0, 40])
+def test_sums_of_members_with_gaps_late_starts_and_jitter_are_pandas(
+    warehouse: Warehouse, jitter_s: int
+) -> None:
+    random = np.random.default_rng(11)
+    frames = []
+    for number in range(4):
+        seconds = np.arange(number * 9, 200) * 300 + 150
+        seconds[::10] += random.integers(-jitter_s, jitter_s + 1, len(seconds[::10]))
+        seconds = seconds[random.random(len(seconds)) > 0.05]
+        values = random.random(len(seconds)) * 300
+        put(warehouse, ("power_w", gpu(number, model="m"), seconds, values), digest=str(number))
+        frames.append(pd.Series(values, seconds // 300, name=number))
+    together = pd.concat(frames, axis=1).sort_index()
+    is_gap = together.isna() & together.ffill().notna() & together.bfill().notna()
+    whole = together[~is_gap.any(axis=1)].sum(axis=1)
+    found = row(usage.percentiles(warehouse, by="model"), "m", "power_w")
+    assert (found["n"], found["members"]) == (len(whole), 4)
+    assert found["p90"] == pytest.approx(whole.quantile(0.9), rel=1e-12)
 
 
 def test_two_overlapping_exports_count_a_moment_once(warehouse: Warehouse) -> None:

@@ -1,0 +1,81 @@
+"""The SQL behind ``usage`` for sums taken at the same time, of what ``usage_queries`` chose and grouped."""
+
+from string import Template
+
+# Which buckets each member spans, and whether its samples lie whole buckets apart, so that no two share one.
+SPANS = """
+CREATE TEMP TABLE spans AS
+WITH wanted AS MATERIALIZED (
+    SELECT c.series_id, c.g, c.member, coalesce(c.from_at, '-infinity') AS from_at,
+        CAST(greatest($bucket_s, ceil(f.step_s / $bucket_s) * $bucket_s) AS BIGINT) * 1000000 AS bucket_us
+    FROM chosen AS c JOIN facts AS f USING (g)
+)
+SELECT w.member, any_value(w.g) AS g, any_value(w.bucket_us) AS bucket_us, count(*) AS samples,
+    min(epoch_us(s.measured_at)) // any_value(w.bucket_us) AS first_bucket,
+    max(epoch_us(s.measured_at)) // any_value(w.bucket_us) AS last_bucket,
+    min(epoch_us(s.measured_at) % w.bucket_us) = max(epoch_us(s.measured_at) % w.bucket_us) AS in_step
+FROM usage_samples AS s JOIN wanted AS w USING (series_id) WHERE s.measured_at >= w.from_at GROUP BY w.member
+"""
+PACES = """
+CREATE TEMP TABLE paces AS
+SELECT s.g, any_value(f.piece) AS piece, any_value(s.bucket_us) AS bucket_us,
+    any_value(list_contains($peaks::VARCHAR[], f.metric)) AS is_peak,
+    any_value(list_contains($ratios::VARCHAR[], f.metric)) AS is_ratio,
+    bool_and(s.in_step AND NOT f.repeats) AS in_step,
+    bool_and(s.in_step AND NOT f.repeats AND s.samples = s.last_bucket - s.first_bucket + 1) AS whole
+FROM spans AS s JOIN facts AS f USING (g) GROUP BY s.g
+"""
+PASSES = "SELECT DISTINCT piece, whole FROM paces ORDER BY ALL"
+
+_QUERY = Template("""
+WITH wanted AS MATERIALIZED (
+    SELECT c.series_id, c.g, c.member, p.bucket_us, p.is_peak, p.in_step,
+        coalesce(c.from_at, '-infinity') AS from_at
+    FROM chosen AS c JOIN paces AS p USING (g) WHERE p.piece = $$piece AND $groups
+),
+at_once AS (
+    SELECT w.g, epoch_us(s.measured_at) // w.bucket_us AS bucket, sum(s.value) AS total, count(*) AS members
+    FROM usage_samples AS s JOIN wanted AS w USING (series_id)
+    WHERE s.measured_at >= w.from_at AND w.in_step GROUP BY w.g, bucket
+),
+$sums,
+found AS (
+    SELECT g, count(*) AS n, avg(value) AS mean, quantile_cont(value, [0.5, 0.9, 0.95, 0.99, 0.999]) AS q,
+        max(value) AS max
+    FROM (
+        SELECT g, CASE WHEN is_ratio THEN total / members ELSE total END AS value
+        FROM summed JOIN paces USING (g)
+    ) GROUP BY g
+)
+SELECT facts.* EXCLUDE (step_s), p.bucket_us / 1e6 AS step_s, found.* EXCLUDE (g)
+FROM facts JOIN found USING (g) JOIN paces AS p USING (g)
+""")
+WHOLE = _QUERY.substitute(groups="p.whole", sums="summed AS (FROM at_once)")
+"""Members that are in step and without a gap are added up at once."""
+
+# A bucket in which a member has a gap is left out: fewer have a value there than span it.
+GAPPY = _QUERY.substitute(
+    groups="NOT p.whole",
+    sums="""
+by_member AS (
+    SELECT any_value(w.g) AS g, epoch_us(s.measured_at) // w.bucket_us AS bucket,
+        CASE WHEN any_value(w.is_peak) THEN max(s.value) ELSE avg(s.value) END AS value
+    FROM usage_samples AS s JOIN wanted AS w USING (series_id)
+    WHERE s.measured_at >= w.from_at AND NOT w.in_step GROUP BY w.member, bucket
+),
+present AS (
+    FROM at_once UNION ALL SELECT g, bucket, sum(value), count(*) FROM by_member GROUP BY g, bucket
+),
+changes AS (
+    SELECT g, first_bucket AS bucket, 1 AS change FROM spans
+    UNION ALL SELECT g, last_bucket + 1, -1 FROM spans
+),
+expected AS (
+    SELECT g, bucket, sum(sum(change)) OVER (PARTITION BY g ORDER BY bucket) AS members
+    FROM changes SEMI JOIN wanted USING (g) GROUP BY g, bucket
+),
+summed AS (
+    SELECT p.* FROM present AS p ASOF JOIN expected AS e ON e.g = p.g AND e.bucket <= p.bucket
+    WHERE p.members = e.members
+)""",
+)
