@@ -10,7 +10,7 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from inferplan.planner import spend_charges, spend_division, spend_listing
+from inferplan.planner import spend_allocations, spend_charges, spend_division, spend_listing
 from inferplan.planner.spend_listing import ListPrice
 from inferplan.planner.spend_tokens import TokenCost, token_costs
 
@@ -26,6 +26,8 @@ REASONS: Mapping[str, str] = {
     "no_usage": "no telemetry names this resource",
     "not_seen": "GPUs or hours of the machine that no sample is of",
     "gpu_util_only": "busy by GPU_UTIL alone, which does not tell how much of the GPU works",
+    "no_process": "no telemetry names this pod",
+    "idle": "no pod asked for it",
     "no_gpu": "a resource without a GPU",
     "no_resource": "the line names no resource",
     "tax": "tax",
@@ -92,10 +94,10 @@ class GpuHours:
 
 @dataclass(frozen=True)
 class Statement:
-    """What was spent in one currency: on bills, or by usage without a bill at list price."""
+    """What was spent in one currency: on bills, by allocation, or by usage without a bill at list price."""
 
     basis: str
-    """``bill`` or ``list``."""
+    """``bill``, ``allocation`` (of OpenCost or Kubecost) or ``list``."""
     currency: str
     effective_cost: Decimal
     billed_cost: Decimal
@@ -161,6 +163,7 @@ def spend(
         spend_charges.make_charges(cursor, import_ids)
         spend_division.make_hours(cursor)
         prices = spend_listing.add_listed(cursor, offers)
+        spend_allocations.add_allocated(cursor, import_ids)
         spend_division.make_amounts(cursor)
         kinds = cursor.execute(_STATEMENTS, period).fetchall()
         found = Spend(
@@ -190,12 +193,13 @@ _TABLES = (
     *spend_charges.TABLES,
     *spend_division.HOUR_TABLES,
     *spend_listing.TABLES,
+    *spend_allocations.TABLES,
     *spend_division.AMOUNT_TABLES,
 )
 _STATEMENTS = """
 SELECT basis, currency FROM spend_amounts
 WHERE day BETWEEN coalesce($first_day, day) AND coalesce($last_day, day) GROUP BY ALL
-ORDER BY basis, sum(abs(amount)) DESC, currency
+ORDER BY list_position(['bill', 'allocation', 'list'], any_value(basis)), sum(abs(amount)) DESC, currency
 """
 _CHOSEN = """
 CREATE TEMP TABLE spend_chosen AS

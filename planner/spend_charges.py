@@ -182,7 +182,7 @@ grouped AS (
 )
 SELECT row_number() OVER () AS charge,
     hash('bill', currency, resource, kind, tags, team, first_day, last_day) AS bundle, 'bill' AS basis,
-    g.* EXCLUDE (machine_hours, gpu_hours),
+    g.* EXCLUDE (machine_hours, gpu_hours), NULL::VARCHAR AS namespace,
     s.seen_gpus IS NOT NULL AS is_joined,
     epoch(end_at - first_at) AS window_s, coalesce(r.known_gpus, s.seen_gpus) AS gpus,
     CASE WHEN kind <> 'usage' OR gpus IS NULL THEN NULL

@@ -48,7 +48,7 @@ FROM spend_series GROUP BY owner
 
 # Seconds of each machine and hour: without anybody on the GPU, idle (a process, no work, no request), busy
 # but below the target, useful, and busy by GPU_UTIL only, which does not tell how much. Exports may overlap:
-# an hour has 3600 seconds.
+# an hour has 3600 seconds. Processes are kept apart only for allocations, which are of them.
 HOURS = """
 CREATE TEMP TABLE spend_hours AS
 WITH served AS (
@@ -66,7 +66,9 @@ slots AS (
     FROM spend_series
 ),
 hourly AS (
-    SELECT t.node, t.owner, s.hour, t.is_taken, t.is_measured, r.process IS NOT NULL AS is_serving,
+    SELECT t.node, t.owner,
+        CASE WHEN (SELECT count(*) > 0 FROM cost_allocations) THEN t.process END AS process, s.hour,
+        t.is_taken, t.is_measured, r.process IS NOT NULL AS is_serving,
         least(3600, s.sampled_s) * t.size AS seen_s, seen_s / s.sampled_s AS scale,
         s.still_s * scale AS still_s, s.work_s * scale AS work_s
     FROM sampled AS s JOIN slots AS t USING (slot)
@@ -79,12 +81,13 @@ judged AS (
         CASE WHEN is_measured THEN least(busy_s, work_s / $target) ELSE 0 END AS useful_s
     FROM hourly
 )
-SELECT node, owner, hour, sum(seen_s) AS seen_s, sum(unallocated_s) AS unallocated_s, sum(idle_s) AS idle_s,
+SELECT node, owner, process, hour, sum(seen_s) AS seen_s, sum(unallocated_s) AS unallocated_s,
+    sum(idle_s) AS idle_s,
     sum(CASE WHEN is_measured THEN busy_s - useful_s ELSE 0 END) AS headroom_s, sum(useful_s) AS useful_s,
     sum(CASE WHEN is_measured THEN 0 ELSE busy_s END) AS unclear_s,
     sum(CASE WHEN is_measured THEN work_s ELSE 0 END) AS work_s,
     sum(CASE WHEN is_measured THEN seen_s ELSE 0 END) AS measured_s
-FROM judged GROUP BY node, owner, hour
+FROM judged GROUP BY node, owner, process, hour
 """
 
 # The hours of machines that a charge is for, each with the share of it: a charge within one hour meets that
@@ -139,7 +142,8 @@ BUNDLES = """
 CREATE TEMP TABLE spend_bundles AS
 SELECT c.bundle, any_value(c.basis) AS basis, any_value(c.currency) AS currency,
     any_value(c.resource) AS resource, any_value(c.kind) AS kind, bool_or(c.is_joined) AS is_joined,
-    any_value(c.tags) AS tags, any_value(c.team) AS team, any_value(c.first_day) AS first_day,
+    any_value(c.tags) AS tags, any_value(c.team) AS team, any_value(c.namespace) AS namespace,
+    any_value(c.first_day) AS first_day,
     any_value(c.last_day) AS last_day, sum(c.cost) AS cost, bool_and(p.is_whole IS TRUE) AS is_whole
 FROM spend_charges AS c LEFT JOIN spend_priced AS p USING (charge) GROUP BY c.bundle
 """
@@ -169,7 +173,8 @@ rests AS (
 ),
 undivided AS (
     SELECT bundle, first_day, last_day, amount,
-        CASE WHEN kind = 'unused' THEN 'unused_commitment' WHEN kind <> 'usage' OR is_no_gpu THEN 'shared'
+        CASE WHEN kind = 'unused' THEN 'unused_commitment' WHEN kind = 'idle' THEN 'unallocated'
+            WHEN kind = 'no_process' THEN 'unknown' WHEN kind <> 'usage' OR is_no_gpu THEN 'shared'
             ELSE 'unknown' END AS part,
         CASE WHEN kind <> 'usage' THEN kind WHEN is_joined THEN 'not_seen' WHEN is_no_gpu THEN 'no_gpu'
             ELSE 'no_usage' END AS reason
@@ -194,8 +199,8 @@ dated AS (
     SELECT bundle, largest.owner, largest.day, largest.part, largest.reason, amount
     FROM rests WHERE largest IS NOT NULL AND is_whole
 )
-SELECT b.basis, b.currency, b.resource, b.tags, d.day, d.part, d.reason, o.model, o.namespace,
-    coalesce(o.team, b.team) AS team, sum(d.amount) AS amount
+SELECT b.basis, b.currency, b.resource, b.tags, d.day, d.part, d.reason, o.model,
+    coalesce(o.namespace, b.namespace) AS namespace, coalesce(o.team, b.team) AS team, sum(d.amount) AS amount
 FROM dated AS d JOIN spend_bundles AS b USING (bundle) LEFT JOIN spend_owners AS o USING (owner)
 GROUP BY ALL
 """

@@ -14,6 +14,8 @@ from inferplan.dashboard.state import case, now
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.exports import list_imports
 
+WITH_COSTS = "SELECT DISTINCT import_id FROM bill_lines UNION SELECT import_id FROM cost_allocations"
+
 st.title("Spend")
 case()  # keeps the current plan's address, for a refresh here
 inputs.show_problem()
@@ -28,7 +30,8 @@ except InferplanError as error:
 if not everything.statements:
     st.markdown(
         "A bill tells what was spent, not what was used. Drop a bill (FOCUS 1.0 to 1.2, AWS Cost and Usage "
-        "Report) and the utilization of the same days, and see where the money went."
+        "Report), or what OpenCost or Kubecost allocate to pods, and the utilization of the same days, and "
+        "see where the money went."
     )
     if everything.list_prices:
         st.info("There is usage, but neither a bill nor a list price for it.", icon=":material/info:")
@@ -48,9 +51,10 @@ statement = next(
 forecast = month_forecast(everything, whole)
 if found.is_sample:
     st.caption(":gray-badge[sample] The sample fleet and its bill are invented.")
-if all(one.basis == "list" for one in everything.statements):
+if whole.basis != "bill" and whole is everything.statements[0]:
+    instead = "usage is shown at list prices" if whole.basis == "list" else "allocations stand in for it"
     st.info(
-        "No bill was imported, so usage is shown at list prices. Drop a FOCUS or AWS export under Bills.",
+        f"No bill was imported, so {instead}. Drop a FOCUS or AWS export under Bills.",
         icon=":material/info:",
     )
 views.show_summary(found, statement, forecast)
@@ -79,7 +83,7 @@ if unjoined.open:
 if bills.open:
     with bills:
         upload_views.show_upload(store)
-        billed = {import_id for (import_id,) in store.rows("SELECT DISTINCT import_id FROM bill_lines")}
+        billed = {import_id for (import_id,) in store.rows(WITH_COSTS)}
         upload_views.show_imports(store, [one for one in list_imports(store) if one.import_id in billed])
 download_menu(
     "spend",

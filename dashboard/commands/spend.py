@@ -22,10 +22,17 @@ from inferplan.planner.spend_showback import RULES, Rule
 from inferplan.planner.spend_store import NO_GPU, budgets, link, link_all, read_links, set_budget, unlink
 from inferplan.pricing.offers import current_offers
 
+_WANTED = {
+    "bill": "bill of these days",
+    "allocation": "cost allocation of these days",
+    "list": "usage without a bill that has a list price",
+}
+
 
 @click.command()
 @click.option("--month", metavar="YYYY-MM", help="Only the days of this month (UTC).")
 @click.option("--currency", help="The bills in this currency; by default the largest.")
+@click.option("--allocated", is_flag=True, help="What OpenCost or Kubecost allocate to pods, not a bill.")
 @click.option("--at-list-price", is_flag=True, help="Usage that no bill covers, priced from offers.")
 @click.option("--by", "dimension", metavar="team|model|namespace|tag:NAME", default="team", show_default=True)
 @click.option("--share-out", "rule", type=click.Choice(list(RULES)), default="cost", show_default=True,
@@ -45,6 +52,7 @@ from inferplan.pricing.offers import current_offers
 def command(
     month: str | None,
     currency: str | None,
+    allocated: bool,
     at_list_price: bool,
     dimension: str,
     rule: Rule,
@@ -70,7 +78,8 @@ def command(
             unlink(warehouse, resource)
         found = partial(spend, warehouse, offers=current_offers(warehouse), import_ids=import_ids or None)
         whole = found()
-        statement = _chosen(whole, currency, "list" if at_list_price else "bill")
+        basis = "allocation" if allocated else "list" if at_list_price else "bill"
+        statement = _chosen(whole, currency, basis)
         forecast = month_forecast(whole, statement)
         if month:
             part = found(first_day=first_day, last_day=last_day)
@@ -119,10 +128,10 @@ def _days(month: str | None) -> tuple[date | None, date | None]:
 def _chosen(found: Spend, currency: str | None, basis: str) -> Statement:
     fitting = [one for one in found.statements if one.basis == basis]
     if not fitting:
-        what = "usage without a bill that has a list price" if basis == "list" else "bill of these days"
         msg = (
-            f"there is no {what}: use 'inferplan import FILE' with a FOCUS or AWS export, --at-list-price "
-            "for usage alone, or --sample for the demo fleet"
+            f"there is no {_WANTED[basis]}: use 'inferplan import FILE' with a FOCUS or AWS export, "
+            "--allocated for what OpenCost or Kubecost allocate, --at-list-price for usage alone, or "
+            "--sample for the demo fleet"
         )
         raise InferplanError(msg)
     if currency is None:

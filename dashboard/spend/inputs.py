@@ -40,7 +40,7 @@ def statement_input(statements: Sequence[Statement]) -> Statement:
         "Money",
         list(titles),
         key=f"{KEY}statement",
-        help="Currencies are never added up, nor are bills and list prices.",
+        help="Currencies are never added up, nor are bills, allocations and list prices.",
         persist_state="session",
     )
     return titles.get(chosen, statements[0])

@@ -209,6 +209,12 @@ def forecast_facts(
     )
 
 
+def _billed(statement: Statement) -> str:
+    if statement.basis != "bill":
+        return "none: this is no bill"
+    return f"{statement.billed_cost:.2f} {statement.currency}"
+
+
 def spend_report(
     found: Spend, statement: Statement, rule: Rule, outlook: tuple[tuple[str, str], ...], made_at: datetime
 ) -> Report:
@@ -225,7 +231,7 @@ def spend_report(
     facts = (
         ("Statement", statement_title(statement)),
         ("Days (UTC)", f"{days[0]} to {days[-1]}"),
-        ("Billed cost", f"{statement.billed_cost:.2f} {statement.currency}"),
+        ("Billed cost", _billed(statement)),
         ("Common cost is shared out", RULES[rule]),
         ("Sample data", "yes" if found.is_sample else "no"),
         *outlook,

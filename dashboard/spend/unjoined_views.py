@@ -115,6 +115,13 @@ def _show_not_counted(found: Spend, statement: Statement) -> None:
             )
         )
     for other in found.statements:
+        if other.basis == "allocation" and statement.basis == "bill":
+            st.caption(
+                formats.plain(
+                    f"Allocated to pods by OpenCost or Kubecost, not added up: "
+                    f"{money(other.effective_cost, other.currency)}. Choose it under Money to see it."
+                )
+            )
         if other.basis == "bill" and other.currency != statement.currency:
             st.caption(
                 formats.plain(

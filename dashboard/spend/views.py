@@ -52,6 +52,11 @@ def _basis(found: Spend, statement: Statement) -> list[str]:
     days = formats.day_range(one.day for one in statement.days)
     if statement.basis == "list":
         return [f"{days}, UTC. No bill has these machines: GPU-hours seen, at on-demand list prices."]
+    if statement.basis == "allocation":
+        return [
+            f"{days}, UTC. What OpenCost or Kubecost allocate to pods, at the prices of that tool: an "
+            "allocation of what was asked for, not a bill, and in no bill's figures."
+        ]
     said = [
         f"{days}, UTC, amortised: commitments count where they are used. Invoices of these days: "
         f"{money(statement.billed_cost, statement.currency, 0)}."

@@ -29,6 +29,7 @@ MEANINGS: Mapping[str, str] = {
     "shared": "tax, support, storage, traffic, credits: for everybody",
 }
 FIXES: Mapping[str, str] = {
+    "no_process": "import the telemetry of its GPUs with the labels of their pods",
     "no_usage": "say below which machine it is, or import its telemetry",
     "not_seen": "import the telemetry of all its GPUs and hours",
     "gpu_util_only": "export SM_ACTIVE (DCGM field 1002) of these GPUs",
@@ -41,12 +42,14 @@ def statement_title(statement: Statement) -> str:
     """Return what a statement is about."""
     if statement.basis == "list":
         return "Usage without a bill, at list price"
+    if statement.basis == "allocation":
+        return f"Allocated to pods, {statement.currency}"
     return f"Bills in {statement.currency}"
 
 
 def month_forecast(found: Spend, statement: Statement) -> MonthForecast | str:
     """Return the forecast of the statement's last month from its whole days, or why there is none."""
-    if statement.basis == "list":
+    if statement.basis != "bill":
         return "a forecast needs a bill"
     last = found.last_whole_day
     return forecast_month({one.day: float(one.cost) for one in statement.days if last and one.day <= last})
