@@ -57,7 +57,7 @@ def table(folder: Path, *rows: list[str], name: str = "allocation.csv") -> Path:
 
 
 def seen(warehouse: Warehouse, levels: dict[str, float], hours: int = 24) -> None:
-    """One machine with a GPU for each pod, each at one level of SM activity from the first hour of 5 October."""
+    """One machine with a GPU for each pod, each at one level of SM activity from 5 October on."""
     found = []
     for number, (name, level) in enumerate(levels.items()):
         place = Labels(
