@@ -182,6 +182,11 @@ class Arrival:
             )
         )
 
+    def first_row(self) -> int:
+        """Return the number that DuckDB gave to the first row."""
+        found = self._cursor.execute("SELECT coalesce(min(rowid), 0) FROM arrived_rows").fetchall()
+        return int(found[0][0])
+
     def count(self) -> int:
         """Return how many rows arrived, repeated headers aside."""
         found = self._cursor.execute(

@@ -38,17 +38,19 @@ SELECT arrived_rows.rowid - (SELECT min(rowid) FROM arrived_rows) AS row,
 FROM arrived_rows JOIN place_ranks USING (place)
 WHERE measured_at IS NOT NULL AND $column * $factor NOT BETWEEN 0 AND $ceiling
 """)
+# Of 65,536 places or fewer the two keys of a row fit into eight bytes, which DuckDB sorts fastest.
 _ORDERED = Template("""
-SELECT rank, measured_at, is_counter, $values FROM arrived_rows JOIN place_ranks USING (place)
-WHERE measured_at IS NOT NULL ORDER BY rank, arrived_rows.rowid
+SELECT rank, measured_at, $values FROM arrived_rows JOIN place_ranks USING (place)
+WHERE measured_at IS NOT NULL ORDER BY rank, CAST(arrived_rows.rowid - $first_row AS UINTEGER)
 """)
 _POSSIBLE = Template(
     "CASE WHEN $column * $factor BETWEEN 0 AND $ceiling THEN $column * $factor END AS $column"
 )
 _LAND = Template("""
 INSERT INTO usage_samples SELECT $first_id::BIGINT + rank, measured_at, $column FROM $ordered
-WHERE $column IS NOT NULL AND NOT is_counter
+WHERE $column IS NOT NULL AND $is_reading
 """)
+_NO_COUNTER = "rank IN (SELECT rank FROM place_ranks WHERE NOT is_counter)"
 _COUNTED = Template("""
 SELECT rank, count(*) FROM ordered_rows WHERE $column IS NOT NULL GROUP BY rank ORDER BY rank
 """)
@@ -166,8 +168,9 @@ class _Landing:
             ceiling, is_counter = (_ceiling(metric), METRICS[metric].counter) if metric else (None, False)
             rows.append((place, rank, metric, factor, ceiling, is_counter))
         columns = ["place", "rank", "metric", "factor", "ceiling", "is_counter"]
+        rank_type = "uint16" if len(self._ranks) <= 1 << 16 else "uint32"
         frame = pd.DataFrame(rows, columns=columns).astype(
-            {"place": "uint64", "rank": "int32", "metric": "object"}
+            {"place": "uint64", "rank": rank_type, "metric": "object"}
         )
         self._cursor.register("arriving", frame)
         self._cursor.execute("CREATE OR REPLACE TEMP TABLE place_ranks AS FROM arriving")
@@ -233,7 +236,7 @@ class _Landing:
     def _ordered(self) -> Iterator[tuple[_Column, str]]:
         """Yield each column with what to read it from, place after place; what is read once is not kept."""
         values = ", ".join(_POSSIBLE.substitute(column.words()) for column in self._columns)
-        query = _ORDERED.substitute(values=values)
+        query = _ORDERED.substitute(values=values, first_row=self._arrival.first_row())
         if len(self._columns) == 1 and not self._counters(self._columns[0]):
             yield self._columns[0], f"({query})"
             return
@@ -253,6 +256,7 @@ class _Landing:
                     ),
                     column=column.column,
                     ordered=ordered,
+                    is_reading=_NO_COUNTER if counters else "true",
                 )
             )
         if counters:
