@@ -84,7 +84,7 @@ def hostile(folder: Path) -> dict[str, tuple[Path, str]]:
             "a host of more than 2,000 characters"),
         "brackets 10,000 deep": (
             write(folder, "t.json", PROMETHEUS.format("[" * 10_000 + "]" * 10_000)), "nested too deeply"),
-        "lines 10,000 deep": (write(folder, "u.json", '{"a":' * 10_000 + "}" * 10_000), "no objects with named"),
+        "lines 10,000 deep": (write(folder, "u.json", '{"a":' * 10_000 + "}" * 10_000), "no objects with"),
         "a number of 5,000 digits": (write(folder, "v.json", PROMETHEUS.format("9" * 5000)), "cannot be"),
         "Parquet cut off": (write(folder, "w.parquet", b"PAR1" + b"0" * 100), "cut off: export it again"),
         "encrypted Parquet": (write(folder, "x.parquet", b"PARE" + bytes(100)), "not a text file"),

@@ -63,7 +63,8 @@ class Upload:
     """First characters, empty for a binary format."""
     is_parquet: bool
     is_plain: bool
-    """Not compressed; text is UTF-8 with one kind of line end, without NUL bytes and very long lines."""
+    """Parquet, or UTF-8 with one kind of line end, without NUL bytes and very long lines."""
+    is_packed: bool
 
     @property
     def digest(self) -> str:
@@ -164,7 +165,8 @@ def _looked_through(path: Path, name: str, progress: Progress) -> Upload:
         encoding=encoding,
         head=text,
         is_parquet=is_parquet,
-        is_plain=not packed and (is_parquet or (sweep.is_plain and encoding.startswith("utf-8"))),
+        is_plain=is_parquet or (sweep.is_plain and encoding.startswith("utf-8")),
+        is_packed=packed,
     )
 
 

@@ -273,7 +273,7 @@ def _json_form(upload: Upload) -> str:
 @contextmanager
 def _file(upload: Upload, tally: Tally) -> Iterator[Path]:
     """Yield the path of a plain UTF-8 (or Parquet) copy of the upload, itself where it is that already."""
-    if upload.is_plain and not upload.head.startswith("\ufeff"):
+    if upload.is_plain and not upload.is_packed:
         yield upload.path
         return
     with tempfile.TemporaryDirectory(prefix="inferplan-") as folder:
@@ -288,7 +288,7 @@ def _file(upload: Upload, tally: Tally) -> Iterator[Path]:
 
 
 def _copy(upload: Upload, path: Path, tally: Tally) -> None:
-    if upload.is_parquet:
+    if upload.is_plain:
         with upload.binary() as stream, path.open("wb") as copy:
             shutil.copyfileobj(stream, copy)
         return
