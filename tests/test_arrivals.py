@@ -93,6 +93,8 @@ LOADS = (
     ("H100 SXM", 8000, 200, {}, (0.3, 0.7)),
     ("H100 SXM", 200, 500, {"max_num_seqs": 64}, (0.5,)),
     ("H100 SXM", 1000, 200, {"length_variation": 1.0}, (0.6,)),
+    ("H100 SXM", 8000, 200, {"length_variation": 1.0}, (0.5,)),
+    ("H200 SXM", 2000, 400, {**LLAMA_70B, "length_variation": 1.0}, (0.4, 0.8)),
     ("L4", 1000, 200, {}, (0.5, 0.85)),
     ("H200 SXM", 2000, 400, LLAMA_70B, (0.4, 0.8)),
 )
@@ -106,7 +108,7 @@ def test_queues_are_as_long_as_in_a_simulation_of_every_step(
     gpu: str, input_tokens: int, output_tokens: int, fields: dict[str, object], share: float
 ) -> None:
     """Within 25 % for first tokens and 15 % for each on average, 50 % for the slowest first tokens,
-    30 % for the slowest requests.
+    25 % for the slowest requests.
     """
     shape = {
         **LLAMA_8B,
@@ -132,5 +134,4 @@ def test_queues_are_as_long_as_in_a_simulation_of_every_step(
     assert found.ttft_s.expected - fixed_s == pytest.approx(ttft_s.mean(), rel=0.25)
     assert found.tpot_s.expected == pytest.approx(tpot_s.mean(), rel=0.15)
     assert found.ttft_p99_s.expected - fixed_s == pytest.approx(np.quantile(ttft_s, 0.99), rel=0.5)
-    if not case.length_variation:  # short answers meet few prompts or many: that spread is not modelled
-        assert found.tpot_p99_s.expected == pytest.approx(np.quantile(tpot_s, 0.99), rel=0.3)
+    assert found.tpot_p99_s.expected == pytest.approx(np.quantile(tpot_s, 0.99), rel=0.25)

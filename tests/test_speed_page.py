@@ -6,7 +6,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from inferplan.dashboard import state
+from inferplan.dashboard import formats, state
 from inferplan.dashboard.inputs import AT_A_RATE, IN_FLIGHT
 from inferplan.dashboard.navigation import page_path
 from inferplan.dashboard.serving.inputs import BEST, TOGETHER
@@ -51,7 +51,7 @@ def test_percentiles_are_known_under_a_rate_and_said_to_be_unknown_without_one()
     found = estimate(case.deployment(), case.workload())
     assert found.ttft_p99_s
     assert found.largest_request_rate_per_s
-    assert metrics(app)["First token, slowest 1%"] == f"{found.ttft_p99_s.expected:.3g} s"
+    assert metrics(app)["First token, slowest 1%"] == formats.duration(found.ttft_p99_s.expected)
     assert app.success[0].value.startswith("**It keeps up:**")
     app.number_input(key=state.widget_key("request_rate")).set_value(50.0).run()
     assert app.error[0].value.startswith("**It does not keep up:**")

@@ -70,7 +70,7 @@ def _estimate(deployment: Deployment, workload: Workload, own: OwnEvidence | Non
             kept = largest_concurrency(evaluate, load, most, workload.slo)
     if kept < most:
         load = replace(load, concurrency=np.array([max(1.0, kept)]))
-    found = steady_state(served.work, served.constants, load)
+    found = steady_state(served.work, served.constants, load, slowest=True)
     columns = evaluate(load)
     answer = _figures(served, load, found, columns)
     before = None if own is None else _estimate(deployment, workload, None)

@@ -15,10 +15,10 @@ from inferplan.planner.performance import queueing
 from inferplan.planner.performance.constants import Constants
 from inferplan.planner.performance.result import BoundBy
 from inferplan.planner.performance.roofline import Time, added, decode_step, prompt, scaled
+from inferplan.planner.performance.slowest import Wait, slowest_first_tokens_s, slowest_tokens_s
 from inferplan.planner.performance.work import Column, Work
 
 DRAFTER_LAYERS = 2.0  # one layer and a head per drafted token: EAGLE, arXiv 2401.15077, section 3
-NORMAL_P99 = 2.326  # standard normal quantile of 0.99
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +61,7 @@ class Steady:
     prefill_share: Column
     saturated: NDArray[np.bool_]
     ttft_p99_s: Column
-    """NaN where a concurrency is given, not a rate; that of a token likewise."""
+    """NaN where a concurrency is given, not a rate, or nobody asked; that of a token likewise."""
     tpot_p99_s: Column
     step: Time
 
@@ -118,15 +118,18 @@ def prompt_time(work: Work, constants: Constants, load: Load) -> Time:
     return prompt(work, constants, new_tokens, load.input_tokens - new_tokens)
 
 
-def steady_state(work: Work, constants: Constants, load: Load) -> Steady:
-    """Return the steady state of each row."""
+def steady_state(work: Work, constants: Constants, load: Load, *, slowest: bool = False) -> Steady:
+    """Return the steady state of each row; 99th percentiles, which take longer, only with ``slowest``."""
     by_rate = np.isnan(load.concurrency)
     if not np.any(by_rate):
         return _at_concurrency(work, constants, load)
     if np.all(by_rate):
-        return _at_rate(work, constants, load)
+        return _at_rate(work, constants, load, slowest)
     kinds = [np.flatnonzero(~by_rate), np.flatnonzero(by_rate)]
-    parts = [steady_state(work.take(rows), constants.take(rows), load.take(rows)) for rows in kinds]
+    parts = [
+        steady_state(work.take(rows), constants.take(rows), load.take(rows), slowest=slowest)
+        for rows in kinds
+    ]
     return _joined(parts, np.argsort(np.concatenate(kinds)))
 
 
@@ -161,7 +164,7 @@ def _at_concurrency(work: Work, constants: Constants, load: Load) -> Steady:
     )  # fmt: skip
 
 
-def _at_rate(work: Work, constants: Constants, load: Load) -> Steady:
+def _at_rate(work: Work, constants: Constants, load: Load, with_slowest: bool) -> Steady:
     reading = prompt_time(work, constants, load)
     places = np.floor(room(work, load).sequences)
     offered = load.request_rate_per_s / work.dp
@@ -173,23 +176,27 @@ def _at_rate(work: Work, constants: Constants, load: Load) -> Steady:
     rate = np.minimum(offered, possible)
     found = queueing.running(rate, places, ends_per_s, load.length_variation)
     step, _ = _token_time(work, constants, load, reading, found.mean)
-    _, tpot_p99_s = _token_time(work, constants, load, reading, np.minimum(found.p99 + 1, places))
-    budget_share = _new_tokens(load) / work.batch_tokens
-    before = queueing.prompt_wait(
-        rate, constants.interference * reading.total_s, step.total_s, budget_share, load.length_variation
-    )
+    budget_share, held_s = _new_tokens(load) / work.batch_tokens, constants.interference * reading.total_s
+    before = queueing.prompt_wait(rate, held_s, step.total_s, budget_share, load.length_variation)
     own_s = constants.first_token_s + step.total_s * np.maximum(1.0, budget_share) + reading.total_s
     backlog_s = queueing.RUN_REQUESTS / 2 * (1 / rate - 1 / offered)
-    slow_queue_s = queueing.slowest_hundredth(before.queue_s, before.busy_share)
-    slow_place_s = queueing.slowest_hundredth(found.place_wait_s, found.full_share)
-    slow_s = np.maximum(slow_queue_s + found.place_wait_s, slow_place_s + before.queue_s)
-    slow_prompt_s = NORMAL_P99 * load.length_variation * reading.total_s
+    tpot_s = found.mean / (rate * load.output_tokens)
+    ttft_p99_s = tpot_p99_s = np.full_like(tpot_s, np.nan)
+    if with_slowest:
+        _, crowded_s = _token_time(work, constants, load, reading, np.minimum(found.p99 + 1, places))
+        waits = (Wait(before.queue_s, before.busy_share), Wait(found.place_wait_s, found.full_share))
+        ttft_p99_s = 2 * backlog_s + slowest_first_tokens_s(
+            own_s, reading.total_s, load.length_variation, before.step_rest_s, waits
+        )
+        tpot_p99_s = slowest_tokens_s(
+            tpot_s, crowded_s, rate, held_s, load.output_tokens, load.length_variation
+        )
     return Steady(
         own_s + before.step_rest_s / 2 + before.queue_s + found.place_wait_s + backlog_s,
-        found.mean / (rate * load.output_tokens),
+        tpot_s,
         rate * load.output_tokens * work.dp, rate * work.dp, found.mean * work.dp,
         _prefill_share(constants, load, reading, step, found.mean), offered > possible,
-        own_s + slow_prompt_s + before.step_rest_s + slow_s + 2 * backlog_s, tpot_p99_s, step,
+        ttft_p99_s, tpot_p99_s, step,
     )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from inferplan.planner.performance.links import link
 from inferplan.planner.performance.loads import load_of
 from inferplan.planner.performance.result import Stage
 from inferplan.planner.performance.roofline import Time, decode_step
+from inferplan.planner.performance.slowest import Wait, slowest_first_tokens_s
 from inferplan.planner.performance.work import Column
 from inferplan.planner.workload import Workload
 
@@ -125,24 +126,20 @@ class Stages:
         places = np.full_like(rate, self.places)
         found = queueing.running(rate / batches.decode, places, ends_per_s, variation)
         each = rate / batches.prefill
-        waits_s = [
-            queueing.single_server_wait_s(each, np.full_like(rate, stage_s), variation)
+        waits = [
+            Wait(queueing.single_server_wait_s(each, np.full_like(rate, stage_s), variation), each * stage_s)
             for stage_s in (self.prompt_s, self.transfer_s)
         ]
-        waiting_s = waits_s[0] + waits_s[1]
-        busy = each * max(self.prompt_s, self.transfer_s)
+        waits.append(Wait(found.place_wait_s, found.full_share))
         passing_s = self.prompt_s + self.transfer_s + self.step(found.mean).total_s
         own_s = self.decoding.constants.first_token_s + passing_s
         backlog_s = queueing.RUN_REQUESTS / 2 * (1 / rate - 1 / offered)
-        slow_s = np.maximum(
-            queueing.slowest_hundredth(waiting_s, busy) + found.place_wait_s,
-            queueing.slowest_hundredth(found.place_wait_s, found.full_share) + waiting_s,
-        )
+        slow_s = slowest_first_tokens_s(own_s, self.prompt_s, variation, np.zeros_like(rate), waits)
         return _Passage(
             found.mean,
-            own_s + waiting_s + found.place_wait_s + backlog_s,
+            own_s + sum(wait.mean_s for wait in waits) + backlog_s,
             rate,
-            own_s + slow_s + 2 * backlog_s,
+            slow_s + 2 * backlog_s,
             np.minimum(found.p99 + 1, self.places),
         )
 

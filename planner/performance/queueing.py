@@ -129,12 +129,3 @@ def prompt_wait(
     service = prompt_s + budget_share * step_s
     queue = np.maximum(load * seen_step, single_server_wait_s(rate_per_s, service, variation))
     return PromptWait(seen_step, queue, np.minimum(rate_per_s * service, FULLEST))
-
-
-def slowest_hundredth(mean_s: Column, share: Column) -> Column:
-    """Return the 99th percentile of a wait that ``share`` of the requests have and whose rest is exponential.
-
-    Waits in heavy traffic are exponential (J. F. C. Kingman, J. R. Stat. Soc. B 24, 1962).
-    """
-    held = np.maximum(share, 0.01)
-    return mean_s / held * np.log(held / 0.01)
