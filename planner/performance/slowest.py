@@ -35,7 +35,7 @@ class Wait(NamedTuple):
 
 
 def slowest_first_tokens_s(
-    own_s: Column, prompt_s: Column, variation: Column, rest_s: Column, waits: Sequence[Wait]
+    own_s: Column, prompt_s: Column | float, variation: Column, rest_s: Column, waits: Sequence[Wait]
 ) -> Column:
     """Return the time to first token of the slowest hundredth of the requests.
 
