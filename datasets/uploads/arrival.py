@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from inferplan.datasets.uploads.clock import ZONE_QUESTION, Clock, zone
+from inferplan.datasets.uploads.clock import ZONE_QUESTION, Clock, zone, zone_note
 from inferplan.datasets.uploads.metrics import UNITS
 from inferplan.datasets.uploads.reading import MISSING_FROM, NeedsAnswerError, SampleTable
 from inferplan.datasets.uploads.report import naive_utc
@@ -149,6 +149,7 @@ class Arrival:
     def _to_utc(self) -> None:
         """Turn local times into UTC; in the hour that comes twice, the second is told by going back."""
         name = zone(str(self._table.options.time_zone))
+        self._table.table.tally.note(zone_note(name.key))
         [(first, last)] = self._cursor.execute(
             "SELECT min(measured_at), max(measured_at) FROM arrived_rows"
         ).fetchall()
@@ -187,14 +188,14 @@ class Arrival:
         found = self._cursor.execute("SELECT coalesce(min(rowid), 0) FROM arrived_rows").fetchall()
         return int(found[0][0])
 
-    def count(self) -> int:
-        """Return how many rows arrived, repeated headers aside."""
-        found = self._cursor.execute(
-            "SELECT (SELECT count(*) FROM arrived_rows) - (SELECT count(*) FROM arrived_rows "
+    def count(self) -> tuple[int, int]:
+        """Return how many rows arrived, and how many of them repeat the header."""
+        [(rows, headers)] = self._cursor.execute(
+            "SELECT (SELECT count(*) FROM arrived_rows), (SELECT count(*) FROM arrived_rows "
             "WHERE measured_at IS NULL AND coalesce(texts[1], '') = ?)",
             [self._table.roles.time],
         ).fetchall()
-        return int(found[0][0])
+        return int(rows), int(headers)
 
     def places(self) -> list[tuple[Any, ...]]:
         """Return hash and texts of each combination of labels; of rare ones the table is asked again."""
@@ -210,7 +211,7 @@ class Arrival:
         )
 
     def _read_times(self) -> None:
-        clock = Clock(self._table.options)
+        clock = Clock(self._table.options, self._table.table.tally)
 
         def read(text: str) -> tuple[object, str | None]:
             if text == self._table.roles.time:  # a collector that was started again prints its header again

@@ -132,7 +132,7 @@ class _Landing:
                 self._refusals.take(self._cursor, _IMPOSSIBLE.substitute(column.words()))
             for column, ordered in self._ordered():
                 yield from self._land(column, ordered)
-        self._table.table.report(self._cursor, self._arrival.count(), self._refusals)
+        self._table.table.report(self._cursor, *self._arrival.count(), self._refusals)
 
     def _land_latencies(self, places: Sequence[Labels]) -> None:
         for column in self._columns:

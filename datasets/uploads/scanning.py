@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,7 +15,8 @@ import pandas as pd
 
 from inferplan.datasets.uploads.opening import Upload
 from inferplan.datasets.uploads.reading import SHOWN_PROBLEMS, Tally, UnreadableError
-from inferplan.datasets.uploads.tables import MAX_COLUMNS, dialect, first_row, has_header, open_quote, rows
+from inferplan.datasets.uploads.row_lines import row_lines
+from inferplan.datasets.uploads.tables import MAX_COLUMNS, dialect, first_row, has_header, open_quote
 from inferplan.datasets.warehouse import MEMORY, Warehouse
 from inferplan.datasets.warehouse_errors import lack_of
 
@@ -158,8 +158,11 @@ class Table:
             except duckdb.Error as error:
                 raise lack_of(error) or _unreadable(self.upload, error) from error
 
-    def report(self, cursor: "Cursor", rows_arrived: int, refusals: Refusals) -> None:
-        """Count what arrived through ``cursor`` and what was refused, with the line of each refusal."""
+    def report(self, cursor: "Cursor", rows_arrived: int, headers: int, refusals: Refusals) -> None:
+        """Count what arrived through ``cursor`` and what was refused, with the line of each refusal.
+
+        Of the ``rows_arrived`` so many ``headers`` only repeat the header.
+        """
         rejects = _rejects(cursor) if self._is_delimited else []
         for line, reason in rejects:
             if reason.startswith(_OPEN_QUOTE):
@@ -170,29 +173,18 @@ class Table:
                 f"line {rejects[0][0]}: {rejects[0][1]}. Export it again, or mend it."
             )
             raise UnreadableError(msg)
-        self.tally.rows_read += rows_arrived + len(rejects)
-        lines = self._lines([one.row for one in refusals.first], [line for line, _ in rejects])
+        self.tally.rows_read += rows_arrived - headers + len(rejects)
+        rejected = [line for line, _ in rejects]
+        lines = self._lines([one.row for one in refusals.first], rejected, rows_arrived)
         told = [*rejects, *zip(lines, (one.reason for one in refusals.first), strict=True)]
         for line, reason in sorted(told)[:SHOWN_PROBLEMS]:
             self.tally.refuse(line, reason)
         self.tally.rows_refused += len(rejects) + refusals.count - min(len(told), SHOWN_PROBLEMS)
 
-    def _lines(self, wanted: list[int], rejected: list[int]) -> list[int]:
-        """Return the line of each row; rows and lines run apart at blank lines and quoted line ends."""
-        if not wanted:
-            return []
-        taken = set(rejected)
-        if self._is_delimited:
-            first = 1 if self.lines_before else 0
-            numbers = (
-                line for line, row in rows(self.upload, dialect(self.upload.head), Tally()) if any(row)
-            )
-            following = list(islice(numbers, first, max(wanted) + 1 + first + len(taken)))
-        else:
-            following = list(range(1, max(wanted) + 2))
-        lines = [line for line in following if line not in taken]
-        by_row = dict(enumerate(lines))
-        return [by_row[row] for row in wanted]
+    def _lines(self, wanted: list[int], rejected: list[int], rows_arrived: int) -> list[int]:
+        if not self._is_delimited:
+            return [row + 1 for row in wanted]
+        return row_lines(self.upload, wanted, rejected, rows_arrived, self.lines_before)
 
 
 @contextmanager
