@@ -12,6 +12,7 @@ from inferplan.dashboard.rightsizing import (
     usage_tables,
     usage_views,
 )
+from inferplan.dashboard.rightsizing.column_views import show_remembered_columns
 from inferplan.dashboard.rightsizing.profile_inputs import profile_picker
 from inferplan.dashboard.state import PREFIX, case, now
 from inferplan.datasets.errors import InferplanError
@@ -38,6 +39,7 @@ if not imports:
     )
     upload_views.show_upload(store)
     upload_views.show_sample_offer(store)
+    show_remembered_columns(store)
     st.stop()
 
 names = {one.import_id: one.file_name for one in imports}
@@ -106,5 +108,6 @@ if data_tab.open:
     with data_tab:
         upload_views.show_upload(store)
         upload_views.show_imports(store, imports)
+        show_remembered_columns(store)
         if not any(one.is_sample for one in imports):
             upload_views.show_sample_offer(store)

@@ -11,9 +11,11 @@ from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.exports import (
     NeedsAnswerError,
     ReadOptions,
+    forget,
     formats,
     import_file,
     inspect,
+    remembered,
     undo_import,
 )
 from inferplan.datasets.warehouse import Warehouse
@@ -36,7 +38,11 @@ WRONG_INPUT = 2
     metavar="COLUMN=MEANING",
     help="Say what a column means; repeat. Kept for the next file with the same header.",
 )
-@click.option("--forget-map", is_flag=True, help="Forget what columns of such a header were said to mean.")
+@click.option(
+    "--forget-map",
+    is_flag=True,
+    help="Forget what columns of such a header were said to mean; without a FILE, of every header.",
+)
 @click.option("--dry-run", is_flag=True, help="Report what is in the files and import nothing.")
 @click.option("--undo", type=int, metavar="IMPORT_ID", help="Take an earlier import out, whole.")
 @click.option("--formats", "list_formats", is_flag=True, help="List the formats that are understood.")
@@ -69,6 +75,9 @@ def command(
             undo_import(warehouse, undo)
         click.echo(f"Import {undo} was taken out.")
         return
+    if forget_map and not paths:
+        _forget_all()
+        return
     if not paths:
         raise click.UsageError("Name at least one file.")
     options = ReadOptions(
@@ -89,6 +98,14 @@ def command(
             click.echo(f"Error: {path}: {error}{hint}", err=True)
     if refused:
         sys.exit(WRONG_INPUT)
+
+
+def _forget_all() -> None:
+    with Warehouse.open() as warehouse:
+        for one in remembered(warehouse):
+            forget(warehouse, one.signature)
+            columns = ", ".join(f"{column} = {meaning}" for column, meaning in one.columns.items())
+            click.echo(f"Forgot what was said for {one.file_name}: {columns}")
 
 
 def _one(path: Path, options: ReadOptions, *, dry_run: bool, as_json: bool) -> None:

@@ -3,6 +3,7 @@
 ``inspect`` tells what is in a file, ``import_file`` lands it in the warehouse, ``undo_import`` takes it out.
 """
 
+from inferplan.datasets.uploads.column_memory import Remembered, forget, remembered
 from inferplan.datasets.uploads.formats import formats
 from inferplan.datasets.uploads.landing import (
     Import,
@@ -29,10 +30,13 @@ __all__ = [
     "Progress",
     "Question",
     "ReadOptions",
+    "Remembered",
     "UnreadableError",
+    "forget",
     "formats",
     "import_file",
     "inspect",
     "list_imports",
+    "remembered",
     "undo_import",
 ]

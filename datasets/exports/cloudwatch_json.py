@@ -33,7 +33,7 @@ def sniff(head: str) -> bool:
 
 def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
     """Yield the samples of every result."""
-    clock, gatherer = Clock(options), Gatherer(tally)
+    clock, gatherer = Clock(options, tally), Gatherer(tally)
     with upload.text() as text:
         for position, result in enumerate(members(text, "MetricDataResults", upload.file_name), start=1):
             _take(result, position, options, clock, tally, gatherer)

@@ -45,7 +45,7 @@ class _Column:
 def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
     """Yield the samples of every column or row."""
     form = dialect(upload.head)
-    clock = Clock(options)
+    clock = Clock(options, tally)
     gatherer = Gatherer(tally)
     columns: list[_Column | None] = []
     expects_header, is_long, frame = True, False, 0

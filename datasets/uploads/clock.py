@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, available_timezones
 
 from inferplan.datasets.errors import UnknownNameError
-from inferplan.datasets.uploads.reading import NeedsAnswerError, Question, ReadOptions
+from inferplan.datasets.uploads.reading import NeedsAnswerError, Question, ReadOptions, Tally
 
 US = 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -17,6 +17,11 @@ ZONE_QUESTION = Question(
     "time_zone",
     "The times in this file carry no time zone: in which one were they written?",
 )
+
+
+def zone_note(name: str) -> str:
+    """Return how a report tells which zone times without one were read in."""
+    return f"Times without a zone were read as {name}."
 
 
 def us_of(moment: datetime) -> int:
@@ -55,9 +60,10 @@ def in_range(us: int) -> int:
 class Clock:
     """Reads the times of one file."""
 
-    def __init__(self, options: ReadOptions) -> None:
-        """Take the zone of times that carry none from ``options``."""
+    def __init__(self, options: ReadOptions, tally: Tally) -> None:
+        """Take the zone of times that carry none from ``options``, and tell ``tally`` where it counts."""
         self._zone = zone(options.time_zone) if options.time_zone else None
+        self._tally = tally
         self._last: dict[str, int] = {}
         self._read: tuple[str | None, datetime] = (None, _EPOCH)
 
@@ -85,6 +91,7 @@ class Clock:
             return in_range(us_of(moment))
         if self._zone is None:
             raise NeedsAnswerError(ZONE_QUESTION)
+        self._tally.note(zone_note(self._zone.key))
         return self._local_us(moment.replace(tzinfo=self._zone), series)
 
     def _local_us(self, moment: datetime, series: str) -> int:

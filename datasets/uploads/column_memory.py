@@ -20,6 +20,30 @@ class Recalled(NamedTuple):
     note: str
 
 
+class Remembered(NamedTuple):
+    """What was said of the columns under a header."""
+
+    signature: str
+    """Of the header."""
+    columns: dict[str, str]
+    file_name: str
+    said_at: datetime
+    """Naive UTC."""
+
+
+def remembered(warehouse: "Warehouse") -> tuple[Remembered, ...]:
+    """Return what was said of columns and will be applied again, the latest first."""
+    found = warehouse.rows(
+        "SELECT signature, meanings, file_name, said_at FROM column_meanings ORDER BY said_at DESC, signature"
+    )
+    return tuple(Remembered(signature, json.loads(meanings), *rest) for signature, meanings, *rest in found)
+
+
+def forget(warehouse: "Warehouse", signature: str) -> None:
+    """Forget what was said of the columns under a header; imports that were read so stay as they are."""
+    warehouse.execute("DELETE FROM column_meanings WHERE signature = ?", [signature])
+
+
 def recall(warehouse: "Warehouse", upload: Upload, options: ReadOptions) -> Recalled | None:
     """Return what was said of a file with this header before; what ``options`` say of columns outranks it."""
     if options.columns is not None:
