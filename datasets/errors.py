@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+SHOWN_LETTERS = 80
+
 
 class InferplanError(Exception):
     """Base of every error shown to a user as it is, without a traceback."""
@@ -18,7 +20,16 @@ class UnknownNameError(InferplanError):
         self.name = name
         self.nearest = tuple(by_folded[match] for match in close)
         hint = f" Did you mean {', '.join(self.nearest)}?" if self.nearest else ""
-        super().__init__(f"There is no {kind} named {name!r} in the catalog.{hint}")
+        super().__init__(f"There is no {kind} named {shown(name)} in the catalog.{hint}")
+
+
+def shown(text: str) -> str:
+    """Return ``text`` in quotes as an error shows it: its beginning, should it be long.
+
+    >>> shown("H100"), len(shown("x" * 10_000))
+    ("'H100'", 85)
+    """
+    return repr(text) if len(text) <= SHOWN_LETTERS else f"{text[:SHOWN_LETTERS]!r}..."
 
 
 class SourceSkippedError(InferplanError):

@@ -83,7 +83,12 @@ def read_links(text: str) -> tuple[Link, ...]:
     (Link(resource='i-0a1', target='node-7'), Link(resource='model-store', target=None))
     """
     found = []
-    for number, row in enumerate(csv.reader(text.lstrip("\ufeff").splitlines()), start=1):
+    for number, line in enumerate(text.lstrip("\ufeff").splitlines(), start=1):
+        try:
+            row = next(csv.reader([line]), [])
+        except csv.Error as error:
+            msg = f"line {number} is no pair of a resource and a machine: {error}"
+            raise InferplanError(msg) from None
         cells = [cell.strip() for cell in row]
         if not any(cells):
             continue

@@ -14,6 +14,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, ValidationError, model_validator
 
+from inferplan.datasets.errors import shown
 from inferplan.datasets.schema import PurchaseOption, Row
 from inferplan.pricing.checks import check
 from inferplan.pricing.money import trimmed
@@ -133,7 +134,7 @@ def _column_names(name: str, header: list[Cell]) -> dict[str, str]:
         if field not in COLUMNS:
             near = difflib.get_close_matches(field, COLUMNS, n=1)
             hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(COLUMNS)}"
-            problems.append(f"{cell.place}: there is no column {cell.text!r}; {hint}")
+            problems.append(f"{cell.place}: there is no column {shown(cell.text)}; {hint}")
         elif field in names.values():
             problems.append(f"{cell.place}: the column {field} is there twice")
         names[cell.column] = field

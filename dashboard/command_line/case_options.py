@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import click
 
-from inferplan.datasets.errors import InferplanError
+from inferplan.datasets.errors import InferplanError, shown
 from inferplan.planner import architecture
 from inferplan.planner.case import LOAD_FIELDS, Case
 
@@ -90,22 +90,29 @@ def answer_cases(
     lines: Iterable[str], answer: Callable[[Case], dict[str, Any]], out: Callable[[str], None]
 ) -> None:
     """Answer JSON lines in order, one line each; a bad case gets ``{"id", "error"}`` and the rest go on."""
-    for line in lines:
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        given, result = _answer_line(line, answer)
+        given, result = _answer_line(number, line, answer)
         case_id = given.get("id") if isinstance(given, dict) else None
         if not isinstance(case_id, str | int):
             case_id = None
         out(json.dumps({"id": case_id, **result}, allow_nan=False))
 
 
-def _answer_line(line: str, answer: Callable[[Case], dict[str, Any]]) -> tuple[object, dict[str, Any]]:
+def _answer_line(
+    number: int, line: str, answer: Callable[[Case], dict[str, Any]]
+) -> tuple[object, dict[str, Any]]:
     """Return what the line holds, and its answer or why there is none."""
     try:
         given: object = json.loads(line)
     except (ValueError, RecursionError) as error:
-        return None, {"error": f"not a JSON object: {error}"}
+        return None, {"error": f"line {number} is not a JSON object: {error}"}
+    if not isinstance(given, dict):
+        return None, {
+            "error": f"line {number} is not a JSON object but {shown(line.strip())}: write a case such as "
+            '{"id": "a", "model": "Qwen/Qwen3-8B", "gpu": "L4"}'
+        }
     try:
         return given, answer(Case.read(given))
     except InferplanError as error:
@@ -117,7 +124,7 @@ def _answer_line(line: str, answer: Callable[[Case], dict[str, Any]]) -> tuple[o
 def read_lines(source: str) -> Iterator[str]:
     """Yield the lines of the file ``source``, or of standard input for ``-``."""
     try:
-        with click.open_file(source, encoding="utf-8") as stream:
+        with click.open_file(source, encoding="utf-8-sig") as stream:
             yield from stream
     except OSError as error:
         msg = f"{source}: {error.strerror or error}"

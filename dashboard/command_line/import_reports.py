@@ -28,6 +28,13 @@ def print_report(name: str, outcome: ImportReport | ParseReport, *, as_json: boo
         click.echo(f"  {line}")
 
 
+def print_refusal(name: str, reason: str, *, as_json: bool) -> None:
+    """Tell on standard error why the file ``name`` was refused, and machines in a line of their own."""
+    if as_json:
+        click.echo(json.dumps({"path": name, "error": reason}))
+    click.echo(f"Error: {name}: {reason}", err=True)
+
+
 def _lines(report: ParseReport) -> list[str]:
     lines = [
         f"{report.rows_read:,} rows read, {report.rows_refused:,} refused; "

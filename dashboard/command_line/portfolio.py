@@ -30,9 +30,10 @@ def read_portfolio(source: str) -> Portfolio:
     InferplanError
         Naming the file and what is wrong in it.
     """
+    text = "".join(read_lines(source))
     try:
-        return Portfolio.read(json.loads("".join(read_lines(source))))
-    except ValueError as error:
+        return Portfolio.read(json.loads(text))
+    except (ValueError, RecursionError) as error:
         msg = f"{source}: not JSON: {error}"
         raise InferplanError(msg) from None
     except InferplanError as error:

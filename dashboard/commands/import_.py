@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from inferplan.dashboard.command_line.import_reports import print_report
+from inferplan.dashboard.command_line.import_reports import print_refusal, print_report
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.exports import (
     NeedsAnswerError,
@@ -94,8 +94,7 @@ def command(
             _one(path, options, dry_run=dry_run, as_json=as_json)
         except InferplanError as error:
             refused = True
-            hint = _hint(error)
-            click.echo(f"Error: {path}: {error}{hint}", err=True)
+            print_refusal(str(path), f"{error}{_hint(error)}", as_json=as_json)
     if refused:
         sys.exit(WRONG_INPUT)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from inferplan.dashboard.command_line.import_reports import print_refusal
 from inferplan.dashboard.command_line.printing import print_table
 from inferplan.dashboard.measurements.importing import bring, doubts, preview
 from inferplan.datasets.errors import InferplanError
@@ -75,7 +76,7 @@ def import_files(paths: tuple[Path, ...], dry_run: bool, as_json: bool, **given:
             fields = error.fields if isinstance(error, UnansweredError) else ()
             flags = ", ".join(f"--{name.replace('_', '-')}" for name in fields)
             hint = f" Answer with {flags}." if flags else ""
-            click.echo(f"Error: {path}: {error}{hint}", err=True)
+            print_refusal(str(path), f"{error}{hint}", as_json=as_json)
     if refused:
         raise SystemExit(WRONG_INPUT)
 

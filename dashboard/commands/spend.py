@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from inferplan.dashboard.command_line.case_options import read_lines
 from inferplan.dashboard.command_line.printing import print_facts, print_table
 from inferplan.dashboard.reports import Report, Table, report_format, report_formats, text_of
 from inferplan.dashboard.spend import tables
@@ -73,7 +74,7 @@ def command(
         for resource, machine in given:
             link(warehouse, resource, () if machine == NO_GPU else (machine,))
         if file is not None:
-            link_all(warehouse, read_links(file.read_text(encoding="utf-8")))
+            link_all(warehouse, read_links("".join(read_lines(str(file)))))
         for resource in forgotten:
             unlink(warehouse, resource)
         found = partial(spend, warehouse, offers=current_offers(warehouse), import_ids=import_ids or None)

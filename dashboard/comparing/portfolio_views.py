@@ -106,7 +106,7 @@ def _portfolio() -> Portfolio | None:
     if upload is not None:
         try:
             return Portfolio.read(json.loads(upload.getvalue()))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             msg = f"{upload.name} is not JSON: {error}"
             raise InferplanError(msg) from None
     if (given := st.session_state.get(GIVEN)) is not None:
