@@ -1,7 +1,8 @@
 """What is learnt of each series once its samples are in the warehouse: span, step, gaps and order."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from string import Template
 from typing import TYPE_CHECKING
 
@@ -51,13 +52,14 @@ class Order:
 # The samples of a series follow each other in the table, in the order in which they arrived, so that each
 # is compared with the row before it; a step is negative where time went back and 0 where it stood still.
 # A step within 2 % of whole seconds is whole: exporters jitter by milliseconds.
-_MEASURE = Template("""
-INSERT INTO series_facts
-WITH arrived AS (
+_ARRIVED = Template("""
     SELECT series_id, epoch_us(measured_at) AS us, epoch_us(measured_at) - lag(epoch_us(measured_at)) OVER ()
         AS step_us, lag(series_id) OVER () AS series_before
-    FROM $samples
-),
+    FROM (FROM $samples WHERE series_id >= $from_id AND series_id < $to_id)
+""")
+_MEASURE = Template("""
+INSERT INTO series_facts
+WITH arrived AS ($arrived),
 steps AS (
     SELECT series_id, CASE WHEN series_before IS DISTINCT FROM series_id THEN NULL WHEN step_us <= 0
         THEN sign(step_us) ELSE greatest(step_us // 1000, 1) END AS step_ms, count(*) AS n,
@@ -136,7 +138,7 @@ def measure(
     ``series`` gives their numbers; one without any sample is left out.
     """
     cursor.execute(_FACTS)
-    cursor.execute(_MEASURE.substitute(samples="usage_samples WHERE series_id >= ?"), [first_id])
+    cursor.execute(_measuring("usage_samples", series.values()))
     cursor.execute(_UNTIDY)
     order = Order()
     if cursor.execute("SELECT 1 FROM untidy_series LIMIT 1").fetchall():
@@ -147,7 +149,7 @@ def measure(
         )
         cursor.execute("INSERT INTO usage_samples FROM tidy_samples")
         cursor.execute("DELETE FROM series_facts WHERE repeats OR went_back")
-        cursor.execute(_MEASURE.substitute(samples="tidy_samples"))
+        cursor.execute(_measuring("tidy_samples", series.values()))
         cursor.execute("DROP TABLE tidy_samples")
     found = cursor.execute(
         "SELECT series_id, samples, first_us, last_us, step_s, irregular, coverage FROM series_facts"
@@ -156,11 +158,19 @@ def measure(
     return {one: facts[number] for one, number in series.items() if number in facts}, order
 
 
+def _measuring(samples: str, numbers: Collection[int]) -> str:
+    """Return the query over the table ``samples``, in two halves: one thread looks at neighbouring rows."""
+    first, end = min(numbers, default=0), max(numbers, default=0) + 1
+    edges = (first, (first + end) // 2, end)
+    halves = (_ARRIVED.substitute(samples=samples, from_id=a, to_id=b) for a, b in pairwise(edges))
+    return _MEASURE.substitute(arrived="UNION ALL".join(halves))
+
+
 _REPLICA_METRICS = {
     "kv_cache_usage_ratio", "requests_running", "requests_waiting", "requests", "preemptions",
     "prompt_tokens", "generation_tokens", "prefix_cache_queries", "prefix_cache_hits", "ttft_sum_s",
     "ttft_count", "tpot_sum_s", "tpot_count", "e2e_sum_s", "e2e_count", "queue_sum_s", "queue_count",
-    *BUCKETS, *OF_REQUESTS, *OF_REQUESTS.values(),
+    "idle_request_hours", *BUCKETS, *OF_REQUESTS, *OF_REQUESTS.values(),
 }  # fmt: skip
 _NODE_METRICS = {"cpu_util_ratio", "cpu_used_cores", "ram_used_bytes", "ram_used_ratio"}
 
