@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from inferplan.datasets import catalog
 from inferplan.planner import usage
 from inferplan.planner.request_latency import RequestLatency, request_latencies
+from inferplan.planner.rightsizing.evidence_queries import IDLE, LATEST, PLACES, SHARES, TOGETHER, WEEKS
 from inferplan.planner.rightsizing.latency import MEASURED_BY, latencies
 from inferplan.planner.rightsizing.statistic import Statistic, statistics_of
 from inferplan.planner.rightsizing.unit import SHOWS_WORK, Unit
@@ -35,6 +37,8 @@ class Measurements:
     warehouse: "Warehouse"
     import_ids: Sequence[int] | None = None
     window: usage.Window = usage.EVERYTHING
+    _sums: dict[object, dict[str, Statistic]] = field(default_factory=dict, init=False, repr=False)
+    _known_weeks: dict[tuple[str, str], Week] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def units(self) -> tuple[Unit, ...]:
@@ -47,40 +51,51 @@ class Measurements:
         """Return the statistics of each group's members at the same time, by group and metric.
 
         Shares are the members' mean, everything else their sum. A metric that was not measured on all GPUs
-        (or, by an engine, on all processes) of a group is left out.
+        (or, by an engine, on all processes) of a group is left out. What was asked before is remembered.
         """
+        asked = {name: (name, _entities(units), tuple(metrics)) for name, units in groups.items()}
+        new = {name: units for name, units in groups.items() if asked[name] not in self._sums}
+        if new:
+            found = self._together(new, metrics)
+            self._sums.update({asked[name]: found.get(name, {}) for name in new})
+        return {(name, metric): one for name in groups for metric, one in self._sums[asked[name]].items()}
+
+    def _together(
+        self, groups: Mapping[str, Sequence[Unit]], metrics: Sequence[str]
+    ) -> dict[str, dict[str, Statistic]]:
         entities = {entity: name for name, units in groups.items() for entity in _entities(units)}
-        if not entities:
-            return {}
         found = usage.of_groups(self.warehouse, entities, self.import_ids, metrics, self.window)
         sizes = {name: (len(units), sum(len(unit.gpus) for unit in units)) for name, units in groups.items()}
-        return {
-            (one.entity, one.metric): one
-            for one, members in zip(statistics_of(found), found["members"].tolist(), strict=True)
-            if members in sizes[one.entity]
-        }
+        sums: dict[str, dict[str, Statistic]] = {}
+        for one, members in zip(statistics_of(found), found["members"].tolist(), strict=True):
+            if members in sizes[one.entity]:
+                sums.setdefault(one.entity, {})[one.metric] = one
+        return sums
 
     def weeks(self, entities: Sequence[str], metrics: Sequence[str]) -> dict[tuple[str, str], Week]:
         """Return how high each metric is over the week; NaN where it was not measured.
 
         Mean plus 1.64 standard deviations, P95 of a normal distribution: to compare by, not to decide on.
+        What was asked before is remembered.
         """
+        known = self._known_weeks
+        new = [one for one in entities if any((one, metric) not in known for metric in metrics)]
+        if new:
+            known.update(self._weeks(new, metrics))
+        return {key: known[key] for key in product(entities, metrics)}
+
+    def _weeks(self, entities: Sequence[str], metrics: Sequence[str]) -> dict[tuple[str, str], Week]:
         asked = self.parameters | {"entities": list(entities), "metrics": list(metrics)}
-        found = self.warehouse.query(_WEEKS, asked)
-        weeks = np.full((len(entities), len(metrics), BLOCKS_PER_WEEK), np.nan)
-        at = tuple(found[name].to_numpy() for name in ("place", "metric", "block"))
-        weeks[at] = found["value"].to_numpy()
-        return {
-            (entity, metric): weeks[place, number]
-            for place, entity in enumerate(entities)
-            for number, metric in enumerate(metrics)
-        }
+        found = self.warehouse.query(WEEKS, asked)
+        weeks = np.full((len(entities) * len(metrics), BLOCKS_PER_WEEK), np.nan)
+        weeks.flat[found["place"].to_numpy()] = found["value"].to_numpy()
+        return dict(zip(product(entities, metrics), weeks, strict=True))
 
     @cached_property
     def parameters(self) -> dict[str, object]:
         """Which samples count: ``imports`` and ``from_at`` (naive UTC), each ``None`` for all."""
         imports = list(self.import_ids) if self.import_ids is not None else None
-        [(latest,)] = self.warehouse.rows(_LATEST, {"imports": imports})
+        [(latest,)] = self.warehouse.rows(LATEST, {"imports": imports})
         days = self.window.lookback_days
         from_at = None if days is None or latest is None else latest - timedelta(days=days)
         return {"imports": imports, "from_at": from_at}
@@ -93,105 +108,16 @@ def series_together(
 
     Of buckets of five minutes in which all of them were measured; times their number it is their sum.
     """
-    return warehouse.query(_TOGETHER, {"entities": list(entities), "metric": metric, "points": points})
+    return warehouse.query(TOGETHER, {"entities": list(entities), "metric": metric, "points": points})
 
 
-def _entities(units: Iterable[Unit]) -> set[str]:
-    return {
+def _entities(units: Iterable[Unit]) -> frozenset[str]:
+    return frozenset(
         entity for unit in units for entity in (*unit.gpus, *(one.entity for one in unit.statistics.values()))
-    }
+    )
 
 
 _COUNTED_ABOVE_ZERO = ("requests_waiting", "preemptions_per_s")
-_LATEST = """
-SELECT max(last_at) FROM usage_series
-WHERE $imports IS NULL OR list_contains($imports::BIGINT[], import_id)
-"""
-_SHARES = """
-WITH wanted AS (
-    SELECT series_id, entity, metric, last_at FROM usage_series
-    WHERE list_contains($metrics::VARCHAR[], metric)
-        AND ($imports IS NULL OR list_contains($imports::BIGINT[], import_id))
-),
-counted AS (
-    SELECT w.entity, w.metric, count(*) FILTER (s.value > 0) AS above, count(*) AS samples
-    FROM usage_samples AS s JOIN wanted AS w USING (series_id)
-    WHERE $from_at IS NULL OR s.measured_at >= $from_at GROUP BY ALL
-    UNION ALL
-    SELECT w.entity, w.metric, sum(h.samples) FILTER (h.high > 0), sum(h.samples)
-    FROM usage_histograms AS h JOIN wanted AS w USING (series_id)
-    WHERE $from_at IS NULL OR w.last_at >= $from_at GROUP BY ALL
-)
-SELECT entity, metric, coalesce(sum(above), 0) / sum(samples) FROM counted GROUP BY ALL
-"""
-_PLACES = """
-SELECT s.entity, s.entity_kind, any_value(s.replica) AS replica, any_value(s.gpu_name) AS gpu_name,
-    any_value(s.host) AS host, any_value(s.instance_id) AS instance_id,
-    any_value(s.instance_type) AS instance_type, any_value(s.namespace) AS namespace,
-    any_value(s.model) AS model, any_value(s.team) AS team, any_value(s.mig_profile) AS mig_profile,
-    bool_or(i.is_sample) AS is_sample
-FROM usage_series AS s JOIN imports AS i USING (import_id)
-WHERE ($imports IS NULL OR list_contains($imports::BIGINT[], s.import_id)) AND s.entity_kind <> 'node'
-GROUP BY s.entity, s.entity_kind
-"""
-# Blocks of four hours; 1970 began on a Thursday, eighteen blocks into the week.
-_WEEKS = """
-WITH wanted AS (
-    SELECT u.series_id, p.place, m.metric FROM usage_series AS u
-        JOIN (SELECT unnest($entities::VARCHAR[]) AS entity, unnest(range(len($entities))) AS place) AS p
-            ON p.entity = u.entity
-        JOIN (SELECT unnest($metrics::VARCHAR[]) AS name, unnest(range(len($metrics))) AS metric) AS m
-            ON m.name = u.metric
-    WHERE $imports IS NULL OR list_contains($imports::BIGINT[], u.import_id)
-)
-SELECT w.place, w.metric, (epoch_us(s.measured_at) // 14400000000 + 18) % 42 AS block,
-    avg(s.value) + 1.64 * stddev_pop(s.value) AS value
-FROM usage_samples AS s JOIN wanted AS w USING (series_id)
-WHERE $from_at IS NULL OR s.measured_at >= $from_at
-GROUP BY ALL
-"""
-_TOGETHER = """
-WITH chosen AS (
-    SELECT series_id, coalesce(replica, entity) AS unit, step_s FROM usage_series
-    WHERE metric = $metric AND list_contains($entities::VARCHAR[], coalesce(replica, entity))
-),
-bucketed AS (
-    SELECT c.unit, epoch_us(s.measured_at) // 300000000 AS bucket, avg(s.value) AS value
-    FROM usage_samples AS s JOIN chosen AS c USING (series_id) GROUP BY ALL
-),
-at_once AS (
-    SELECT bucket, avg(value) AS value FROM bucketed GROUP BY bucket
-    HAVING count(*) = (SELECT count(DISTINCT unit) FROM chosen)
-),
-width AS (SELECT (max(bucket) - min(bucket)) // $points + 1 AS buckets FROM at_once)
-SELECT make_timestamp(bucket // w.buckets * w.buckets * 300000000) AS measured_at, min(value) AS low,
-    avg(value) AS mean, max(value) AS high, count(*) AS n
-FROM at_once CROSS JOIN width AS w GROUP BY 1 ORDER BY 1
-"""
-# An hour of the week is idle when nothing worked and no request was there in it, in at least 80 % of the
-# weeks that were measured, three at least. An hour without samples is no idle hour.
-_IDLE = """
-WITH hourly AS (
-    SELECT u.entity, date_trunc('hour', s.measured_at) AS hour, max(s.value) AS peak,
-        count(*) * any_value(u.step_s) >= 1800 AS enough, u.metric
-    FROM usage_samples AS s JOIN usage_series AS u USING (series_id)
-    WHERE u.metric IN ('sm_active_ratio', 'gr_engine_active_ratio', 'requests_running', 'requests_waiting')
-        AND u.last_at - u.first_at > INTERVAL 2 WEEKS
-        AND ($imports IS NULL OR list_contains($imports::BIGINT[], u.import_id))
-        AND ($from_at IS NULL OR s.measured_at >= $from_at)
-    GROUP BY ALL
-),
-combined AS (
-    SELECT entity, hour, max(peak) AS peak FROM hourly WHERE enough GROUP BY ALL
-),
-weekly AS (
-    SELECT entity, (isodow(hour) - 1) * 24 + hour(hour) AS hour_of_week, count(*) AS weeks,
-        avg(CASE WHEN peak < 0.01 THEN 1.0 ELSE 0.0 END) AS idle
-    FROM combined GROUP BY ALL
-)
-SELECT entity, list(hour_of_week ORDER BY hour_of_week) FROM weekly
-WHERE weeks >= 3 AND idle >= 0.8 GROUP BY entity
-"""
 
 
 def _gather(measured: Measurements) -> list[Unit]:
@@ -200,7 +126,7 @@ def _gather(measured: Measurements) -> list[Unit]:
     metrics = set(found["metric"].unique())
     shares: dict[tuple[str, str], float] = {}
     if metrics.intersection(_COUNTED_ABOVE_ZERO):
-        rows = warehouse.rows(_SHARES, {**measured.parameters, "metrics": list(_COUNTED_ABOVE_ZERO)})
+        rows = warehouse.rows(SHARES, {**measured.parameters, "metrics": list(_COUNTED_ABOVE_ZERO)})
         shares = {(entity, metric): share for entity, metric, share in rows}
     statistics: dict[str, dict[str, Statistic]] = {}
     for one in statistics_of(found, shares):
@@ -210,19 +136,18 @@ def _gather(measured: Measurements) -> list[Unit]:
             statistics.get(one.entity, {}).setdefault(one.metric, one)
     idle = {
         entity: frozenset(int(hour) for hour in hours)
-        for entity, hours in warehouse.rows(_IDLE, measured.parameters)
+        for entity, hours in warehouse.rows(IDLE, measured.parameters)
     }
     members: dict[str, list[dict[str, Any]]] = {}
-    for row in warehouse.rows(_PLACES, {"imports": measured.parameters["imports"]}):
+    for row in warehouse.rows(PLACES, {"imports": measured.parameters["imports"]}):
         place = dict(zip(_PLACE, row, strict=True))
         members.setdefault(_unit_key(place), []).append(place)
     _join_by_pod_alone(members)
     keys = {place["entity"]: key for key, places in members.items() for place in places}
     timed: dict[str, dict[str, RequestLatency]] = {}
-    for one in request_latencies(warehouse, keys, ids, measured.parameters["from_at"]):
-        timed.setdefault(one.group, {})[one.metric] = one
-    units = (_unit(key, members[key], statistics, idle) for key in sorted(members))
-    return [replace(unit, latencies=timed.get(unit.key, {})) for unit in units]
+    for latency in request_latencies(warehouse, keys, ids, measured.parameters["from_at"]):
+        timed.setdefault(latency.group, {})[latency.metric] = latency
+    return [_unit(key, members[key], statistics, idle, timed.get(key, {})) for key in sorted(members)]
 
 
 _SAID = ("gpu_name", "host", "instance_id", "instance_type", "namespace", "model", "team", "mig_profile")
@@ -254,6 +179,7 @@ def _unit(
     places: Sequence[Mapping[str, Any]],
     statistics: Mapping[str, Mapping[str, Statistic]],
     idle: Mapping[str, frozenset[int]],
+    latencies: Mapping[str, RequestLatency],
 ) -> Unit:
     gpus = tuple(sorted(place["entity"] for place in places if place["entity_kind"] in ("gpu", "mig")))
     merged: dict[str, Statistic] = {}
@@ -274,6 +200,7 @@ def _unit(
         gpu=gpu,
         is_sample=any(place["is_sample"] for place in places),
         idle_hours=tuple(sorted(frozenset.intersection(*hours))) if hours else (),
+        latencies=latencies,
         **said,
     )
 

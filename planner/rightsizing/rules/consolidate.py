@@ -123,7 +123,8 @@ def _items(candidates: Sequence[_Candidate], context: Context) -> list[Item]:
 
 def _filled(weeks: Mapping[tuple[str, str], Week], found: Statistic) -> Week:
     """Return the week of a series; hours that were never measured count as the busiest ones."""
-    return np.nan_to_num(weeks[found.entity, found.metric], nan=found.max)
+    week = weeks[found.entity, found.metric]
+    return np.where(np.isnan(week), found.max, week)
 
 
 def _judge(
