@@ -1,20 +1,14 @@
 """Cache per token, per window and per sequence: published figures, sharding and number types."""
 
 from fractions import Fraction
-from functools import cache
 
 import pytest
+from catalog_models import model
 
 from inferplan.datasets import catalog
 from inferplan.datasets.errors import UnknownNameError
-from inferplan.planner.architecture import Architecture, parse
+from inferplan.planner.architecture import parse
 from inferplan.planner.kv_cache import ShardError, layout, stages
-
-
-@cache
-def model(name: str) -> Architecture:
-    return parse(catalog.model_config(name), name=name)
-
 
 ANSWERED = [name for name in catalog.models() if catalog.model_facts(name).kv_cache_16bit]
 

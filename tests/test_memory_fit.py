@@ -2,16 +2,15 @@
 
 from dataclasses import replace
 from fractions import Fraction
-from functools import cache
 
 import pytest
+from catalog_models import model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inferplan.datasets import catalog
 from inferplan.datasets.errors import UnknownNameError
 from inferplan.datasets.schema import GIB
-from inferplan.planner.architecture import Architecture, parse
 from inferplan.planner.deployment import Deployment
 from inferplan.planner.memory import Lora, MemoryOptions, fit, held_by
 
@@ -25,11 +24,6 @@ MODELS = (
     "nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16",
     "mistralai/Mistral-7B-v0.1",
 )
-
-
-@cache
-def model(name: str) -> Architecture:
-    return parse(catalog.model_config(name), name=name)
 
 
 def deploy(name: str, gpu: str = "H100 SXM", **fields: object) -> Deployment:
