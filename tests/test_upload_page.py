@@ -1,12 +1,14 @@
 """The page Rightsizing takes files in: progress and cancelling."""
 
+from pathlib import Path
 from threading import Event
 from types import SimpleNamespace
 
 import pytest
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 from streamlit.testing.v1 import AppTest
 
-from inferplan.dashboard.rightsizing import import_jobs
+from inferplan.dashboard.rightsizing import import_jobs, inspections
 from inferplan.datasets.exports import ReadOptions, list_imports
 from inferplan.datasets.warehouse import MEMORY, Warehouse
 
@@ -69,3 +71,40 @@ def test_a_job_in_progress_is_drawn_with_its_cancel_button() -> None:
     drawn = AppTest.from_function(page).run()
     assert not drawn.exception
     assert [button.label for button in drawn.button] == ["Cancel the import"]
+
+
+def test_a_long_inspection_is_stopped_and_begun_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def page() -> None:
+        from inferplan.dashboard.rightsizing.upload_views import show_upload
+        from inferplan.datasets.warehouse import Warehouse
+
+        with Warehouse.open() as warehouse:
+            show_upload(warehouse)
+
+    arrived = Event()
+    content = UploadedFile.getbuffer
+
+    def late(file: UploadedFile) -> memoryview:
+        arrived.wait(20)
+        return content(file)
+
+    monkeypatch.setenv("INFERPLAN_DB", str(tmp_path / "warehouse.duckdb"))
+    monkeypatch.setattr(inspections, "PATIENCE_S", 0.01)
+    monkeypatch.setattr(UploadedFile, "getbuffer", late)
+    with Warehouse.open():
+        app = AppTest.from_function(page, default_timeout=30).run()
+        app.file_uploader[0].upload(
+            "slow.csv", b"time,host,sm_active_ratio\n2024-05-01T12:00:00Z,n1,0.5\n"
+        ).run()
+        next(button for button in app.button if button.label == "Stop reading").click().run()
+        arrived.set()
+        [stopped] = app.session_state[inspections.INSPECTED].values()
+        stopped.wait(20)
+        app.run()
+        assert [info.value for info in app.info] == ["The reading of slow.csv was stopped."]
+        monkeypatch.setattr(inspections, "PATIENCE_S", 20)
+        next(button for button in app.button if button.label == "Read it again").click().run()
+    assert not app.exception
+    assert "1 rows read, 0 refused, 1 values kept" in " ".join(caption.value for caption in app.caption)

@@ -16,20 +16,20 @@ from inferplan.dashboard.rightsizing.import_jobs import (
     ImportJob,
     show_running,
     start,
-    with_file,
     without_name,
 )
+from inferplan.dashboard.rightsizing.inspections import inspection, keep_only, show_reading, show_stopped
 from inferplan.dashboard.rightsizing.pull_views import show_pull
 from inferplan.dashboard.rightsizing.usage_tables import metric_title
 from inferplan.dashboard.state import PREFIX
 from inferplan.datasets import samples
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.exports import (
+    CancelledError,
     Import,
     ParseReport,
     Question,
     ReadOptions,
-    inspect,
     undo_import,
 )
 from inferplan.datasets.uploads.metrics import METRICS
@@ -37,10 +37,8 @@ from inferplan.datasets.warehouse import Warehouse
 
 KEY = f"{PREFIX}rightsizing."
 ROUND = f"{KEY}upload_round"
-INSPECTED = f"{KEY}inspected"
 MESSAGES = f"{KEY}messages"
 LIMIT_MB = 500
-KEPT_INSPECTIONS = 20
 
 
 def show_upload(warehouse: Warehouse) -> None:
@@ -54,7 +52,8 @@ def show_upload(warehouse: Warehouse) -> None:
         help="Prometheus or Grafana exports of DCGM and vLLM, nvidia-smi and dcgmi logs, bills and more: "
         "each is recognised by its content. Nothing is imported before you confirm.",
     )
-    uploads = [*dropped, *show_pull(upload_round)]
+    uploads: list[Any] = [*dropped, *show_pull(upload_round)]
+    keep_only({upload.file_id for upload in uploads})
     ready = [
         (upload, options)
         for upload in uploads
@@ -132,8 +131,13 @@ def _show_inspection(warehouse: Warehouse, upload: Any) -> ReadOptions | None:
     with st.container(border=True):
         try:
             options, report = _read_with_answers(warehouse, upload)
+        except CancelledError:
+            show_stopped(upload)
+            return None
         except InferplanError as error:
             _refuse(upload.name, error)
+            return None
+        if report is None:
             return None
         st.markdown(f"**{formats.plain(upload.name)}** · {formats.plain(report.title)}")
         if report.questions:
@@ -182,15 +186,22 @@ def _show_report(report: ParseReport) -> None:
             st.dataframe(pd.DataFrame(report.ignored, columns=["Name", "Times"]), hide_index=True)
 
 
-def _read_with_answers(warehouse: Warehouse, upload: Any) -> tuple[ReadOptions, ParseReport]:
-    """Ask what the file does not say, until nothing new is asked; answers live as long as the file."""
+def _read_with_answers(warehouse: Warehouse, upload: Any) -> tuple[ReadOptions, ParseReport | None]:
+    """Ask what the file does not say, until nothing new is asked; answers live as long as the file.
+
+    While the file is being read there is no report of it yet.
+    """
     given: dict[str, Any] = {"file_name": upload.name}
     if st.session_state.get(_anew_key(upload)):
         given["columns"] = {}
     asked: set[Question] = set()
     while True:
         options = ReadOptions.model_validate(given)
-        report = _inspected(warehouse, upload, options)
+        found = inspection(warehouse, upload, options)
+        if found.is_running:
+            show_reading(upload, found)
+            return options, None
+        report = found.result()
         fresh = [question for question in report.questions if question not in asked]
         for question in fresh:
             answer = _field(question, f"{KEY}ask.{upload.file_id}.{question.option}.{len(asked)}")
@@ -227,23 +238,11 @@ def _field(question: Question, key: str) -> Any:
     return st.text_input(label, key=key)
 
 
-def _inspected(warehouse: Warehouse, upload: Any, options: ReadOptions) -> ParseReport:
-    """Inspect a file once for each way to read it."""
-    known: dict[tuple[str, str], ParseReport] = st.session_state.setdefault(INSPECTED, {})
-    key = (upload.file_id, options.model_dump_json())
-    if key not in known:
-        while len(known) >= KEPT_INSPECTIONS:
-            known.pop(next(iter(known)))
-        with st.spinner(f"Reading {upload.name}"):
-            known[key] = with_file(upload, lambda path: inspect(path, options, warehouse=warehouse))
-    return known[key]
-
-
 def _import(warehouse: Warehouse, ready: Sequence[tuple[Any, ReadOptions]]) -> None:
     action = ("import", *((upload.file_id, options.model_dump_json()) for upload, options in ready))
     st.session_state[JOB] = once(action, lambda: start(warehouse, ready))
     st.session_state[ROUND] += 1
-    st.session_state.pop(INSPECTED, None)
+    keep_only(set())
 
 
 def _undo(warehouse: Warehouse, import_id: int, file_name: str) -> None:
