@@ -14,6 +14,8 @@ from inferplan.dashboard import state
 from inferplan.dashboard.navigation import PAGES, page_path
 from inferplan.dashboard.plans import actions as plan_actions
 from inferplan.datasets import samples
+from inferplan.datasets.uploads.landing import land_series
+from inferplan.datasets.uploads.reading import Labels, Series
 from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner import plan_store
 from inferplan.planner.case import Case
@@ -90,6 +92,15 @@ def test_a_custom_profile_starts_from_production_and_takes_changes(own_warehouse
     app.number_input(key="inferplan.rightsizing.profile.dram_target").set_value(10).run()
     total = sum(one.savings.expected for one in expected if one.savings and one.savings.expected > 0)
     assert metric(app, "Savings per month") == f"${total:,.0f}" != before
+
+
+def test_usage_is_shown_where_no_total_of_the_memory_was_measured(own_warehouse: Path) -> None:
+    times_us, values = [1_791_158_400_000_000 + step * 300_000_000 for step in range(10)], [2.0**34] * 10
+    with Warehouse.open(own_warehouse) as warehouse:
+        used = Series("fb_used_bytes", Labels(gpu_uuid="GPU-1"))
+        land_series(warehouse, "used", "digest", "test", [(used, times_us, values)])
+    shown = show_tab(opened("rightsizing"), RIGHTSIZING, "Usage")
+    assert shown.dataframe[0].value[["label", "max"]].to_numpy().tolist() == [["GPU-1", "16.0 GiB"]]
 
 
 def test_data_that_was_undone_leaves_no_finding_behind() -> None:

@@ -194,7 +194,7 @@ def _held_shares(found: pd.DataFrame) -> pd.DataFrame:
     totals = found[found["metric"] == "fb_total_bytes"].set_index("entity")["max"]
     held = found[(found["metric"] == "fb_used_bytes") & found["entity"].isin(totals.index)].copy()
     for name in SHARES:
-        held[name] = held[name] / held["entity"].map(totals)
+        held[name] = held[name] / totals.loc[held["entity"]].to_numpy()
     return held.assign(metric=HELD_SHARE, unit="ratio")
 
 
