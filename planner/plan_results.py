@@ -243,8 +243,8 @@ def _cost_figures(results: PlanResults) -> Iterator[Figure]:
     yield Figure("Cost per month of 730 hours", "USD/month", per_month, reason=results.price_basis)
     yield estimated("Input tokens", "USD/Mtok", cost and cost.usd_per_mtok_input, reason)
     yield estimated("Output tokens", "USD/Mtok", cost and cost.usd_per_mtok_output, reason)
-    visible = cost and (cost.usd_per_mtok_visible_output or cost.usd_per_mtok_output)
-    yield estimated("Visible output tokens", "USD/Mtok", visible, reason)
+    if cost and cost.usd_per_mtok_visible_output:
+        yield estimated("Visible output tokens", "USD/Mtok", cost.usd_per_mtok_visible_output, reason)
     yield estimated("Tokens per dollar", "tokens/USD", cost and cost.tokens_per_usd, reason)
 
 

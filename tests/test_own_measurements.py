@@ -117,6 +117,20 @@ def test_runs_that_contradict_each_other_widen_the_interval() -> None:
     assert all(wide > 1.5 * narrow for wide, narrow in zip(contradicting, agreeing, strict=True))
 
 
+def test_a_faster_deployment_keeps_up_with_every_rate_below_its_own_capacity() -> None:
+    own = evidence(*(measured(load, 1 / 1.5) for load in (4, 16, 64)))
+    most = [estimated(one, None, request_rate=1).largest_request_rate_per_s or 0.0 for one in (None, own)]
+    assert most[1] > 1.2 * most[0]
+    found = [estimated(own, None, request_rate=share * most[1]) for share in (0.3, 0.8, 0.95, 1.05)]
+    assert [one.saturated for one in found] == [False, False, False, True]
+    for one, share in zip(found[:3], (0.3, 0.8, 0.95), strict=True):
+        assert one.output_tokens_per_s.expected == pytest.approx(share * most[1] * 500)
+        in_flight = share * most[1] * 500 * one.tpot_s.expected  # Little's law
+        assert one.running_sequences == pytest.approx(in_flight, rel=0.15)
+    assert found[3].requests_per_s == pytest.approx(most[1], rel=1e-3)
+    assert [one.ttft_s.expected for one in found] == sorted(one.ttft_s.expected for one in found)
+
+
 def test_the_nearer_the_more_it_moves() -> None:
     own = evidence(*(measured(load, 1.5) for load in (8, 32, 128)))
     order = [

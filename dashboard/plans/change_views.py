@@ -43,7 +43,7 @@ def show_change(before: Results, after: Results) -> None:
         st.info(formats.sentence(error), icon=":material/info:")
         return
     _show_waterfall(found, ("A, a month", "B, a month"))
-    st.caption(formats.plain(f"{ORDER} Price of A: {before.price_basis}. Price of B: {after.price_basis}."))
+    st.caption(ORDER)
 
 
 def show_over_time(

@@ -49,7 +49,7 @@ def show_fleet_plan(store: Warehouse, results: FleetResults, today: date) -> Non
             "The plan keeps the prices it was made with: of its machines, and of those that each model would "
             "take alone. Compare it with today's under Compare two."
         )
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         if path := page_path("tokens_per_dollar"):
             st.page_link(path, label="Change models and shares", icon=":material/edit:")
         st.button(

@@ -26,6 +26,7 @@ def show_price_choice() -> None:
         "Price",
         list(dict.fromkeys([None, *offers, state.case().offer])),
         format_func=lambda offer_id: _choice_text(offers.get(offer_id), offer_id or nothing),
+        placeholder=nothing,
         help="Newest price of each offer of this GPU. A saved plan keeps the price that it was saved with.",
         **state.bound("offer", state.case().offer, write=choose_offer),
     )

@@ -31,6 +31,7 @@ HEADLINES = (
 )
 VERDICTS = {"fits": "It fits", "does not fit": "It does not fit", "unknown": "Not known"}
 SHOWN_AT_ONCE = 12
+ENTRY_WIDTH_PX = 640
 
 
 def show_results(results: PlanResults) -> None:
@@ -116,30 +117,38 @@ def show_list(entries: Sequence[PlanEntry], opened: str | None) -> None:
         if len(entries) > SHOWN_AT_ONCE:
             st.caption(f"The {SHOWN_AT_ONCE} saved last of {len(entries):,}.")
     for entry in entries[:SHOWN_AT_ONCE]:
-        with st.container(border=True, horizontal=True, vertical_alignment="center"):
-            with st.container(width="stretch"):
+        with st.container(
+            border=True, horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
+        ):
+            with st.container(width=ENTRY_WIDTH_PX):
                 now_open = " :blue-badge[Current]" if entry.plan_id == opened else ""
                 st.markdown(f"**{formats.plain(entry.name)}**{now_open}")
                 by = f" by {entry.author}" if entry.author else ""
+                on = f" on {entry.gpu}" if entry.gpu else ""
                 st.caption(
                     formats.plain(
-                        f"{entry.model} on {entry.gpu} · revision {entry.revision}, "
+                        f"{entry.model}{on} · revision {entry.revision}, "
                         f"saved {entry.saved_at:%Y-%m-%d %H:%M} UTC{by}"
                     )
                 )
-            for label, icon, action in (
-                ("Open", ":material/folder_open:", plan_actions.open_plan),
-                ("Duplicate", ":material/content_copy:", plan_actions.duplicate),
-                ("Delete", ":material/delete:", plan_actions.delete),
-            ):
-                st.button(
-                    label,
-                    icon=icon,
-                    key=f"{KEY}{label.lower()}.{entry.plan_id}",
-                    on_click=action,
-                    args=(entry.plan_id,),
-                    type="primary" if label == "Open" and entry.plan_id != opened else "secondary",
-                )
+            with st.container(horizontal=True, width="content"):
+                _entry_buttons(entry, opened)
+
+
+def _entry_buttons(entry: PlanEntry, opened: str | None) -> None:
+    for label, icon, action in (
+        ("Open", ":material/folder_open:", plan_actions.open_plan),
+        ("Duplicate", ":material/content_copy:", plan_actions.duplicate),
+        ("Delete", ":material/delete:", plan_actions.delete),
+    ):
+        st.button(
+            label,
+            icon=icon,
+            key=f"{KEY}{label.lower()}.{entry.plan_id}",
+            on_click=action,
+            args=(entry.plan_id,),
+            type="primary" if label == "Open" and entry.plan_id != opened else "secondary",
+        )
 
 
 def show_deleted(entries: Sequence[PlanEntry]) -> None:

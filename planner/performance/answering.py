@@ -15,7 +15,15 @@ from inferplan.planner.performance.batching import (
     steady_state,
 )
 from inferplan.planner.performance.drafting import drafting
-from inferplan.planner.performance.estimating import Estimates, Served, estimates, serve, slow_intervals
+from inferplan.planner.performance.estimating import (
+    Estimates,
+    Served,
+    estimates,
+    serve,
+    slow_intervals,
+    slowed,
+    speed_at_full_load,
+)
 from inferplan.planner.performance.loads import (
     largest_concurrency,
     largest_rate_within,
@@ -60,17 +68,17 @@ def _estimate(deployment: Deployment, workload: Workload, own: OwnEvidence | Non
 
     kept = most = math.floor(float(room(served.work, load).sequences[0])) * deployment.dp
     largest = float(largest_rate_per_s(served.work, served.constants, load)[0])
+    speed = np.ones(1)
     if own is not None:
-        full = replace(load, concurrency=np.array([math.inf]))
-        unaware = estimates([served], np.zeros(1, dtype=np.intp), full)
-        largest *= float(evaluate(full).requests_per_s[0] / unaware.requests_per_s[0])
+        speed = speed_at_full_load([served], np.zeros(1, dtype=np.intp), load, own)
+    largest *= float(speed[0])
     if workload.slo != Slo():
         largest = largest_rate_within(evaluate, load, largest, workload.slo)
         if workload.concurrency == "max":
             kept = largest_concurrency(evaluate, load, most, workload.slo)
     if kept < most:
         load = replace(load, concurrency=np.array([max(1.0, kept)]))
-    found = steady_state(served.work, served.constants, load, slowest=True)
+    found = steady_state(served.work, served.constants, slowed(load, speed), slowest=True)
     columns = evaluate(load)
     answer = _figures(served, load, found, columns)
     before = None if own is None else _estimate(deployment, workload, None)

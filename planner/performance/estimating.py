@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 import numpy as np
@@ -146,7 +146,37 @@ def estimate_many(
 def estimates(
     served: Sequence[Served], rows: NDArray[np.intp], load: Load, own: OwnEvidence | None = None
 ) -> Estimates:
-    """Return the estimate of each row of ``load`` on the one of ``served`` that ``rows`` names."""
+    """Return the estimate of each row of ``load`` on the one of ``served`` that ``rows`` names.
+
+    A deployment that own measurements make s times faster at full load feels a rate as the expected one feels
+    a rate s times lower: its queues are as long, in shorter times.
+    """
+    if own is None:
+        return _expected(served, rows, load)
+    speed = speed_at_full_load(served, rows, load, own)
+    found = _expected(served, rows, slowed(load, speed))
+    deployments = [one.deployment for one in served]
+    at_a_rate = np.where(np.isnan(load.concurrency), speed, math.nan)
+    return corrected(found, deployments, rows, load.input_tokens, load.output_tokens, at_a_rate, own)
+
+
+def speed_at_full_load(
+    served: Sequence[Served], rows: NDArray[np.intp], load: Load, own: OwnEvidence
+) -> Column:
+    """Return how many times more requests each row serves at full load than is expected without ``own``."""
+    full = replace(load, concurrency=np.full_like(load.concurrency, math.inf))
+    expected, unknown = _expected(served, rows, full), np.full(len(rows), math.nan)
+    deployments = [one.deployment for one in served]
+    drawn = corrected(expected, deployments, rows, load.input_tokens, load.output_tokens, unknown, own)
+    return drawn.requests_per_s / expected.requests_per_s
+
+
+def slowed(load: Load, speed: Column) -> Load:
+    """Return ``load`` with its rates as a deployment ``speed`` times faster than expected feels them."""
+    return replace(load, request_rate_per_s=load.request_rate_per_s / speed)
+
+
+def _expected(served: Sequence[Served], rows: NDArray[np.intp], load: Load) -> Estimates:
     table, fitted = stack([one.work for one in served]), stack_constants([one.constants for one in served])
     known = np.array([float(one.evidence.nearness == "known") for one in served])
     parts = []
@@ -155,14 +185,7 @@ def estimates(
         chosen = rows[window]
         found = steady_state(table.take(chosen), fitted.take(chosen), load.rows(window))
         parts.append(columns(found, known[chosen]))
-    joined = Estimates(
-        *(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Estimates))
-    )
-    if own is None:
-        return joined
-    at_a_rate = np.isnan(load.concurrency)
-    deployments = [one.deployment for one in served]
-    return corrected(joined, deployments, rows, load.input_tokens, load.output_tokens, at_a_rate, own)
+    return Estimates(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Estimates)))
 
 
 def columns(found: Steady, known: Column) -> Estimates:

@@ -118,7 +118,7 @@ def corrected(
     index: NDArray[np.intp],
     input_tokens: ArrayLike,
     output_tokens: ArrayLike,
-    at_a_rate: NDArray[np.bool_],
+    speed: Column,
     own: OwnEvidence,
 ) -> "Estimates":
     """Return ``found`` drawn towards own measurements near it; unchanged where none is near.
@@ -127,8 +127,9 @@ def corrected(
     ----------
     index
         Which of ``deployments`` each row of ``found`` is about.
-    at_a_rate
-        Rows whose requests come at a given rate: unless they are saturated, their throughput is that rate.
+    speed
+        Of rows whose requests come at a rate, by how much that was lowered; NaN for others. Unless they are
+        saturated, their throughput is the rate that was given.
     """
     traits = [Traits.of(deployment) for deployment in deployments]
     likeness = _likenesses(traits, own.traits)
@@ -144,8 +145,8 @@ def corrected(
         axis=1,
     )
     shifts, widths = _learn(own.taken(chosen)).at(likeness[:, chosen], index, loads, spreads)
-    given = at_a_rate & ~found.saturated  # of the last metric: tokens per second
-    shifts[given, -1], widths[given, -1] = 0.0, 1.0
+    given = ~np.isnan(speed) & ~found.saturated  # of the last metric: tokens per second
+    shifts[given, -1], widths[given, -1] = np.log(speed[given]), 1.0
     changes: dict[str, Any] = {"requests_per_s": found.requests_per_s * np.exp(shifts[:, -1])}
     for (name, ends), shift, width in zip(METRICS.items(), shifts.T, widths.T, strict=True):
         middle = getattr(found, name)

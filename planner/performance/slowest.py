@@ -119,7 +119,7 @@ def _shares() -> Column:
     """Return points that fill a unit cube evenly, a row each draw: the sequence R5 (M. Roberts 2018)."""
     ratio = 1.1347241384015194  # root of x^6 = x + 1
     steps = np.arange(SAMPLED) / ratio ** np.arange(1, DRAWS + 1)[:, None]
-    return np.clip((steps + 0.5) % 1, 1e-9, 1 - 1e-9)[:, :, None]
+    return np.asarray(np.clip((steps + 0.5) % 1, 1e-9, 1 - 1e-9)[:, :, None])
 
 
 @lru_cache(maxsize=1)
