@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import pandas as pd
 
 from inferplan.datasets.errors import UnknownNameError
-from inferplan.datasets.uploads.metrics import METRICS, OF_REQUESTS
+from inferplan.datasets.uploads.metrics import METRICS, OF_REQUESTS, OF_THE_WEEK
 from inferplan.planner.confidence import DAY_S, confidence
 from inferplan.planner.usage_histograms import BINNED
 from inferplan.planner.usage_queries import CHOSEN, FACTS, KINDS, OVERLAPPING, SINGLE, WEIGHTED
@@ -37,6 +37,10 @@ _PEAKS = [
 """Metrics of which a bucket's maximum counts, not its mean: what is held must fit at every moment."""
 
 
+_NOT_OVER_TIME = [
+    *(metric.name for metric in METRICS.values() if metric.counter), *OF_REQUESTS.values(), *OF_THE_WEEK,
+]  # fmt: skip
+"""Increases, single requests and counts of hours: not values that hold for a time."""
 ACTIVITY = (
     "sm_active_ratio", "sm_occupancy_ratio", "tensor_active_ratio", "dram_active_ratio",
     "gr_engine_active_ratio", "gpu_util_ratio", "mem_copy_util_ratio",
@@ -126,7 +130,7 @@ def _parameters(
         "grouping": grouping,
         "imports": list(import_ids) if import_ids is not None else None,
         "metrics": list(metrics) if metrics is not None else None,
-        "increases": [*(metric.name for metric in METRICS.values() if metric.counter), *OF_REQUESTS.values()],
+        "increases": _NOT_OVER_TIME,
         "members": [],
         "groups": [],
     }

@@ -1,4 +1,4 @@
-"""The SQL behind ``usage`` for samples that came as a histogram."""
+"""The SQL behind ``usage`` and the idle hours for samples that came as a histogram."""
 
 from string import Template
 
@@ -43,3 +43,16 @@ _QUANTILE = Template("""
 BINNED = _QUERY.substitute(
     quantiles=", ".join(_QUANTILE.substitute(share=share) for share in (0.5, 0.9, 0.95, 0.99, 0.999))
 )
+
+# Hours of the week as a reduction counted them, by the rule for samples: idle in at least 80 % of the weeks
+# that were measured, three at least.
+IDLE_COUNTED = """
+SELECT entity, list(hour ORDER BY hour) FROM (
+    SELECT u.entity, h.bucket AS hour
+    FROM usage_histograms AS h JOIN usage_series AS u USING (series_id)
+    WHERE u.metric IN ('idle_hours', 'idle_request_hours')
+        AND ($imports IS NULL OR list_contains($imports::BIGINT[], u.import_id))
+        AND ($from_at IS NULL OR u.last_at >= $from_at)
+    GROUP BY u.entity, h.bucket HAVING sum(h.samples) >= 3 AND sum(h.seconds) >= 0.8 * 3600 * sum(h.samples)
+) GROUP BY entity
+"""

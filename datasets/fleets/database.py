@@ -35,8 +35,13 @@ def reduce_on_database(url: str, samples: SampleTable, target: Path) -> None:
     try:
         engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
         query = reduction_sql(samples, _DIALECTS.get(engine.dialect.name, engine.dialect.name))
+        connection = engine.connect().execution_options(
+            stream_results=True,
+            max_row_buffer=_PIECE,
+            no_parameters=True,  # a % is a sign of the query's own
+        )
         with (
-            engine.connect().execution_options(stream_results=True, max_row_buffer=_PIECE) as connection,
+            connection,
             pyarrow.parquet.ParquetWriter(arriving, _schema()) as writer,
         ):
             rows = iter(connection.exec_driver_sql(query))

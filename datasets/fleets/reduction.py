@@ -1,7 +1,7 @@
 """The one query that touches raw samples beyond one machine: counts by label, metric and bucket of value.
 
 Written once for DuckDB and turned into other dialects by SQLGlot. It holds only what every engine does alike:
-IEEE multiplication and addition, floor, count, integer sums, minimum and maximum. So each engine gives the
+IEEE multiplication, division and addition, floor, count, integer sums, minimum, maximum. So each engine gives the
 same rows to the last bit; averages and percentiles are taken afterwards, from the histogram.
 """
 
@@ -9,7 +9,7 @@ from string import Template
 
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.fleets.sample_table import LABELS, Measured, SampleTable
-from inferplan.datasets.uploads.metrics import METRICS
+from inferplan.datasets.uploads.metrics import METRICS, OF_THE_WEEK
 from inferplan.datasets.uploads.reading import MISSING_FROM, RATIO_SLACK
 
 BUCKETS_PER_UNIT = {"ratio": 100.0, "bytes": 2.0**-28, "W": 0.1}
@@ -80,22 +80,62 @@ binned AS (
             CAST(FLOOR(value * buckets_per_unit + CAST(0.5 AS DOUBLE)) AS BIGINT) END AS bucket
     FROM good
 )
+$hours
 SELECT $columns, CAST($step_s AS BIGINT) AS step_s, bucket, CAST(COUNT(*) AS BIGINT) AS samples,
     CAST(SUM(seconds) AS BIGINT) AS seconds, MIN(value) AS low, MAX(value) AS high,
     MIN(at_s) AS first_at_s, MAX(at_s) AS last_at_s
 FROM binned GROUP BY $place, bucket
+$week
 """)
+# An hour counts where half of it was measured; it is idle where the largest value in it is below 1 %, or
+# below one request. 1970 began on a Thursday, 72 hours into the week.
+_HOURS = Template(""",
+peaks AS (
+    SELECT $labels, metric, CAST(FLOOR(CAST(at_s AS DOUBLE) / CAST(3600 AS DOUBLE)) AS BIGINT) AS hour,
+        MAX(value) AS peak
+    FROM binned WHERE bucket IS NOT NULL AND metric IN ($shown_by)
+    GROUP BY $labels, metric, CAST(FLOOR(CAST(at_s AS DOUBLE) / CAST(3600 AS DOUBLE)) AS BIGINT)
+    HAVING SUM(seconds) >= 1800
+),
+named AS (SELECT $labels, CASE $names END AS metric, hour, peak FROM peaks),
+hours AS (
+    SELECT $labels, metric, hour, (hour + 72) % 168 AS bucket, MAX(peak) AS peak
+    FROM named GROUP BY $labels, metric, hour
+)""")
+_WEEK = Template("""UNION ALL
+SELECT $columns, CAST(3600 AS BIGINT) AS step_s, bucket, CAST(COUNT(*) AS BIGINT) AS samples,
+    CAST(SUM(CASE WHEN peak < CAST(0.01 AS DOUBLE) THEN 3600 ELSE 0 END) AS BIGINT) AS seconds,
+    MIN(peak) AS low, MAX(peak) AS high, MIN(hour) * 3600 AS first_at_s, MAX(hour) * 3600 + 3599 AS last_at_s
+FROM hours GROUP BY $labels, metric, bucket""")
 
 
 def _duckdb(samples: SampleTable) -> str:
-    place = ", ".join((*(label for label in LABELS if label in samples.labels), "metric"))
+    labels = ", ".join(label for label in LABELS if label in samples.labels)
+    place = f"{labels}, metric"
     absent = {label: f"CAST(NULL AS TEXT) AS {label}" for label in LABELS if label not in samples.labels}
+    columns = ", ".join(absent.get(name, name) for name in (*LABELS, "metric"))
+    hours = _hours(samples, labels)
     return _HISTOGRAM.substitute(
         values="\nUNION ALL\n".join(_values(samples, one) for one in samples.metrics),
         place=place,
         seconds=_seconds(samples, place),
-        columns=", ".join(absent.get(name, name) for name in (*LABELS, "metric")),
+        columns=columns,
         step_s=samples.step_s,
+        hours=hours,
+        week=_WEEK.substitute(columns=columns, labels=labels) if hours else "",
+    )
+
+
+def _hours(samples: SampleTable, labels: str) -> str:
+    """Return the steps that find the idle hours; nothing where they are not asked for or cannot be shown."""
+    measured = {one.canonical for one in samples.metrics}
+    names = {metric: name for name, shown in OF_THE_WEEK.items() for metric in shown if metric in measured}
+    if not samples.idle_hours or not names:
+        return ""
+    return _HOURS.substitute(
+        labels=labels,
+        shown_by=", ".join(f"'{metric}'" for metric in names),
+        names=" ".join(f"WHEN metric = '{metric}' THEN '{name}'" for metric, name in names.items()),
     )
 
 

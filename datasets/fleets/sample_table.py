@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from inferplan.datasets.errors import InferplanError, UnknownNameError
 from inferplan.datasets.schema import Row
-from inferplan.datasets.uploads.metrics import EITHER, METRICS, named
+from inferplan.datasets.uploads.metrics import EITHER, METRICS, OF_THE_WEEK, named
 from inferplan.datasets.uploads.reading import Labels
 
 LABELS = tuple(field.name for field in fields(Labels))
@@ -34,6 +34,9 @@ class Measured(Row):
         known = named(self.metric)
         if known is None:
             raise UnknownNameError("metric", self.metric, METRICS)
+        if known.metric in OF_THE_WEEK:
+            msg = f"{self.metric} is counted from the samples: say idle_hours = true instead."
+            raise InferplanError(msg)
         if METRICS[known.metric].counter:
             msg = f"{self.metric} is a counter; a histogram is of values that go up and down. Leave it out."
             raise InferplanError(msg)
@@ -70,6 +73,8 @@ class SampleTable(Row):
     """Seconds between two samples of a series."""
     irregular: bool = False
     """Whether a sample stands for the time until the next one (two steps at most) rather than for a step."""
+    idle_hours: bool = False
+    """Whether the hours of the week in which nothing worked are counted too: reads the samples twice."""
     labels: dict[str, str]
     """Label of ours -> column."""
     metrics: tuple[Measured, ...] = Field(min_length=1)

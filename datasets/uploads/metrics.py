@@ -61,12 +61,19 @@ _METRICS = (
     Metric("e2e_count", "Time of a whole request, requests", "requests", counter=True),
     Metric("queue_sum_s", "Time in queue, summed", "s", counter=True),
     Metric("queue_count", "Time in queue, requests", "requests", counter=True),
+    Metric("idle_hours", "Hours of the week without work on the GPU", "count"),
+    Metric("idle_request_hours", "Hours of the week without requests", "count"),
     Metric("cpu_util_ratio", "CPU used, share of the machine", "ratio"),
     Metric("cpu_used_cores", "CPU used", "cores"),
     Metric("ram_used_bytes", "RAM used", "bytes"),
     Metric("ram_used_ratio", "RAM used, share of the machine", "ratio"),
 )
 METRICS = {metric.name: metric for metric in _METRICS}
+OF_THE_WEEK = {
+    "idle_hours": ("sm_active_ratio", "gr_engine_active_ratio"),
+    "idle_request_hours": ("requests_running", "requests_waiting"),
+}
+"""What a reduction counts by hour of the week, and the metrics that show an hour idle."""
 BUCKETS = frozenset(name for name in METRICS if name.endswith("_bucket"))
 """Cumulative buckets of Prometheus histograms: how many observations were at most the bound ``le``."""
 OF_REQUESTS = {f"{name}_s": f"{name}_request_s" for name in ("ttft", "tpot", "e2e")}
@@ -270,24 +277,9 @@ def foreign_names(start: str) -> tuple[str, ...]:
 
 
 UNITS = {
-    "%": PERCENT,
-    "percent": PERCENT,
-    "b": 1.0,
-    "bytes": 1.0,
-    "kib": 1024.0,
-    "mib": MIB,
-    "gib": 1024.0**3,
-    "tib": 1024.0**4,
-    "kb": 1000.0,
-    "mb": MB,
-    "gb": 1000.0**3,
-    "tb": 1000.0**4,
-    "w": 1.0,
-    "mw": 0.001,
-    "kw": 1000.0,
-    "°c": 1.0,
-    "c": 1.0,
-    "s": 1.0,
-    "ms": 0.001,
-}
+    "%": PERCENT, "percent": PERCENT,
+    "b": 1.0, "bytes": 1.0, "kib": 1024.0, "mib": MIB, "gib": 1024.0**3, "tib": 1024.0**4,
+    "kb": 1000.0, "mb": MB, "gb": 1000.0**3, "tb": 1000.0**4,
+    "w": 1.0, "mw": 0.001, "kw": 1000.0, "°c": 1.0, "c": 1.0, "s": 1.0, "ms": 0.001,
+}  # fmt: skip
 """Factor from a unit as it is printed beside a number (case-folded) to ours. ``mw`` is milliwatts."""

@@ -19,6 +19,7 @@ from inferplan.planner.rightsizing.evidence_queries import IDLE, LATEST, PLACES,
 from inferplan.planner.rightsizing.latency import MEASURED_BY, latencies
 from inferplan.planner.rightsizing.statistic import Statistic, statistics_of
 from inferplan.planner.rightsizing.unit import SHOWS_WORK, Unit
+from inferplan.planner.usage_histograms import IDLE_COUNTED
 
 if TYPE_CHECKING:
     from inferplan.datasets.warehouse import Warehouse
@@ -134,10 +135,10 @@ def _gather(measured: Measurements) -> list[Unit]:
     if metrics.intersection(MEASURED_BY):
         for one in latencies(warehouse, measured.parameters):
             statistics.get(one.entity, {}).setdefault(one.metric, one)
-    idle = {
-        entity: frozenset(int(hour) for hour in hours)
-        for entity, hours in warehouse.rows(IDLE, measured.parameters)
-    }
+    idle: dict[str, frozenset[int]] = {}
+    for sql in (IDLE, IDLE_COUNTED):
+        for entity, hours in warehouse.rows(sql, measured.parameters):
+            idle[entity] = idle.get(entity, frozenset(hours)) & frozenset(hours)
     members: dict[str, list[dict[str, Any]]] = {}
     for row in warehouse.rows(PLACES, {"imports": measured.parameters["imports"]}):
         place = dict(zip(_PLACE, row, strict=True))

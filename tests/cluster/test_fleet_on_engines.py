@@ -17,8 +17,9 @@ START = pd.Timestamp("2026-10-05")
 DESCRIPTION = """
 path = "{path}"
 measured_at = "ts"
-step_s = 60
+step_s = 600
 irregular = {irregular}
+idle_hours = true
 [labels]
 gpu_uuid = "uuid"
 gpu_name = "gpu"
@@ -75,7 +76,10 @@ def described(path: Path | None, folder: Path, *, irregular: bool) -> Path:
 def digest(histogram: Path) -> tuple[int, str]:
     """Return the rows and a digest of their bits, whatever their order."""
     frame = pd.read_parquet(histogram)
-    assert frame["samples"].sum() == 3 * 80_000
+    hours = frame["metric"] == "idle_hours"
+    assert frame.loc[~hours, "samples"].sum() == 3 * 80_000
+    assert set(frame.loc[hours, "bucket"]) == set(range(168))
+    assert 0 < frame.loc[hours, "seconds"].sum() < 3600 * frame.loc[hours, "samples"].sum()
     lines = sorted(
         "|".join(value.hex() if isinstance(value, float) and value == value else str(value) for value in row)
         for row in frame.astype(object).where(frame.notna(), None).itertuples(index=False)

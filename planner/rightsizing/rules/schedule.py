@@ -28,7 +28,7 @@ def judge(unit: Unit, context: Context) -> Judgement | str:
     blocks = idle_blocks(unit.idle_hours)
     hours = sum(length for _, length in blocks)
     if hours < WORTHWHILE_H:
-        return f"only {hours} hours a week are idle week after week"
+        return f"only {hours} hours a week are known to be idle week after week"
     if protected := context.profile.why_protected(unit):
         return protected
     rate = context.market.rate(unit)
