@@ -1,8 +1,8 @@
 """The one query that touches raw samples beyond one machine: counts by label, metric and bucket of value.
 
 Written once for DuckDB and turned into other dialects by SQLGlot. It holds only what every engine does alike:
-IEEE multiplication, division and addition, floor, count, integer sums, minimum, maximum. So each engine gives the
-same rows to the last bit; averages and percentiles are taken afterwards, from the histogram.
+IEEE multiplication, division and addition, floor, count, integer sums, minimum, maximum. So each engine gives
+the same rows to the last bit; averages and percentiles are taken afterwards, from the histogram.
 """
 
 from string import Template
