@@ -104,7 +104,8 @@ def _gamma(shape: Column, normal: Column) -> Column:
 
     It is too small where both are: there (share x Gamma(shape + 1)) ** (1 / shape) is the least it can be.
     """
-    return shape * np.maximum(0.0, 1 - 1 / (9 * shape) + normal / (3 * np.sqrt(shape))) ** 3
+    cube_root = np.maximum(0.0, 1 - 1 / (9 * shape) + normal / (3 * np.sqrt(shape)))
+    return np.asarray(shape * cube_root**3)
 
 
 def _lengths(variation: Column) -> Column:

@@ -103,7 +103,12 @@ def _estimated(
         )  # fmt: skip
         deployment = runs[own[0]].deployment
         found = corrected(
-            found, [deployment], np.zeros(len(rest), dtype=np.intp), *loads[1][:2], one < 0, evidence
+            found,
+            [deployment],
+            np.zeros(len(rest), dtype=np.intp),
+            *loads[1][:2],
+            np.full(len(rest), math.nan),
+            evidence,
         )
     answers = []
     for place, (name, ends) in enumerate(METRICS.items()):
