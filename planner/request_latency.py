@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
@@ -230,18 +231,13 @@ def _windows(
         exact = dict(zip(SHARES, (Percentile(q, q, q) for q in quantiles), strict=True))
         yield window, RequestLatency(group, *SOURCES[metric], n, first_at, last_at, exact)
     counted = {"metrics": [name for name in metrics if name in BUCKETS], "hour_us": _HOUR_S * _US}
-    found = warehouse.query(_CHOSEN + _COUNTED, asked | counted)
-    if found.empty:
-        return
-    keys = ["grp", "metric", "time_window"]
-    starts = np.flatnonzero((found[keys] != found[keys].shift()).any(axis=1))
-    low, high, n = (found[name].to_numpy(np.float64) for name in ("low", "high", "n"))
-    places = found[[*keys, "first_at", "last_at"]].iloc[starts].itertuples(index=False)
-    for at, place in zip(np.split(np.arange(len(found)), starts[1:]), places, strict=True):
-        yield place.time_window, RequestLatency(
-            place.grp, *SOURCES[place.metric], round(n[at].sum()),
-            place.first_at.to_pydatetime(), place.last_at.to_pydatetime(),
-            dict(zip(SHARES, _percentiles(low[at], high[at], n[at]), strict=True)),
+    rows = warehouse.rows(_CHOSEN + _COUNTED, asked | counted)
+    for (group, metric, window), bins in groupby(rows, key=lambda row: row[:3]):
+        lows, highs, counts, firsts, lasts = zip(*(row[3:] for row in bins), strict=True)
+        found = _percentiles(*(np.array(column) for column in (lows, highs, counts)))
+        yield window, RequestLatency(
+            group, *SOURCES[metric], round(sum(counts)), firsts[0], lasts[0],
+            dict(zip(SHARES, found, strict=True)),
         )  # fmt: skip
 
 

@@ -234,7 +234,7 @@ def _engine_signals(
 
 
 def _first_tokens(
-    member: Member, times_us: npt.NDArray[np.int64], requests: Array
+    member: Member, times_us: npt.NDArray[np.int64], requests: npt.NDArray[np.floating[Any]]
 ) -> Iterator[tuple[Series, npt.NDArray[np.int64], Array]]:
     """Yield how many requests of each hour had their first token within each bound: log-logistic."""
     hours, place = np.unique(times_us // _HOUR_US, return_inverse=True)

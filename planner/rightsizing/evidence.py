@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -94,12 +94,19 @@ class Measurements:
 
     @cached_property
     def parameters(self) -> dict[str, object]:
-        """Which samples count: ``imports`` and ``from_at`` (naive UTC), each ``None`` for all."""
-        imports = list(self.import_ids) if self.import_ids is not None else None
-        [(latest,)] = self.warehouse.rows(LATEST, {"imports": imports})
+        """Which samples count: ``imports`` and ``from_at``, each ``None`` for all."""
+        return {"imports": self._imports, "from_at": self.from_at}
+
+    @property
+    def _imports(self) -> list[int] | None:
+        return list(self.import_ids) if self.import_ids is not None else None
+
+    @cached_property
+    def from_at(self) -> datetime | None:
+        """When what counts begins (naive UTC); ``None``: all counts."""
+        [(latest,)] = self.warehouse.rows(LATEST, {"imports": self._imports})
         days = self.window.lookback_days
-        from_at = None if days is None or latest is None else latest - timedelta(days=days)
-        return {"imports": imports, "from_at": from_at}
+        return None if days is None or latest is None else latest - timedelta(days=days)
 
 
 def series_together(
@@ -146,7 +153,7 @@ def _gather(measured: Measurements) -> list[Unit]:
     _join_by_pod_alone(members)
     keys = {place["entity"]: key for key, places in members.items() for place in places}
     timed: dict[str, dict[str, RequestLatency]] = {}
-    for latency in request_latencies(warehouse, keys, ids, measured.parameters["from_at"]):
+    for latency in request_latencies(warehouse, keys, ids, measured.from_at):
         timed.setdefault(latency.group, {})[latency.metric] = latency
     return [_unit(key, members[key], statistics, idle, timed.get(key, {})) for key in sorted(members)]
 
