@@ -40,6 +40,12 @@ class Planned:
     """Of one data-parallel replica, with its part of a machine that several share."""
     price_basis: str
     """The price with its date and source."""
+    published_alone: "Planned | None" = None
+    """The same from published runs alone; ``None`` where own measurements do not move it."""
+
+    def use_of(self, use: Use) -> Use:
+        """Return ``use`` of the planned load as one of full load."""
+        return replace(use, busy_share=use.busy_share * self.planned_share)
 
     @property
     def requests_per_replica_hour(self) -> Decimal:
@@ -68,12 +74,13 @@ def planned(case: Case, offer: Offer | None, own: OwnEvidence | None = None) -> 
         raise InferplanError(price.basis)
     full, share = _full_load(deployment, workload, case.slo, own)
     return Planned(
-        deployment, workload, full, share, offer, price.usd_per_hour, replica.usd_per_hour, price.basis
-    )
+        deployment, workload, full, share, offer, price.usd_per_hour, replica.usd_per_hour, price.basis,
+        planned(case, offer) if full.published_alone else None,
+    )  # fmt: skip
 
 
 def cost_of_use(plan: Planned, use: Use, terms: NegotiatedTerms) -> UnitEconomics:
-    """Return what useful tokens of ``plan`` cost; ``use.busy_share`` has its planned share in it already."""
+    """Return what useful tokens of ``plan`` cost; ``use`` is one of full load, as ``use_of`` returns it."""
     return unit_economics(
         plan.estimate,
         plan.workload,

@@ -99,6 +99,8 @@ def test_the_commands_follow_own_measurements_unless_told_not_to(own: OwnEvidenc
         assert answer["usd_per_mtok_output"]["expected"] == str(cost.usd_per_mtok_output.expected)
     assert any(note.startswith("Your own measurements move") for note in drawn["notes"])
     assert not any("Your own measurements" in note for note in published["notes"])
+    assert drawn["published_alone"]["usd_per_mtok_output"] == published["usd_per_mtok_output"]
+    assert published["published_alone"] is None
     assert CliRunner().invoke(plans.command, ["why", "p", "p", "--ignore-own-measurements"]).exit_code == 0
 
 

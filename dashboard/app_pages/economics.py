@@ -1,7 +1,5 @@
 """Economics: what a useful token costs, own GPUs or an API, and how much to commit to."""
 
-from dataclasses import replace
-
 import streamlit as st
 
 from inferplan.dashboard import cached, formats, inputs, model_inputs
@@ -41,7 +39,7 @@ try:
         deployment = current.deployment()
         offer = cheapest_machine(offers, deployment.gpu.name, deployment.gpu_count, today)
     plan = planned(current, offer, cached.own_evidence(store))
-    use = replace(use, busy_share=use.busy_share * plan.planned_share)
+    use, asked = plan.use_of(use), use
     found = cost_of_use(plan, use, negotiated)
 except InferplanError as error:
     st.error(formats.sentence(error), icon=":material/error:")
@@ -64,6 +62,11 @@ st.caption(
 )
 for note in plan.estimate.notes:
     st.markdown(f":material/info: {formats.plain(note)}")
+if (alone := plan.published_alone) is not None:
+    costs = cost_of_use(alone, alone.use_of(asked), negotiated), found
+    before, after = (formats.usd(one.fully_loaded.usd_per_mtok_output.expected) for one in costs)
+    said = f"From published runs alone a million useful output tokens would cost {before}, not {after}."
+    st.caption(formats.plain(said))
 unit_costs, self_host, commitments, modes = st.tabs(
     ["Unit costs", "Self-host or API", "Commitments", "Always on or elastic"],
     key=f"{economics_inputs.KEY}tab",

@@ -1,7 +1,6 @@
 """`inferplan economics`: what does a useful token cost, and is a hosted API cheaper?"""
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -84,14 +83,20 @@ def command(
     use = Use(**{name: given.pop(name) for name in names})
     case = case_from_options(given)
     plan = planned(case, _offer(case), None if ignore_own_measurements else evidence_at_hand())
-    use = replace(use, busy_share=use.busy_share * plan.planned_share)
-    found = cost_of_use(plan, use, NegotiatedTerms(discount_percent, support_percent))
+    terms, alone = NegotiatedTerms(discount_percent, support_percent), plan.published_alone
+    found = cost_of_use(plan, plan.use_of(use), terms)
+    before = cost_of_use(alone, alone.use_of(use), terms) if alone else None
     wanted = read_demand("".join(read_lines(demand)), demand) if demand else None
     hosts = _hosts(case, plan, wanted)
     if as_json:
-        click.echo(json.dumps(_json(plan, found, hosts, wanted)))
-    else:
-        _print(plan, found, hosts, wanted)
+        answer = _json(plan, found, hosts, wanted)
+        answer["published_alone"] = {name: _ends(one) for name, one in _costs(before)} if before else None
+        click.echo(json.dumps(answer))
+        return
+    _print(plan, found, hosts, wanted)
+    if before:
+        usd = before.fully_loaded.usd_per_mtok_output.expected
+        click.echo(f"\nFrom published runs alone: {_number(usd)} USD per million output tokens.")
 
 
 def _offer(case: Case) -> Offer | None:
@@ -142,12 +147,9 @@ def _costs(found: UnitEconomics) -> list[tuple[str, UsdInterval | None]]:
 def _json(
     plan: Planned, found: UnitEconomics, hosts: tuple[HostedChoice, ...], demand: Demand | None
 ) -> dict[str, Any]:
-    def ends(interval: UsdInterval | None) -> dict[str, str] | None:
-        return None if interval is None else {name: str(usd) for name, usd in interval._asdict().items()}
-
     return {
-        **{name: ends(interval) for name, interval in _costs(found)},
-        "full_load_usd_per_mtok_output": ends(found.floor.usd_per_mtok_output),
+        **{name: _ends(interval) for name, interval in _costs(found)},
+        "full_load_usd_per_mtok_output": _ends(found.floor.usd_per_mtok_output),
         "month_usd": str(found.month_usd),
         "month_parts_usd": {name: str(usd) for name, usd in found.month_parts_usd.items()},
         "price": plan.price_basis,
@@ -156,6 +158,10 @@ def _json(
         "hosts": [_host(choice, demand) for choice in hosts],
         "demand": demand.basis if demand else None,
     }
+
+
+def _ends(interval: UsdInterval | None) -> dict[str, str] | None:
+    return None if interval is None else {name: str(usd) for name, usd in interval._asdict().items()}
 
 
 def _host(choice: HostedChoice, demand: Demand | None) -> dict[str, Any]:
