@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from inferplan.datasets.exports import inspect
+from inferplan.datasets.exports import UnreadableError, inspect
 
 HEADER = "timestamp,gpu_uuid,gpu_name,sm_active_ratio"
 GOOD = "2026-10-05T00:00:00Z,gpu-1,L40S,0.5"
@@ -36,3 +36,14 @@ def test_refused_cells_are_told_by_their_line(
     bad = [number for number, line in enumerate(text.split("\n"), start=1) if line.endswith("banana")]
     report = inspect(path)
     assert [one.line for one in report.problems if "banana" in one.reason] == bad
+
+
+@pytest.mark.parametrize("every", [1, 4])
+def test_a_file_of_lines_that_are_no_rows_is_refused_before_it_is_read(tmp_path: Path, every: int) -> None:
+    lines = [SHORT if number % every == 0 else GOOD for number in range(300_000 * every)]
+    path = tmp_path / "ragged.csv"
+    path.write_text("\n".join((HEADER, *lines)))
+    with pytest.raises(
+        UnreadableError, match=r"about (29|30)\d,\d{3} have not the 4 cells"
+    ):
+        inspect(path)

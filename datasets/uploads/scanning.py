@@ -14,6 +14,7 @@ import duckdb
 import pandas as pd
 
 from inferplan.datasets.uploads.opening import Upload
+from inferplan.datasets.uploads.ragged import refuse_ragged
 from inferplan.datasets.uploads.reading import SHOWN_PROBLEMS, Tally, UnreadableError
 from inferplan.datasets.uploads.row_lines import row_lines
 from inferplan.datasets.uploads.tables import MAX_COLUMNS, dialect, first_row, has_header, open_quote
@@ -189,8 +190,10 @@ class Table:
 
 @contextmanager
 def opened(upload: Upload, names: Sequence[str], tally: Tally) -> Iterator[Table]:
-    """Open the upload as a table with the columns ``names``."""
+    """Open the upload as a table with the columns ``names``; raises ``UnreadableError`` for a ragged one."""
     with _file(upload, tally) as path:
+        if not (upload.is_parquet or _is_json(upload)):
+            refuse_ragged(upload, path, len(names))
         source, lines_before = _source(upload, path, names)
         yield Table(upload, tally, source, lines_before)
 
