@@ -14,7 +14,7 @@ from sample_uploads import CHARGE, FOCUS, HEADER, ROW, rows, write
 
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.exports import ReadOptions, UnreadableError, import_file, inspect
-from inferplan.datasets.uploads import opening
+from inferplan.datasets.uploads import sweeping
 from inferplan.datasets.warehouse import Warehouse
 
 QUOTE = '2024-05-01T12:02:00Z,"n1,0,0.5\n'
@@ -73,6 +73,9 @@ def hostile(folder: Path) -> dict[str, tuple[Path, str]]:
         "a damaged zip": (write(folder, "n.zip", one.replace(one[60:64], b"\0\0\0\0", 1)), "damaged"),
         "a quote that never closes": (
             write(folder, "o.csv", HEADER + ROW + QUOTE + ROW * 99), "opens a quote in line 3 that nothing"),
+        "the same far from its end": (
+            write(folder, "y.csv", HEADER + ROW * 9000 + QUOTE + ROW * 9000),
+            "opens a quote before 'n1,0,0.5.*' that nothing closes"),
         "the same in a bill": (
             write(folder, "p.csv", FOCUS + CHARGE + CHARGE.replace("i-1", '"i-1') + "1.5,\n" * 20),
             "opens a quote in line 3 that nothing"),
@@ -111,7 +114,7 @@ def test_the_bound_on_decompression_is_not_reached_by_real_telemetry(tmp_path: P
     ]
     content = json.dumps({"data": {"resultType": "matrix", "result": series}}).encode()
     packed = gzip.compress(content)
-    assert len(content) / len(packed) < opening.MAX_COMPRESSION
+    assert len(content) / len(packed) < sweeping.MAX_COMPRESSION
     assert inspect(write(tmp_path, "a.json.gz", packed)).values_kept == 40_000
 
 

@@ -32,6 +32,8 @@ READ: dict[str, tuple[str | bytes, int, int]] = {  # values kept, rows refused
     "names that come twice": (HEADER.replace("gpu", "host") + TWO, 2, 0),
     "names that are empty": (HEADER.replace("gpu", "") + TWO, 2, 0),
     "a quote in a cell": (HEADER + TWO.replace("n1", 'n"1', 1), 2, 0),
+    "a quote in a cell far from its end": (HEADER + TWO.replace("n1", 'n"1', 1) + TWO * 3000, 3, 0),
+    "a quoted cell of many letters": (HEADER + TWO.replace("n1", '"' + "n" * 1999 + '"', 1), 2, 0),
     "seconds to nanoseconds": (
         HEADER + "".join(f"{1714564800 * 1000**power},n{power},0,0.5\n" for power in range(4)), 4, 0),
     "no numbers": (HEADER + TWO.replace("0.5", "NaN") + TWO.replace("0.5", "-inf"), 0, 0),

@@ -13,18 +13,11 @@ from typing import IO
 
 from inferplan.datasets.uploads.progress import Progress
 from inferplan.datasets.uploads.reading import Tally, UnreadableError
+from inferplan.datasets.uploads.sweeping import LONG_LINE_BYTES, Sweep
 from inferplan.datasets.uploads.unpacking import compression, decompressed
 
 CHUNK_BYTES = 1 << 20
 HEAD_BYTES = 64 << 10
-MAX_LINE_BYTES = 16 << 20
-_LONG_LINE_BYTES = 32 << 10
-_BLOCK_BYTES = _LONG_LINE_BYTES // 2  # a long line leaves at least one such block without a line end
-MAX_BYTES = 32 << 30
-"""Of the decompressed file."""
-MAX_COMPRESSION = 400
-"""Refused above this ratio once larger than ``FREE_BYTES``: telemetry compresses 5 to 60 times."""
-FREE_BYTES = 256 << 20
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),  # before that of UTF-16, which it begins with
@@ -103,7 +96,7 @@ class Upload:
 
     def _too_wide(self, line: str) -> str | None:
         """Return the reason to refuse a line with far more cells than the header: readers choke on them."""
-        if len(line) < _LONG_LINE_BYTES:
+        if len(line) < LONG_LINE_BYTES:
             return None
         header = self.head[: self.head.find("\n")]
         for delimiter in ",;\t|":
@@ -148,7 +141,7 @@ def _looked_through(path: Path, name: str, progress: Progress) -> Upload:
         one_line = text.lstrip("\ufeff \t\r\n")[:1] in ("{", "[")
         if not is_parquet:
             _refuse_binary(head, text, name)
-        sweep = _Sweep(name, stored_bytes, lines_matter=not (is_parquet or one_line))
+        sweep = Sweep(name, stored_bytes, lines_matter=not (is_parquet or one_line))
         digest = hashlib.sha256()
         chunk = head
         while chunk:
@@ -201,70 +194,6 @@ def _encoding(head: bytes) -> str:
     except UnicodeDecodeError:
         return "cp1252"
     return "utf-8"
-
-
-class _Sweep:
-    """What the one look through a file gathers."""
-
-    def __init__(self, name: str, stored_bytes: int, *, lines_matter: bool) -> None:
-        self.size_bytes = 0
-        self._has_nul = False
-        self._has_long_line = False
-        self._line_ends: set[bytes] = set()
-        self._held_cr = b""
-        self._name = name
-        self._stored_bytes = stored_bytes
-        self._lines_matter = lines_matter
-        self._open_line_bytes = 0
-
-    def take(self, chunk: bytes) -> None:
-        self.size_bytes += len(chunk)
-        if self.size_bytes > MAX_BYTES or (
-            self.size_bytes > FREE_BYTES and self.size_bytes > MAX_COMPRESSION * self._stored_bytes
-        ):
-            msg = (
-                f"{self._name} grows beyond {self.size_bytes >> 20:,} MiB from "
-                f"{self._stored_bytes >> 10:,} KiB decompressed: refused. Export less time or fewer series."
-            )
-            raise UnreadableError(msg)
-        self._has_nul = self._has_nul or b"\0" in chunk
-        self._see_line_ends(chunk)
-        if self._lines_matter:
-            self._measure_lines(chunk)
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether readers can take the bytes as they are: no NUL, no very long line, one kind of line end."""
-        return not (self._has_nul or self._has_long_line or len(self._line_ends) > 1)
-
-    def _see_line_ends(self, chunk: bytes) -> None:
-        if b"\r" not in chunk and not self._held_cr:
-            if b"\n" in chunk:
-                self._line_ends.add(b"\n")
-            return
-        chunk = self._held_cr + chunk
-        self._held_cr = chunk[-1:] if chunk.endswith(b"\r") else b""  # its other half may be in the next one
-        pairs = chunk.count(b"\r\n")
-        if pairs:
-            self._line_ends.add(b"\r\n")
-        if chunk.count(b"\n") > pairs:
-            self._line_ends.add(b"\n")
-        if chunk.count(b"\r") - len(self._held_cr) > pairs:
-            self._line_ends.add(b"\r")
-
-    def _measure_lines(self, chunk: bytes) -> None:
-        self._has_long_line = self._has_long_line or any(
-            chunk.find(b"\n", start, start + _BLOCK_BYTES) < 0
-            for start in range(0, len(chunk) - _BLOCK_BYTES + 1, _BLOCK_BYTES)
-        )
-        last = max(chunk.rfind(b"\n"), chunk.rfind(b"\r"))
-        if last < 0:
-            self._open_line_bytes += len(chunk)
-        else:
-            self._open_line_bytes = len(chunk) - last - 1
-        if self._open_line_bytes > MAX_LINE_BYTES:
-            msg = f"{self._name} has a line above {MAX_LINE_BYTES >> 20} MiB: no table of samples."
-            raise UnreadableError(msg)
 
 
 def _first(stream: IO[bytes], name: str) -> bytes:

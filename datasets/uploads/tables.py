@@ -5,8 +5,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from inferplan.datasets.uploads.opening import MAX_LINE_BYTES, Upload
+from inferplan.datasets.uploads.opening import Upload
 from inferplan.datasets.uploads.reading import Tally, UnreadableError
+from inferplan.datasets.uploads.sweeping import MAX_LINE_BYTES
 
 MAX_COLUMNS = 20_000
 _NUMBER_OR_TIME = re.compile(r"[+-]?\.?\d")
