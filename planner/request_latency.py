@@ -97,7 +97,7 @@ WITH mapped AS (
     SELECT unnest($members::VARCHAR[]) AS entity, unnest($groups::VARCHAR[]) AS grp
 ),
 chosen AS (
-    SELECT s.series_id, s.import_id, s.metric, s.entity, s.variant, s.first_at, s.last_at, m.grp
+    SELECT s.series_id, s.metric, s.entity, s.variant, s.first_at, s.last_at, m.grp
     FROM usage_series AS s JOIN mapped AS m USING (entity)
     WHERE list_contains($metrics::VARCHAR[], s.metric)
         AND ($imports IS NULL OR list_contains($imports::BIGINT[], s.import_id))
@@ -119,14 +119,16 @@ FROM answers GROUP BY ALL ORDER BY ALL
 # the last bucket, the one without a bound, was not seen, nobody knows how many requests there were.
 _COUNTED = """,
 hourly AS (
-    SELECT c.grp, c.metric, c.entity, c.import_id, TRY_CAST(split_part(c.variant, ',', 1) AS DOUBLE) AS high,
-        regexp_replace(c.variant, '^[^,]*', '') AS kind,
-        epoch_us(s.measured_at) // coalesce($window_us, $hour_us) AS time_window,
-        sum(s.value) AS within
-    FROM usage_samples AS s JOIN chosen AS c USING (series_id)
-    WHERE $from_at IS NULL OR s.measured_at >= $from_at GROUP BY ALL
+    SELECT series_id, epoch_us(measured_at) // coalesce($window_us, $hour_us) AS time_window,
+        sum(value) AS within
+    FROM usage_samples SEMI JOIN chosen USING (series_id)
+    WHERE $from_at IS NULL OR measured_at >= $from_at GROUP BY ALL
 ),
-once AS (SELECT * EXCLUDE (import_id, within), max(within) AS within FROM hourly GROUP BY ALL),
+once AS (
+    SELECT c.grp, c.metric, c.entity, TRY_CAST(split_part(c.variant, ',', 1) AS DOUBLE) AS high,
+        regexp_replace(c.variant, '^[^,]*', '') AS kind, h.time_window, max(h.within) AS within
+    FROM hourly AS h JOIN chosen AS c USING (series_id) GROUP BY ALL
+),
 bins AS (
     SELECT grp, metric, time_window, coalesce(lag(high) OVER bounds, 0) AS low, high,
         greatest(within - coalesce(lag(within) OVER bounds, 0), 0) AS n,
