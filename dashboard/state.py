@@ -84,12 +84,20 @@ def fleet() -> FleetPlan | None:
     return found if isinstance(found, FleetPlan) else None
 
 
-def use_fleet(plan: FleetPlan | None) -> None:
-    """Make the page Plans about a plan of several models, or about the case again."""
+def use_fleet(plan: FleetPlan | None, *, as_saved: bool = False) -> None:
+    """Make the page Plans about a plan of several models, or about the case again.
+
+    One that is not ``as_saved`` is carried by the address itself, so that it survives a refresh.
+    """
     st.session_state[FLEET] = plan
     saved = opened_plan() if plan is None else plan.id if plan.id != UNSAVED else None
-    address = {name: given for name, given in st.session_state[ADDRESS].items() if name == DRAFT_PARAMETER}
-    st.session_state[ADDRESS] = address | ({PLAN_PARAMETER: saved} if saved else {})
+    link = None if plan is None or as_saved else plan_link.share_value(plan)
+    wanted = {
+        DRAFT_PARAMETER: st.session_state[ADDRESS].get(DRAFT_PARAMETER),
+        PLAN_PARAMETER: saved,
+        LINK_PARAMETER: link,
+    }
+    st.session_state[ADDRESS] = {name: value for name, value in wanted.items() if value}
 
 
 def change(**fields: object) -> None:
@@ -204,12 +212,10 @@ def _case_of_address() -> Case | None:
 
 
 def _plan_of_address(given: Mapping[str, str]) -> AnyPlan | None:
-    if plan_id := given.get(PLAN_PARAMETER):
-        return plan_store.load(warehouse(), plan_id)
+    plan_id = given.get(PLAN_PARAMETER)
     if link := given.get(LINK_PARAMETER):
-        linked = plan_link.plan_of_link(link)
-        return linked.model_copy(update={"id": UNSAVED})
-    return None
+        return plan_link.plan_of_link(link).model_copy(update={"id": plan_id or UNSAVED})
+    return plan_store.load(warehouse(), plan_id) if plan_id else None
 
 
 def _keep_address(wanted: dict[str, str]) -> None:

@@ -190,6 +190,16 @@ def press(app: AppTest, label: str) -> AppTest:
     return app
 
 
+def test_a_plan_without_its_prices_says_so_and_can_take_todays() -> None:
+    with Warehouse.open() as warehouse:
+        plan_store.save(warehouse, made(search=Search(gpus=("H100 SXM",), tensor_parallel=(1, 2))))
+    app = opened("plans", **{state.PLAN_PARAMETER: "f"})
+    assert "No offer passes all filters" in app.error[0].value
+    app.session_state["inferplan.plans.tab"] = "Compare two"
+    app = press(app.run(), "Use today's machines and prices")
+    assert "that serve all models within their targets" in app.success[0].value
+
+
 def test_the_pages_keep_reopen_and_change_a_portfolio() -> None:
     app = opened("tokens_per_dollar")
     app.session_state[portfolio_views.SERVE] = portfolio_views.SEVERAL
@@ -197,6 +207,8 @@ def test_the_pages_keep_reopen_and_change_a_portfolio() -> None:
     app.session_state["inferplan.compare.gpus"] = ["H100 SXM"]
     app = press(app.run(), "Make it the current plan")
     app.switch_page(str(page_path("plans"))).run()
+    link = app.query_params[state.LINK_PARAMETER]
+    assert isinstance(plan_of_link(link[0] if isinstance(link, list) else link), FleetPlan)
     assert "70% meta-llama/Llama-3.3-70B-Instruct" in " ".join(one.value for one in app.markdown).replace(
         "\\", ""
     )

@@ -94,7 +94,7 @@ def save(*, as_copy: bool = False) -> None:
         return
     if saved is not None:
         _seen()[saved.plan_id] = saved.revision
-        _keep(plan_store.load(warehouse(), saved.plan_id))
+        _keep(plan_store.load(warehouse(), saved.plan_id), as_saved=True)
         _say("success", f'Saved "{saved.name}" as revision {saved.revision}.')
 
 
@@ -113,13 +113,13 @@ def open_plan(plan_id: str) -> None:
         _say("error", str(error))
         return
     _seen()[plan_id] = latest.revision
-    _open(plan)
+    _open(plan, as_saved=True)
     _say("success", f'"{plan.name}" is the current plan{EVERYWHERE if isinstance(plan, Plan) else ""}.')
 
 
 def open_file(plan: AnyPlan) -> None:
     """Make the plan of a file the current one, without saving it."""
-    _open(plan.model_copy(update={"id": state.UNSAVED}))
+    _open(plan.model_copy(update={"id": state.UNSAVED}), as_saved=False)
     _say("success", f'"{plan.name}" is the current plan. It is not saved yet.')
 
 
@@ -239,15 +239,15 @@ def _save_as(plan_id: str | None, *, as_copy: bool) -> PlanEntry | None:
     return once(("save", plan_id, content), lambda: plan_store.save(store, plan, based_on=seen))
 
 
-def _open(plan: AnyPlan) -> None:
-    _keep(plan)
+def _open(plan: AnyPlan, *, as_saved: bool) -> None:
+    _keep(plan, as_saved=as_saved)
     _fill(plan)
 
 
-def _keep(plan: AnyPlan) -> None:
+def _keep(plan: AnyPlan, *, as_saved: bool) -> None:
     """Make ``plan`` what the page is about; a case is what all pages are about."""
     if isinstance(plan, FleetPlan):
-        state.use_fleet(plan)
+        state.use_fleet(plan, as_saved=as_saved)
         return
     state.use_fleet(None)
     state.use(plan.case, opened=None if plan.id == state.UNSAVED else plan.id, prices=plan.prices)

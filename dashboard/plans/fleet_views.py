@@ -41,14 +41,8 @@ def show_fleet_plan(store: Warehouse, results: FleetResults, today: date) -> Non
         st.caption(formats.sentence(f"Speed: {results.estimate_reason}"))
     if results.published_alone is not None:
         show_before_and_after(results.published_alone, results)
-    changes = changes_since(store, results.plan.prices)
-    with st.expander(_prices_title(changes, today), icon=":material/sell:"):
-        rows = [_price_row(change, today) for change in changes]
-        st.table(pd.DataFrame(rows).set_index("Offer"), border="horizontal")
-        st.caption(
-            "The plan keeps the prices it was made with: of its machines, and of those that each model would "
-            "take alone. Compare it with today's under Compare two."
-        )
+    if changes := changes_since(store, results.plan.prices):
+        _show_prices(changes, today)
     with st.container(horizontal=True, vertical_alignment="center"):
         if path := page_path("tokens_per_dollar"):
             st.page_link(path, label="Change models and shares", icon=":material/edit:")
@@ -69,6 +63,16 @@ def offer_machines(results: Results) -> None:
             key=f"{KEY}machines_today",
             on_click=plan_actions.use_machines,
             args=(results.plan,),
+        )
+
+
+def _show_prices(changes: tuple[PinnedChange, ...], today: date) -> None:
+    with st.expander(_prices_title(changes, today), icon=":material/sell:"):
+        rows = [_price_row(change, today) for change in changes]
+        st.table(pd.DataFrame(rows).set_index("Offer"), border="horizontal")
+        st.caption(
+            "The plan keeps the prices it was made with: of its machines, and of those that each model would "
+            "take alone. Compare it with today's under Compare two."
         )
 
 
