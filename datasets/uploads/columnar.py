@@ -264,6 +264,8 @@ class _Landing:
 
     def _counters(self, column: _Column) -> set[int]:
         """Return the ranks of the places of which ``column`` is a counter."""
+        if column.naming:
+            return set(self._ranks.values()) if METRICS[column.naming.metric].counter else set()
         return {
             rank for key, rank in self._ranks.items() if METRICS[self._series(key, column).metric].counter
         }

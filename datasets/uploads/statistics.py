@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from inferplan.datasets.warehouse import Cursor
 
 US = 1_000_000
+_PIECE = 20_000
 RATE = "_per_s"
 """Ending of the metric that holds a counter's increase per second."""
 
@@ -151,11 +152,14 @@ def measure(
         cursor.execute("DELETE FROM series_facts WHERE repeats OR went_back")
         cursor.execute(_measuring("tidy_samples", series.values()))
         cursor.execute("DROP TABLE tidy_samples")
-    found = cursor.execute(
+    cursor.execute(
         "SELECT series_id, samples, first_us, last_us, step_s, irregular, coverage FROM series_facts"
-    ).fetchall()
-    facts = {series_id: SeriesFacts(*rest) for series_id, *rest in found}
-    return {one: facts[number] for one, number in series.items() if number in facts}, order
+    )
+    by_number = {number: one for one, number in series.items()}
+    facts = {}
+    while rows := cursor.fetchmany(_PIECE):
+        facts |= {by_number[number]: SeriesFacts(*rest) for number, *rest in rows}
+    return facts, order
 
 
 def _measuring(samples: str, numbers: Collection[int]) -> str:

@@ -1,8 +1,10 @@
 """Writes checked series and records into the warehouse's tables, in large pieces."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from itertools import islice
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +20,6 @@ from inferplan.datasets.uploads.reading import (
     Series,
     UnreadableError,
 )
-from inferplan.datasets.uploads.report import naive_utc
 from inferplan.datasets.uploads.statistics import Order, SeriesFacts, counted, entity_of, measure, replica_of
 
 if TYPE_CHECKING:
@@ -35,8 +36,12 @@ _INSERTS: dict[type, str] = {
 _INSERT_BINS = (
     "INSERT INTO usage_histograms SELECT series_id, bucket, samples, seconds, low, high FROM arriving_bins"
 )
-_INSERT_SERIES = "INSERT INTO usage_series BY NAME FROM arriving"
+_INSERT_SERIES = (
+    "INSERT INTO usage_series BY NAME SELECT * EXCLUDE (first_us, last_us), "
+    "make_timestamp(first_us) AS first_at, make_timestamp(last_us) AS last_at FROM arriving"
+)
 _LABELS = tuple(Labels.__dataclass_fields__)
+_label_texts: Callable[[Labels], tuple[str | None, ...]] = attrgetter(*_LABELS)
 
 
 class TableWriter:
@@ -103,21 +108,21 @@ class TableWriter:
             self._write_records(kind)
         measured, order = measure(self.cursor, self._first_id, self._ids)
         facts = {**measured, **self._binned}
-        if facts:
-            rows = [self._series_row(series, found) for series, found in facts.items()]
-            _insert(self.cursor, _INSERT_SERIES, _SERIES_COLUMNS, rows)
+        rows = (self._series_row(series, found) for series, found in facts.items())
+        while piece := list(islice(rows, _RECORDS)):
+            _insert(self.cursor, _INSERT_SERIES, _SERIES_COLUMNS, piece)
         return facts, order
 
     def _series_row(self, series: Series, found: SeriesFacts) -> tuple[Any, ...]:
-        for name in _LABELS:
-            if len(getattr(series.labels, name) or "") > MAX_LABEL:
+        labels = _label_texts(series.labels)
+        for name, text in zip(_LABELS, labels, strict=True):
+            if text and len(text) > MAX_LABEL:
                 msg = f"{self._file_name} holds a {name} of more than {MAX_LABEL:,} characters."
                 raise UnreadableError(msg)
-        kind, entity = entity_of(series, self._file_name)
         return (
-            self._ids[series], self._import_id, series.metric, series.variant, kind, entity,
-            replica_of(series), *(getattr(series.labels, name) for name in _LABELS),
-            found.samples, naive_utc(found.first_us), naive_utc(found.last_us), found.step_s, found.coverage,
+            self._ids[series], self._import_id, series.metric, series.variant,
+            *entity_of(series, self._file_name), replica_of(series), *labels,
+            found.samples, found.first_us, found.last_us, found.step_s, found.coverage,
             found.irregular, series in self._binned,
         )  # fmt: skip
 
@@ -143,7 +148,7 @@ class TableWriter:
 
 _SERIES_COLUMNS = (
     "series_id", "import_id", "metric", "variant", "entity_kind", "entity", "replica", *_LABELS,
-    "samples", "first_at", "last_at", "step_s", "coverage", "irregular", "binned",
+    "samples", "first_us", "last_us", "step_s", "coverage", "irregular", "binned",
 )  # fmt: skip
 
 
