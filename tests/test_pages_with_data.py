@@ -65,9 +65,8 @@ def test_a_database_that_cannot_be_opened_is_said_and_not_thrown(
     assert "is a folder. Name a file in it" in " ".join(error.value for error in opened(stem).error)
 
 
-def test_findings_are_those_of_the_planner_and_a_profile_changes_them(own_warehouse: Path) -> None:
-    with Warehouse.open(own_warehouse) as warehouse:
-        samples.load(warehouse)
+def test_findings_are_those_of_the_planner_and_a_profile_changes_them(sample_fleet: Path) -> None:
+    with Warehouse.open(sample_fleet) as warehouse:
         expected = {
             name: recommend(warehouse, profile_named(name)) for name in ("production", "high-availability")
         }
@@ -80,9 +79,8 @@ def test_findings_are_those_of_the_planner_and_a_profile_changes_them(own_wareho
     assert {len(findings) for findings in expected.values()} != {0}
 
 
-def test_a_custom_profile_starts_from_production_and_takes_changes(own_warehouse: Path) -> None:
-    with Warehouse.open(own_warehouse) as warehouse:
-        samples.load(warehouse)
+def test_a_custom_profile_starts_from_production_and_takes_changes(sample_fleet: Path) -> None:
+    with Warehouse.open(sample_fleet) as warehouse:
         strict = profile_named("production").model_copy(update={"name": "custom", "dram_target": 0.1})
         expected = recommend(warehouse, strict)
     app = opened("rightsizing")
@@ -100,7 +98,7 @@ def test_usage_is_shown_where_no_total_of_the_memory_was_measured(own_warehouse:
         used = Series("fb_used_bytes", Labels(gpu_uuid="GPU-1"))
         land_series(warehouse, "used", "digest", "test", [(used, times_us, values)])
     shown = show_tab(opened("rightsizing"), RIGHTSIZING, "Usage")
-    assert shown.dataframe[0].value[["label", "max"]].to_numpy().tolist() == [["GPU-1", "16.0 GiB"]]
+    assert shown.dataframe[0].value[["label", "max"]].to_numpy().tolist() == [["GPU-1", 16.0]]
 
 
 def test_data_that_was_undone_leaves_no_finding_behind() -> None:

@@ -29,6 +29,8 @@ ICONS = {
 }
 SHRINKS = ":material/savings:"
 IN_FULL = 20
+MOST_ROWS = 1000
+"""Of the table under them: tens of thousands would be sent again with every press."""
 MOST_PRICES = 20
 NET_HELP = "Savings at the rates of the imported bills, without what a commitment goes on being paid for"
 RISKS = ("None", "Very low", "Low", "Medium", "High")
@@ -73,9 +75,27 @@ def show_findings(warehouse: Warehouse, findings: Sequence[Finding]) -> None:
             with panel:
                 _show_one(warehouse, finding)
     if len(findings) > IN_FULL:
-        st.caption(f"The first {IN_FULL} of {len(findings):,}; the table and the download have all.")
-        rows = [(TITLES[one.action], one.entity, _worth(one)) for one in findings]
-        st.dataframe(pd.DataFrame(rows, columns=["Advice", "Entity", "USD per month"]), hide_index=True)
+        _show_table(findings)
+
+
+def _show_table(findings: Sequence[Finding]) -> None:
+    has = f"has {MOST_ROWS:,}, the download has" if len(findings) > MOST_ROWS else "and the download have"
+    st.caption(f"The first {IN_FULL} of {len(findings):,}; the table {has} all.")
+    rows = [
+        (
+            TITLES[one.action],
+            one.entity,
+            float(one.savings.expected) if one.savings else None,
+            one.no_savings_reason,
+        )
+        for one in findings[:MOST_ROWS]
+    ]
+    st.dataframe(
+        pd.DataFrame(rows, columns=["Advice", "Entity", "Savings per month", "Why nothing is saved"]),
+        column_config={"Savings per month": st.column_config.NumberColumn(format="dollar")},
+        hide_index=True,
+        key=f"{KEY}findings",
+    )
 
 
 def _headline(finding: Finding) -> str:

@@ -12,9 +12,14 @@ from inferplan.dashboard.rightsizing import usage_charts, usage_tables
 from inferplan.dashboard.rightsizing.latency_views import COLUMNS, show_latencies
 from inferplan.dashboard.rightsizing.usage_tables import SHOWN_IN_CHART, axis_of, metric_title, value_text
 from inferplan.dashboard.state import PREFIX, now
+from inferplan.datasets.schema import GIB
 
 KEY = f"{PREFIX}rightsizing."
 STATISTICS = ("p50", "p90", "p95", "p99", "max")
+MOST_ROWS = 1000
+"""Of a table on the page: tens of thousands would be sent again with every press."""
+_SHAPES = {"ratio": (100.0, "%.1f%%"), "bytes": (1 / GIB, "%.1f GiB")}
+"""Factor and format of a unit that is not shown as it is."""
 
 
 def show_usage(frame: pd.DataFrame, timed: pd.DataFrame, by: str, sources: str) -> None:
@@ -41,24 +46,34 @@ def _show_metric(frame: pd.DataFrame) -> None:
     )
     chosen = frame[frame["metric"] == metric].sort_values("p95", ascending=False)
     _show_chart(chosen, metric)
+    _show_table(chosen)
+
+
+def _show_table(chosen: pd.DataFrame) -> None:
+    """Show the rows with the highest P95; more than ``MOST_ROWS`` are for the download."""
     unit = str(chosen["unit"].iloc[0])
-    texts = chosen.assign(
-        **{name: [value_text(value, unit) for value in chosen[name]] for name in STATISTICS},
-        confidence=chosen["confidence"].str.capitalize(),
-        coverage=[("" if pd.isna(share) else formats.percent(share)) for share in chosen["coverage"]],
-    )
+    shown, factor, shape = chosen.head(MOST_ROWS), *_SHAPES.get(unit, (1.0, f"%.4g {unit}"))
     columns = ["label", *STATISTICS, "n", "coverage", "days", "confidence", "model", "team"]
     st.dataframe(
-        texts,
-        column_order=columns,
+        shown[columns].assign(
+            **{name: shown[name] * factor for name in STATISTICS},
+            confidence=shown["confidence"].str.capitalize(),
+        ),
         column_config={
             **{name: usage_tables.USAGE_COLUMNS[name].name for name in columns},
+            **{
+                name: st.column_config.NumberColumn(usage_tables.USAGE_COLUMNS[name].name, format=shape)
+                for name in STATISTICS
+            },
             "n": st.column_config.NumberColumn("Samples", format="localized"),
+            "coverage": st.column_config.NumberColumn("Coverage", format="percent"),
             "days": st.column_config.NumberColumn("Days", format="%.1f"),
         },
         hide_index=True,
         key=f"{KEY}usage",
     )
+    if len(chosen) > MOST_ROWS:
+        st.caption(f"The {MOST_ROWS:,} with the highest P95 of {len(chosen):,}; the download has all.")
 
 
 def _show_chart(chosen: pd.DataFrame, metric: str) -> None:
