@@ -38,7 +38,6 @@ from inferplan.datasets.warehouse import Warehouse
 KEY = f"{PREFIX}rightsizing."
 ROUND = f"{KEY}upload_round"
 MESSAGES = f"{KEY}messages"
-LIMIT_MB = 500
 
 
 def show_upload(warehouse: Warehouse) -> None:
@@ -48,9 +47,9 @@ def show_upload(warehouse: Warehouse) -> None:
         "Drop exports here",
         accept_multiple_files=True,
         key=f"{KEY}files.{upload_round}",
-        max_upload_size=LIMIT_MB,
         help="Prometheus or Grafana exports of DCGM and vLLM, nvidia-smi and dcgmi logs, bills and more: "
-        "each is recognised by its content. Nothing is imported before you confirm.",
+        "each is recognised by its content. Nothing is imported before you confirm. Larger files: "
+        "`inferplan import FILE`.",
     )
     uploads: list[Any] = [*dropped, *show_pull(upload_round)]
     keep_only({upload.file_id for upload in uploads})
