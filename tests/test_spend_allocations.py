@@ -2,7 +2,6 @@
 
 import csv
 import json
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from inferplan.dashboard.navigation import page_path
 from inferplan.datasets.exports import import_file
 from inferplan.datasets.uploads.landing import land_series
 from inferplan.datasets.uploads.reading import Labels, Series
-from inferplan.datasets.warehouse import MEMORY, Warehouse
+from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner.spend import PARTS, Statement, spend
 
 HEAD = "Date,Namespace,ControllerName,Pod,Container,GPUs,CPUCost,RAMCost,GPUCost,TotalCost,Label_team"
@@ -25,12 +24,6 @@ BILL = (
     "ChargePeriodStart,ChargePeriodEnd,ChargeCategory,BillingCurrency,BilledCost,EffectiveCost,ResourceId\n"
     "2026-10-05T00:00:00Z,2026-10-06T00:00:00Z,Usage,USD,480,480,node-1\n"
 )
-
-
-@pytest.fixture
-def warehouse() -> Iterator[Warehouse]:
-    with Warehouse.open(MEMORY) as opened:
-        yield opened
 
 
 def pod(name: str, *, gpus: int = 1, gpu_cost: str = "0", total: str = "0", day: str = "05") -> list[str]:

@@ -20,6 +20,7 @@ from inferplan.datasets.live.prometheus import Prometheus
 from inferplan.datasets.live.pulling import pull
 from inferplan.datasets.live.window import Window, duration_s, last
 from inferplan.datasets.warehouse import MEMORY, Warehouse
+from inferplan.planner.request_latency import request_latencies
 
 END = datetime(2026, 11, 20, tzinfo=UTC)
 HOUR = last(timedelta(hours=1), 60, END)
@@ -238,6 +239,24 @@ def test_counters_keep_their_increases_across_pieces(prometheus: Any, tmp_path: 
             "WHERE metric = 'generation_tokens'"
         )
     assert found == [(3600.0,)]
+
+
+def test_buckets_of_latencies_are_a_preset_of_their_own(prometheus: Any, tmp_path: Path) -> None:
+    """Each minute 60 requests, of which 54 have their first token within 0.5 s and 59 within 1 s."""
+    for bound, per_minute in (("0.5", 54), ("1.0", 59), ("+Inf", 60)):
+        labels = {"__name__": "vllm:time_to_first_token_seconds_bucket", "le": bound, "pod": "a"}
+        prometheus.series.append(
+            (labels, lambda at, n=per_minute: str((at - END.timestamp() + 1e7) / 60 * n))
+        )
+    with pytest.raises(InferplanError, match="has nothing of this"):
+        pull(source(prometheus, *prometheus_queries("vllm")), HOUR, tmp_path / "p")
+    pull(source(prometheus, *prometheus_queries("vllm-latency")), HOUR, tmp_path / "p")
+    with Warehouse.open(MEMORY) as warehouse:
+        import_file(warehouse, tmp_path / "p")
+        [found] = request_latencies(warehouse, {"a": "a"})
+    assert found.observations == 3600
+    p95, p99 = (found.percentiles[name] for name in ("p95", "p99"))
+    assert (p95.low, p95.high, p99.low, p99.high) == (0.5, 1.0, 1.0, None)
 
 
 def test_every_preset_asks_for_names_that_are_read(prometheus: Any) -> None:
