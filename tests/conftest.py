@@ -1,11 +1,14 @@
 """What every test shares: a warehouse of its own, never the user's."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from inferplan.datasets import samples
 from inferplan.datasets.warehouse import MEMORY, Warehouse
+from inferplan.pricing.offers import current_offers
 
 
 @pytest.fixture(autouse=True)
@@ -21,3 +24,19 @@ def warehouse() -> Iterator[Warehouse]:
     """Yield an empty warehouse in memory."""
     with Warehouse.open(MEMORY) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def sample_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a closed warehouse with the sample fleet and the prices that come along, to be copied."""
+    path = tmp_path_factory.mktemp("sample") / "warehouse.duckdb"
+    with Warehouse.open(path) as opened:
+        samples.load(opened)
+        current_offers(opened)
+    return path
+
+
+@pytest.fixture
+def sample_fleet(own_warehouse: Path, sample_file: Path) -> Path:
+    """Put the sample fleet into the test's own warehouse and return its path."""
+    return Path(shutil.copyfile(sample_file, own_warehouse))

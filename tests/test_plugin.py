@@ -13,7 +13,6 @@ from streamlit.testing.v1 import AppTest
 import inferplan.dashboard
 from inferplan.dashboard.connection import WarehouseConnection
 from inferplan.dashboard.navigation import PAGES
-from inferplan.datasets import samples
 from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner import plan_store
 from inferplan.planner.case import Case
@@ -41,13 +40,12 @@ def test_the_host_keeps_its_own_modules_and_home_page(host: AppTest) -> None:
     assert "Twice is 42" in [markdown.value for markdown in host.markdown]
 
 
-@pytest.mark.parametrize("with_sample", [False, True], ids=["empty", "sample"])
+@pytest.mark.parametrize("filled", ["own_warehouse", "sample_fleet"])
 def test_every_page_works_in_the_host_and_every_key_is_ours(
-    host: AppTest, own_warehouse: Path, with_sample: bool
+    filled: str, request: pytest.FixtureRequest
 ) -> None:
-    if with_sample:
-        with Warehouse.open(own_warehouse) as warehouse:
-            samples.load(warehouse)
+    request.getfixturevalue(filled)
+    host: AppTest = request.getfixturevalue("host")
     host.number_input(key="n").set_value(21).run()
     for page in PAGES:
         host.switch_page(str(page.path)).run()

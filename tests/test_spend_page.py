@@ -13,7 +13,6 @@ from streamlit.testing.v1 import AppTest
 from inferplan.dashboard.__main__ import cli
 from inferplan.dashboard.navigation import page_path
 from inferplan.dashboard.spend.inputs import KEY
-from inferplan.datasets import samples
 from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner.spend import Statement, spend
 
@@ -47,7 +46,6 @@ def metric(app: AppTest, label: str) -> str:
 
 def sampled(path: Path) -> Statement:
     with Warehouse.open(path) as warehouse:
-        samples.load(warehouse)
         return spend(warehouse).statements[0]
 
 
@@ -59,8 +57,8 @@ def test_the_first_visit_says_what_to_drop_and_the_sample_fills_the_page() -> No
     assert "The sample fleet and its bill are invented." in said(app)
 
 
-def test_the_waterfall_on_the_page_sums_to_the_cent(own_warehouse: Path) -> None:
-    expected = sampled(own_warehouse)
+def test_the_waterfall_on_the_page_sums_to_the_cent(sample_fleet: Path) -> None:
+    expected = sampled(sample_fleet)
     frame = opened().dataframe[0].value.set_index("Part")
     total = frame.loc["Effective cost", "Amount"]
     assert total == float(expected.effective_cost)
@@ -68,18 +66,20 @@ def test_the_waterfall_on_the_page_sums_to_the_cent(own_warehouse: Path) -> None
     assert frame.loc["Useful", "Amount"] == pytest.approx(float(expected.parts["useful"]), abs=0.01)
 
 
-@pytest.mark.parametrize("tab", TABS)
-def test_every_tab_draws_for_a_month_and_for_usage_without_a_bill(tab: str, own_warehouse: Path) -> None:
-    sampled(own_warehouse)
-    app = opened(tab)
+def test_every_tab_draws_for_a_month_and_for_usage_without_a_bill(sample_fleet: Path) -> None:
+    app = opened()
     app.selectbox(key=f"{KEY}period").set_value("October 2026").run()
-    assert "2026-10-05 to 2026-10-31, UTC" in said(shown(app))
+    for tab in TABS:
+        app.session_state[f"{KEY}tab"] = tab
+        assert "2026-10-05 to 2026-10-31, UTC" in said(shown(app.run())), tab
     app.selectbox(key=f"{KEY}statement").set_value("Usage without a bill, at list price").run()
-    assert "No bill has these machines" in said(shown(app))
+    for tab in TABS:
+        app.session_state[f"{KEY}tab"] = tab
+        assert "No bill has these machines" in said(shown(app.run())), tab
 
 
-def test_showback_follows_dimension_and_rule(own_warehouse: Path) -> None:
-    expected = sampled(own_warehouse)
+def test_showback_follows_dimension_and_rule(sample_fleet: Path) -> None:
+    expected = sampled(sample_fleet)
     app = opened("Showback")
     assert app.dataframe[0].value["Total"].sum() == pytest.approx(float(expected.effective_cost), abs=0.005)
     app.selectbox(key=f"{KEY}dimension").set_value("tag:env").run()
@@ -90,8 +90,7 @@ def test_showback_follows_dimension_and_rule(own_warehouse: Path) -> None:
     assert not frame["Common cost"].any()
 
 
-def test_a_resource_is_linked_remembered_and_forgotten(own_warehouse: Path) -> None:
-    sampled(own_warehouse)
+def test_a_resource_is_linked_remembered_and_forgotten(sample_fleet: Path) -> None:
     app = opened("Not joined")
     app.selectbox(key=f"{KEY}link.resource").set_value("vm-rerank-7f3a")
     app.multiselect(key=f"{KEY}link.targets").set_value(["sample-rerank-0"]).run()
@@ -104,8 +103,7 @@ def test_a_resource_is_linked_remembered_and_forgotten(own_warehouse: Path) -> N
     assert "vm-rerank-7f3a" in set(shown(again).dataframe[0].value["Resource"])
 
 
-def test_many_links_land_together_or_not_at_all(own_warehouse: Path) -> None:
-    sampled(own_warehouse)
+def test_many_links_land_together_or_not_at_all(sample_fleet: Path) -> None:
     app = opened("Not joined")
     app.text_area(key=f"{KEY}link.many").input("vm-rerank-7f3a, sample-rerank-0\nsample-batch-0, nowhere-1")
     app.button(key=f"{KEY}link.all").click().run()
@@ -117,8 +115,7 @@ def test_many_links_land_together_or_not_at_all(own_warehouse: Path) -> None:
     assert left["sample-batch-0"] == "a resource without a GPU"
 
 
-def test_a_budget_stays_and_is_held_against_the_forecast(own_warehouse: Path) -> None:
-    sampled(own_warehouse)
+def test_a_budget_stays_and_is_held_against_the_forecast(sample_fleet: Path) -> None:
     app = opened("Trend and forecast")
     assert "in four cases of five." in said(app)
     app.number_input(key=f"{KEY}budget.USD").set_value(27000.0).run()
