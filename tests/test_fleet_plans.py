@@ -62,7 +62,7 @@ def made(document: dict[str, Any] = DOCUMENT, **changes: Any) -> FleetPlan:
     return FleetPlan.model_validate({**said, "portfolio": portfolio, "search": SEARCH, **changes})
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def priced() -> FleetPlan:
     with Warehouse.open(MEMORY) as warehouse:
         return fleet_among(warehouse, made(), offers(), DAY).plan

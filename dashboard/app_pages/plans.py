@@ -84,7 +84,8 @@ with st.form(f"{KEY}form"):
             st.form_submit_button(
                 "Save as a copy", key=f"{KEY}save_copy", on_click=plan_actions.save, kwargs={"as_copy": True}
             )
-plan_views.show_share(results, is_saved_as_shown=plan_actions.is_saved(current))
+saved_as_shown = plan_actions.is_saved(current)
+plan_views.show_share(results, is_saved_as_shown=saved_as_shown)
 
 
 def _summary(plan: AnyPlan) -> str:
@@ -112,10 +113,13 @@ if compare.open:
             TODAY: "Current plan at today's prices",
             **{entry.plan_id: entry.name for entry in entries},
         }
-        columns = st.columns(2)
+        columns, places = st.columns(2), list(choices)
+        first = (CURRENT, TODAY) if saved_as_shown or not entries else (places[2], CURRENT)
         chosen = [
-            column.selectbox(side, list(choices), index=index, format_func=choices.__getitem__, key=key)
-            for column, side, index, key in zip(columns, "AB", (0, 1), (f"{KEY}a", f"{KEY}b"), strict=True)
+            column.selectbox(
+                side, places, index=places.index(name), format_func=choices.__getitem__, key=f"{KEY}{side}"
+            )
+            for column, side, name in zip(columns, "AB", first, strict=True)
         ]
         try:
             compared = [_results(plan_id) for plan_id in chosen]

@@ -168,3 +168,29 @@ def test_a_plan_file_comes_back_and_a_changed_one_is_refused(visit: Visit) -> No
     expect(visit.page.get_by_role("button", name="Open", exact=True).last).to_be_visible()
     visit.page.get_by_test_id("stMain").get_by_role("button", name="Save", exact=True).last.click()
     expect(visit.page.get_by_text('"To keep in a file" is saved already, as revision 1.')).to_be_visible()
+
+
+def test_a_portfolio_becomes_a_plan_that_a_refresh_and_a_link_bring_back(
+    visit: Visit, someone_else: Callable[[], Visit]
+) -> None:
+    visit.open("inferplan-tokens-per-dollar")
+    visit.page.get_by_test_id("stMain").get_by_role("radio", name="Several models", exact=True).click()
+    keep = visit.page.get_by_role("button", name="Make it the current plan", exact=True)
+    expect(keep).to_be_visible(timeout=60_000)
+    visit.settle()
+    keep.click()
+    visit.page.get_by_role("link", name="Name and save it on page Plans").click()
+    month = visit.page.get_by_test_id("stMetric").filter(has_text="Per month of 730 hours")
+    expect(month.get_by_test_id("stMetricValue")).to_have_text(re.compile(r"^\$[\d,]+\.\d\d$"))
+    cost = month.get_by_test_id("stMetricValue").inner_text()
+    visit.page.reload()
+    visit.settle()
+    expect(month.get_by_test_id("stMetricValue")).to_have_text(cost)
+    save(visit, "Two models")
+    expect(card_of(visit, "Two models")).to_be_visible()
+    other = someone_else()
+    other.page.goto(shared_link(visit))
+    other.settle()
+    theirs = other.page.get_by_test_id("stMetric").filter(has_text="Per month of 730 hours")
+    expect(theirs.get_by_test_id("stMetricValue")).to_have_text(cost)
+    expect(other.field("Name")).to_have_value("Two models")
