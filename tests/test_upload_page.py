@@ -1,7 +1,7 @@
 """The page Rightsizing takes files in: progress and cancelling."""
 
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 from types import SimpleNamespace
 
 import pytest
@@ -9,7 +9,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from streamlit.testing.v1 import AppTest
 
 from inferplan.dashboard.rightsizing import import_jobs, inspections
-from inferplan.datasets.exports import ReadOptions, list_imports
+from inferplan.datasets.exports import CancelledError, Progress, ReadOptions, list_imports
 from inferplan.datasets.warehouse import MEMORY, Warehouse
 
 TABLE = b"when,machine,busy\n2024-05-01T12:00:00Z,n1,0.5\n2024-05-01T12:01:00Z,n1,0.6\n"
@@ -71,6 +71,25 @@ def test_a_job_in_progress_is_drawn_with_its_cancel_button() -> None:
     drawn = AppTest.from_function(page).run()
     assert not drawn.exception
     assert [button.label for button in drawn.button] == ["Cancel the import"]
+
+
+def test_progress_follows_the_query_that_runs(warehouse: Warehouse) -> None:
+    progress = Progress()
+    seen: list[float] = []
+
+    def look() -> None:
+        while not seen:
+            seen.extend(share for share in [progress.share] if share is not None)
+        progress.cancel()
+
+    looking = Thread(target=look)
+    looking.start()
+    with warehouse.transaction() as cursor, pytest.raises(CancelledError), progress.watching(cursor):
+        cursor.execute(
+            "SELECT count(*) FROM range(1000000) AS a, range(1000000) AS b WHERE a.range + b.range < 9"
+        )
+    looking.join()
+    assert 0 <= seen[0] <= 1
 
 
 def test_a_long_inspection_is_stopped_and_begun_again(

@@ -86,7 +86,7 @@ def show_reading(upload: Any, running: Inspection) -> None:
     if not running.is_running:
         st.rerun()
     progress = running.progress
-    text = f"Reading {upload.name}: {progress.stage.lower()}"
+    text = f"{upload.name}: {progress.stage.lower()}"
     st.progress(progress.share or 0.0, text=formats.plain(text))
     st.button(
         "Stop reading",

@@ -1,7 +1,7 @@
 """How far a long import is, and the way to stop it so that nothing of it lands."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Event
 from typing import TYPE_CHECKING
 
@@ -24,15 +24,23 @@ class Progress:
         """Begin at nothing."""
         self.stage = "Opening"
         """What is being done, in a word or two."""
-        self.share: float | None = None
-        """How much of the stage is done, 0-1; ``None`` where that is not known."""
+        self._share: float | None = None
         self._stopped = Event()
         self._cursor: Cursor | None = None
+
+    @property
+    def share(self) -> float | None:
+        """How much of the stage is done, 0-1: of the longest of its queries; ``None`` if not known."""
+        if (cursor := self._cursor) is not None:
+            with suppress(duckdb.ConnectionException):  # closed by now: its work is done
+                if (percent := cursor.query_progress()) >= 0:
+                    self._share = max(self._share or 0.0, percent / 100)
+        return self._share
 
     def at(self, stage: str, share: float | None = None) -> None:
         """Note how far the import is; raises ``CancelledError`` once it was cancelled."""
         self.check()
-        self.stage, self.share = stage, share
+        self.stage, self._share = stage, share
 
     def check(self) -> None:
         """Raise ``CancelledError`` once the import was cancelled."""
@@ -49,6 +57,7 @@ class Progress:
     @contextmanager
     def watching(self, cursor: "Cursor") -> Iterator[None]:
         """Let ``cancel`` interrupt what runs on ``cursor``; raises ``CancelledError`` when it did."""
+        cursor.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = false")
         self._cursor = cursor
         try:
             yield
