@@ -23,6 +23,7 @@ from inferplan.planner.request_latency import (
     request_latencies,
 )
 from inferplan.planner.rightsizing import Finding, recommend
+from inferplan.planner.rightsizing.latency import latencies
 from inferplan.planner.rightsizing.profile import PRODUCTION, customised
 
 NAME = "vllm:time_to_first_token_seconds_bucket"
@@ -148,6 +149,22 @@ def test_histograms_of_one_process_that_differ_in_a_label_are_added_up(
     first, second = requests(4), requests(5)
     land(empty, tmp_path, [*exported(first, is_streaming="true"), *exported(second, is_streaming="false")])
     assert only(empty).observations == 10_000
+    name = "sglang:time_to_first_token_seconds"
+    sums = [
+        {
+            "metric": {
+                "__name__": f"{name}_{part}",
+                "pod": "b",
+                "is_streaming": kind,
+            },
+            "values": [[START_S + minute * 60, str(minute * each)] for minute in range(3)],
+        }
+        for kind, seconds in (("true", 60), ("false", 120))
+        for part, each in (("sum", seconds), ("count", 30))
+    ]
+    land(empty, tmp_path, sums, "sums.json")
+    [mean] = latencies(empty, {"imports": None, "from_at": None})
+    assert mean.mean == (60 + 120) / (30 + 30)
 
 
 @settings(max_examples=12, deadline=None)

@@ -4,7 +4,6 @@ import math
 import re
 from collections.abc import Mapping
 
-from inferplan.datasets.uploads.metrics import BUCKETS
 from inferplan.datasets.uploads.reading import MISSING_FROM, Labels
 
 MISSING_TEXT = {
@@ -74,6 +73,7 @@ _LABELS: dict[str, tuple[str, ...]] = {
     "model": ("model_name", "model", "served_model_name", "model_id"),
     "team": ("team", "label_team", "owner", "exported_team", "cost_center", "user_team"),
 }
+_OF_HISTOGRAMS = ("_bucket", "_sum_s", "_count")
 _VARIANTS = ("finished_reason", "quantile", "priority")
 _EXPORTERS = ("dcgm-exporter", "nvidia-dcgm-exporter", "nvidia-gpu-exporter")
 
@@ -100,13 +100,13 @@ def labels_of(raw: Mapping[str, str]) -> Labels:
 def variant_of(metric: str, raw: Mapping[str, str]) -> str:
     """Return what tells apart series of ``metric`` at one place.
 
-    Of a histogram's bucket it is the bound, then every label that says nothing of the place: histograms of
+    Of a histogram it is the bucket's bound, then every label that says nothing of the place: histograms of
     two kinds of requests are added up, never taken for one counter.
 
     >>> variant_of("ttft_bucket", {"le": "0.5", "pod": "a", "is_streaming": "true"})
     '0.5,is_streaming=true'
     """
-    if metric not in BUCKETS:
+    if not metric.endswith(_OF_HISTOGRAMS):
         return ",".join(raw[key] for key in _VARIANTS if key in raw)
     others = (key for key in sorted(raw) if key not in ("__name__", "le") and known_label(key) is None)
     return ",".join((raw.get("le", ""), *(f"{key}={raw[key]}" for key in others)))
