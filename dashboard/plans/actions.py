@@ -76,7 +76,7 @@ def current_plan() -> AnyPlan:
     }
     fleet = state.fleet()
     if fleet is not None:
-        return fleet.model_copy(update=said)
+        return FleetPlan.model_validate(fleet.model_dump() | said)
     case = state.case()
     return Plan(**said, case=case, prices=price_choice.pinned(case))
 
