@@ -45,8 +45,9 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(cli, list(arguments))
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize("suffix", ["", ".xlsx"])
+@pytest.mark.parametrize(
+    ("command", "suffix"), [*((command, "") for command in COMMANDS), ("prices", ".xlsx")]
+)
 def test_a_hostile_file_is_refused_in_a_line(command: str, suffix: str, tmp_path: Path) -> None:
     for name, content in HOSTILE.items():
         path = tmp_path / f"hostile{suffix}"

@@ -118,7 +118,7 @@ def test_the_bound_on_decompression_is_not_reached_by_real_telemetry(tmp_path: P
     assert inspect(write(tmp_path, "a.json.gz", packed)).values_kept == 40_000
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     head=st.sampled_from(
         [b"", HEADER.encode(), b'{"status":"success","data":{"resultType":"matrix","result":[',

@@ -1,6 +1,6 @@
 """Mutations of a file of each format end in a report or a refusal, never in anything else.
 
-``INFERPLAN_FUZZ_EXAMPLES`` sets how many mutations of each are tried (10): thousands by hand.
+``INFERPLAN_FUZZ_EXAMPLES`` sets how many mutations of each are tried (6): thousands by hand.
 """
 
 import gzip
@@ -118,7 +118,7 @@ def test_a_sample_is_recognised_and_read(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", SAMPLES)
 @settings(
-    max_examples=int(os.environ.get("INFERPLAN_FUZZ_EXAMPLES", "10")),
+    max_examples=int(os.environ.get("INFERPLAN_FUZZ_EXAMPLES", "6")),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -158,7 +158,7 @@ def packed() -> dict[str, bytes]:
 
 @pytest.mark.parametrize("kind", packed())
 @settings(
-    max_examples=int(os.environ.get("INFERPLAN_FUZZ_EXAMPLES", "10")),
+    max_examples=int(os.environ.get("INFERPLAN_FUZZ_EXAMPLES", "6")),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

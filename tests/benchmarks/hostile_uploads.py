@@ -1,10 +1,11 @@
 """Time and peak memory of refusing, or reading, files made to hurt, each in a process of its own.
 
-Run: python tests/benchmarks/hostile_uploads.py [gigabytes, 5]
+Run: python tests/benchmarks/hostile_uploads.py [gigabytes, 5] [words of the title]
 """
 
 import gzip
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 MIB = 1 << 20
+MOST_BYTES = 8 << 30
 LETTERS = b"a" * MIB
 HEADER = b"timestamp,host,gpu,sm_active_ratio\n"
 ROW = b"2024-05-01T12:00:00Z,n1,0,0.5\n"
@@ -90,11 +92,19 @@ def cases(gigabytes: int) -> dict[str, Callable[[Path], None]]:
     }  # fmt: skip
 
 
+def bounded() -> None:
+    """Let a process that would take all memory end instead."""
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
+
+
 def measured(path: Path, warehouse: Path) -> tuple[str, float, float]:
     """Return what an import of ``path`` says, its seconds and the most MiB that it held."""
     begin = time.perf_counter()
     with subprocess.Popen(
-        [sys.executable, "-c", IMPORT, str(path), str(warehouse)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", IMPORT, str(path), str(warehouse)],
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=bounded,
     ) as process:
         assert process.stdout is not None
         said = process.stdout.read().strip()
@@ -108,9 +118,12 @@ def measured(path: Path, warehouse: Path) -> tuple[str, float, float]:
 def main() -> None:
     """Write each file, import it, print the line, delete it."""
     gigabytes = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    only = sys.argv[2] if len(sys.argv) > 2 else ""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for title, write in cases(gigabytes).items():
+            if only not in title:
+                continue
             path = folder / "hostile.csv"
             write(path)
             said, seconds, peak_mib = measured(path, folder / "warehouse.duckdb")
