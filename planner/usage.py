@@ -8,7 +8,7 @@ with zero.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
@@ -59,6 +59,20 @@ class Window:
 
 
 EVERYTHING = Window()
+_REACH = """
+SELECT min(first_at) >= max(last_at) - to_seconds($lookback_s) FROM usage_series
+WHERE $imports IS NULL OR list_contains($imports::BIGINT[], import_id)
+"""
+
+
+def window_within(warehouse: "Warehouse", window: Window, import_ids: Sequence[int] | None = None) -> Window:
+    """Return ``window`` without its lookback where every sample lies inside: then both count the same."""
+    if window.lookback_days is None:
+        return window
+    imports = list(import_ids) if import_ids is not None else None
+    asked = {"lookback_s": window.lookback_days * DAY_S, "imports": imports}
+    [(is_inside,)] = warehouse.rows(_REACH, asked)
+    return replace(window, lookback_days=None) if is_inside else window
 
 
 def percentiles(

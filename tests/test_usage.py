@@ -171,6 +171,15 @@ def test_one_export_after_another_counts_as_one_and_a_window_cuts_it(warehouse: 
         assert found["p99"] == pytest.approx(np.quantile(counted, 0.99), rel=1e-12)
 
 
+def test_a_window_that_holds_everything_is_no_window(warehouse: Warehouse) -> None:
+    put(warehouse, ("sm_active_ratio", gpu(0), np.arange(289) * 300, np.arange(289) / 289))
+    day, less = usage.Window(1, 1800), usage.Window(0.99, 1800)
+    assert usage.window_within(warehouse, day) == usage.Window(None, 1800)
+    assert usage.window_within(warehouse, less) == less
+    assert usage.by_entity(warehouse, window=day).equals(usage.by_entity(warehouse))
+    assert usage.by_entity(warehouse, window=less)["n"].tolist() == [286]
+
+
 def test_model_and_team_reach_the_gpus_through_the_pod(warehouse: Warehouse) -> None:
     seconds = np.arange(10) * 300
     pod = {"pod": "p", "namespace": "n"}

@@ -141,14 +141,8 @@ def _findings(
     version: str, profile_json: str, import_ids: tuple[int, ...], *, _warehouse: Warehouse
 ) -> tuple[Finding, ...]:
     profile = Profile.model_validate_json(profile_json)
-    measured = _measured(
-        version,
-        import_ids,
-        profile.lookback_days,
-        profile.warm_up_minutes,
-        _profile=profile,
-        _warehouse=_warehouse,
-    )
+    window = usage.window_within(_warehouse, profile.window, import_ids)
+    measured = _measured(version, import_ids, window.lookback_days, window.warm_up_s, _warehouse=_warehouse)
     return decide(context_of(measured, profile))
 
 
@@ -157,12 +151,11 @@ def _measured(
     version: str,
     import_ids: tuple[int, ...],
     lookback_days: float | None,
-    warm_up_minutes: float,
+    warm_up_s: float,
     *,
-    _profile: Profile,
     _warehouse: Warehouse,
 ) -> Measurements:
-    return Measurements(_warehouse, list(import_ids), _profile.window)
+    return Measurements(_warehouse, list(import_ids), usage.Window(lookback_days, warm_up_s))
 
 
 def percentiles(warehouse: Warehouse, by: usage.By, import_ids: Sequence[int]) -> pd.DataFrame:
