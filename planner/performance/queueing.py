@@ -74,11 +74,12 @@ def running(
         below[-1] >= 0.99, middle[np.argmax(below >= 0.99, axis=0), np.arange(places.size)], places
     )
     queue = waiting / (1 - load) / total * (1 + variation**2) / 2
+    full_share = (waiting + all_taken) / total
     return Running(
         ((mass * middle).sum(axis=0) + waiting * places) / total,
         np.where(empty / total >= 0.99, 0.0, found),
-        (waiting + all_taken) / total,
-        np.minimum(queue / rate_per_s, run_wait_s(most_per_s, variation)),
+        full_share,
+        np.minimum(queue / rate_per_s, full_share * run_wait_s(most_per_s, variation)),
     )
 
 
