@@ -156,7 +156,7 @@ def measure(
         "SELECT series_id, samples, first_us, last_us, step_s, irregular, coverage FROM series_facts"
     )
     by_number = {number: one for one, number in series.items()}
-    facts = {}
+    facts: dict[Series, SeriesFacts] = {}
     while rows := cursor.fetchmany(_PIECE):
         facts |= {by_number[number]: SeriesFacts(*rest) for number, *rest in rows}
     return facts, order
