@@ -71,7 +71,7 @@ class _SavedByName(Row):
     @property
     def digest(self) -> str:
         """SHA-256 of the canonical JSON, in hexadecimal."""
-        return hashlib.sha256(canonical_json(self).encode()).hexdigest()
+        return hashlib.sha256(_dump(self.model_dump(exclude_none=True)).encode()).hexdigest()
 
 
 class Plan(_SavedByName):
