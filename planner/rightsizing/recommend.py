@@ -72,6 +72,7 @@ def decide(context: Context) -> tuple[Finding, ...]:
     commit to is asked of what remains.
     """
     units = context.measured.units
+    because = cache(Rejected)  # most units share their reasons
     rejected: dict[str, list[Rejected]] = {unit.key: [] for unit in units}
     judged: dict[str, Judgement] = {}
     blocked: set[str] = set()
@@ -81,7 +82,7 @@ def decide(context: Context) -> tuple[Finding, ...]:
         for unit in waiting:
             verdict = verdicts[unit.key]
             if isinstance(verdict, str):
-                rejected[unit.key].append(Rejected(rule.action, verdict))
+                rejected[unit.key].append(because(rule.action, verdict))
                 continue
             judged[unit.key] = verdict
             if verdict.action in _BLOCKING:
