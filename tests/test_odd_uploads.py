@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sample_uploads import CHARGE, FOCUS, HEADER, ROW, write
 
+from inferplan.dashboard.command_line.printing import print_table
 from inferplan.datasets.exports import import_file, inspect
 from inferplan.datasets.warehouse import Warehouse
 
@@ -148,3 +149,10 @@ def test_names_are_only_text(tmp_path: Path, warehouse: Warehouse) -> None:
     assert found >= {name for name in NAMES if name.isprintable()}
     assert found >= {"a?b", "a\x00b"}
     assert len(found) == len(NAMES)
+
+
+def test_a_name_does_not_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table([{"host": name} for name in NAMES if "\ud800" not in name])
+    said = capsys.readouterr().out
+    assert "?[31mred" in said
+    assert not set(said) & {"\x1b", "\x00", "\u202e"}

@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 import click
 
+from inferplan.dashboard.command_line.printing import harmless
 from inferplan.datasets.exports import ImportReport, ParseReport
 
 
@@ -25,7 +26,7 @@ def print_report(name: str, outcome: ImportReport | ParseReport, *, as_json: boo
         state = f"{'already import' if landed.already_imported else 'import'} {landed.import_id}"
     click.echo(f"{name}: {report.title}, {state}")
     for line in _lines(report):
-        click.echo(f"  {line}")
+        click.echo(harmless(f"  {line}"))
 
 
 def print_refusal(name: str, reason: str, *, as_json: bool) -> None:

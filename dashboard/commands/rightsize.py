@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import click
 
-from inferplan.dashboard.command_line.printing import print_table
+from inferplan.dashboard.command_line.printing import harmless, print_table
 from inferplan.datasets import samples
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.exports import list_imports
@@ -63,7 +63,7 @@ def _print(findings: tuple[Finding, ...]) -> None:
     for finding in findings:
         if finding.action in NO_CHANGE:
             continue
-        click.echo(f"\n{finding.title}\n  {finding.detail}")
+        click.echo(harmless(f"\n{finding.title}\n  {finding.detail}"))
         for evidence in finding.evidence:
             limit = "" if evidence.limit is None else f", against {evidence.limit:.4g}"
             click.echo(
