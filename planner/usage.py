@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 By = Literal["gpu", "node", "replica", "model", "team"]
 GROUPINGS: tuple[By, ...] = ("gpu", "node", "replica", "model", "team")
 BUCKET_S = 300
-PIECE_SAMPLES = 25_000_000
-"""Samples whose quantiles are held at once: a quarter of a gigabyte."""
+PIECE_SAMPLES = 12_500_000
+"""Samples whose quantiles are held at once: an eighth of a gigabyte."""
 _PER_SECOND = "_per_s"
 _PEAKS = [
     name
@@ -169,7 +169,7 @@ def _one_by_one(warehouse: "Warehouse", parameters: Mapping[str, object]) -> pd.
 
 def _added_up(warehouse: "Warehouse", parameters: Mapping[str, object]) -> pd.DataFrame:
     with warehouse.transaction() as cursor:
-        _choose(cursor, parameters, PIECE_SAMPLES // 5)
+        _choose(cursor, parameters, PIECE_SAMPLES // 2)
         cursor.execute(SPANS, {"bucket_s": BUCKET_S})
         cursor.execute(PACES, _SUMMING)
         passes = cursor.execute(PASSES).fetchall() or [(0, True)]
