@@ -151,7 +151,7 @@ def test_the_nearer_the_more_it_moves() -> None:
 def test_a_time_per_token_alone_moves_throughput_too() -> None:
     moved = moves(evidence(measured(16, 1.4, ttft_s=None, output_tokens_per_s=None)))
     assert moved[1:] == pytest.approx([1.4, 1.4], rel=0.05)
-    assert moved[0] < 1.15
+    assert moved[0] < 1.2
 
 
 def test_the_first_tokens_of_a_queue_are_not_learnt_from() -> None:

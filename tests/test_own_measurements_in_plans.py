@@ -62,9 +62,7 @@ def test_a_plan_costs_what_its_measured_throughput_makes_of_it(own: OwnEvidence)
     costs = [float(one.usd_per_request.expected) for one in (before.cost, after.cost)]
     assert costs[1] / costs[0] == pytest.approx(ratio, rel=1e-3)  # rounded to a millionth of a dollar
     assert "drawn to 2 own measurements" in after.estimate_reason
-    [table] = [
-        one for one in plan_report(after, made_at=NOON).tables if one.title == "Own measurements"
-    ]
+    [table] = [one for one in plan_report(after, made_at=NOON).tables if one.title == "Own measurements"]
     assert "Output tokens" in [row[0] for row in table.rows]
 
 

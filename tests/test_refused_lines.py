@@ -43,7 +43,5 @@ def test_a_file_of_lines_that_are_no_rows_is_refused_before_it_is_read(tmp_path:
     lines = [SHORT if number % every == 0 else GOOD for number in range(300_000 * every)]
     path = tmp_path / "ragged.csv"
     path.write_text("\n".join((HEADER, *lines)))
-    with pytest.raises(
-        UnreadableError, match=r"about (29|30)\d,\d{3} have not the 4 cells"
-    ):
+    with pytest.raises(UnreadableError, match=r"about (29|30)\d,\d{3} have not the 4 cells"):
         inspect(path)

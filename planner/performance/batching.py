@@ -179,13 +179,14 @@ def _at_rate(work: Work, constants: Constants, load: Load, with_slowest: bool) -
     budget_share, held_s = _new_tokens(load) / work.batch_tokens, constants.interference * reading.total_s
     before = queueing.prompt_wait(rate, held_s, step.total_s, budget_share, load.length_variation)
     own_s = constants.first_token_s + step.total_s * np.maximum(1.0, budget_share) + reading.total_s
-    backlog_s = queueing.RUN_REQUESTS / 2 * (1 / rate - 1 / offered)
+    each_s = 1 / rate - 1 / offered  # what a request beyond the capacity waits longer than the one before
+    backlog_s = queueing.late(0.5, places) * each_s
     tpot_s = found.mean / (rate * load.output_tokens)
     ttft_p99_s = tpot_p99_s = np.full_like(tpot_s, np.nan)
     if with_slowest:
         _, crowded_s = _token_time(work, constants, load, reading, np.minimum(found.p99 + 1, places))
         waits = (Wait(before.queue_s, before.busy_share), Wait(found.place_wait_s, found.full_share))
-        ttft_p99_s = 2 * backlog_s + slowest_first_tokens_s(
+        ttft_p99_s = queueing.late(0.99, places) * each_s + slowest_first_tokens_s(
             own_s, reading.total_s, load.length_variation, before.step_rest_s, waits
         )
         tpot_p99_s = slowest_tokens_s(

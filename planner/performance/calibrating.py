@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from inferplan.datasets.benchmarks import Spread
 from inferplan.planner.performance.batching import Load
-from inferplan.planner.performance.constants import NAMES
-from inferplan.planner.performance.features import ERAS, features
+from inferplan.planner.performance.constants import NAMES, SHARES
+from inferplan.planner.performance.features import ERAS, PYTHON_SCHEDULERS, features
 from inferplan.planner.performance.fitting import Matrix, Measured, fit_coefficients, predicted
 from inferplan.planner.performance.measurements import Run, source_of
 from inferplan.planner.performance.work import stack
@@ -19,6 +19,8 @@ METRICS = ("tpot", "ttft", "throughput")
 STEADY_WEIGHTS, FIRST_TOKEN_WEIGHTS = (1.0, 0.0, 1.0), (0.0, 1.0, 0.0)
 """First tokens wait in queues that are not described by a run's figures: they may not bend the rest."""
 FIRST_TOKEN_CONSTANTS = ("first_token_s", "wave")
+STEADY_SCALES, FIRST_TOKEN_SCALES = (1.0, 0.4, 0.15), (0.2,)
+"""Of the loss. Wide ones first, under which a group far from the plain values still counts."""
 SOURCE_WEIGHTS: Mapping[str, float] = {"splitwise": 0.5}  # an engine of 2023
 MODEL_BALANCE = 0.5
 """A model measured n times counts as n to this power, lest the often measured speak for all."""
@@ -26,6 +28,8 @@ FREEDOM = 0.4
 """Scale of all the spreads below: chosen by leaving models and GPUs out, as are the next two."""
 ERA_FREEDOM = 4.0
 """Of what an engine's era adds, in times of other features: engines were rewritten."""
+SCHEDULER_FREEDOM = 12.0
+"""Of what the eras of vLLM's schedulers in Python add to times: those are the host's, and differ most."""
 TYPE_FREEDOM = 0.5
 """Of what one type of GPU adds to its generation."""
 
@@ -46,8 +50,8 @@ PRIORS: Mapping[str, tuple[float, float, float]] = {
     "step_s": (1e-3, 0.5, 0.2),
     "sequence_s": (8e-6, 0.7, 0.3),
     "interference": (1.0, 0.3, 0.2),
-    "first_token_s": (0.04, 0.6, 0.3),
-    "wave": (0.3, 0.8, 0.6),
+    "first_token_s": (0.04, 0.6, 0.15),
+    "wave": (0.3, 0.8, 0.3),
     "expert_rows": (200.0, 1.0, 0.1),
 }
 
@@ -99,16 +103,17 @@ def prior(names: Sequence[str]) -> tuple[Matrix, Matrix]:
     """Return the plain coefficients (constants x features) and how far each may move."""
     start = np.zeros((len(NAMES), len(names)))
     spread = np.zeros_like(start)
-    freedoms = np.array([_freedom(name) for name in names])
     for place, name in enumerate(NAMES):
         value, overall, each = PRIORS[name]
         start[place, 0] = math.log(value)
-        spread[place] = each * FREEDOM * freedoms
+        spread[place] = [each * FREEDOM * _freedom(place, feature) for feature in names]
         spread[place, 0] = overall * FREEDOM
     return start, spread
 
 
-def _freedom(feature: str) -> float:
+def _freedom(constant: int, feature: str) -> float:
+    if feature in PYTHON_SCHEDULERS and constant not in SHARES:
+        return SCHEDULER_FREEDOM
     if feature in ERAS:
         return ERA_FREEDOM
     return TYPE_FREEDOM if feature.startswith("type ") else 1.0
@@ -117,13 +122,14 @@ def _freedom(feature: str) -> float:
 def fitted(measured: Measured, names: Sequence[str]) -> Matrix:
     """Return the coefficients that explain ``measured``: steady state first, then first tokens alone."""
     start, spread = prior(names)
-    steady = fit_coefficients(measured, start, spread, metric_weights=STEADY_WEIGHTS)
+    steady = fit_coefficients(measured, start, spread, metric_weights=STEADY_WEIGHTS, scales=STEADY_SCALES)
     free = np.isin(NAMES, FIRST_TOKEN_CONSTANTS)[:, None]
     return fit_coefficients(
         measured,
         np.where(free, start, steady),
         np.where(free, spread, 0.0),
         metric_weights=FIRST_TOKEN_WEIGHTS,
+        scales=FIRST_TOKEN_SCALES,
     )
 
 

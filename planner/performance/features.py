@@ -20,7 +20,8 @@ MATRIX_SIZE = "matrix size"
 """Doublings of a side of one GPU's matrices: large ones come nearer to the ceilings."""
 TYPICAL_PARAMETERS = 5e7
 """Of a layer on one GPU, without experts: those of 8 billion parameters on four."""
-ERAS = ("vllm of 2023", "vllm V0", "tensorrt-llm C++")
+PYTHON_SCHEDULERS = ("vllm of 2023", "vllm V0")
+ERAS = (*PYTHON_SCHEDULERS, "tensorrt-llm C++")
 
 _GENERATION = (
     (("rubin",), "rubin"),

@@ -1,8 +1,10 @@
 """Fit the constants to measurements: damped Gauss-Newton on logarithms, shrunk towards plain values.
 
 The logarithm of every constant is a sum over features; a feature's share is drawn towards 0 so that what was
-seen rarely stays near what was seen often. What counts is the relative error, which users read; beyond
-``SCALE`` it counts ever less, for some runs are wrong in ways that nobody published.
+seen rarely stays near what was seen often. What counts is the relative error, which users read; beyond the
+loss's scale it counts ever less, for some runs are wrong in ways that nobody published. The scale may shrink
+in stages (graduated non-convexity: A. Blake and A. Zisserman, Visual Reconstruction, 1987), lest a whole
+group of runs that the start is far from be taken for such errors.
 """
 
 from collections.abc import Sequence
@@ -25,8 +27,6 @@ from inferplan.planner.performance.work import Column, Work
 Matrix = NDArray[np.float64]
 
 DERIVATIVE_STEP = 1e-4
-SCALE = 0.2
-"""Of the Cauchy loss: a relative error of so much has half the weight of a small one."""
 NOISE = 0.15
 LARGEST_LOG_RATIO = 2.0
 LARGEST_MOVE = 0.5
@@ -79,12 +79,30 @@ def _steady(measured: Measured, logs: Matrix) -> Steady:
     return steady_state(measured.work, fitted, measured.load)
 
 
+@dataclass(frozen=True, eq=False)
+class _Problem:
+    """What is to be explained, what the coefficients are drawn to, and when an error counts less."""
+
+    measured: Measured
+    start: Matrix
+    spread: Matrix
+    metric_weights: Sequence[float]
+    scale: float
+    """Of the Cauchy loss: a relative error of so much has half the weight of a small one."""
+
+    @property
+    def free(self) -> NDArray[np.intp]:
+        """Constants that may move."""
+        return np.flatnonzero(self.spread.max(axis=1) > 0)
+
+
 def fit_coefficients(
     measured: Measured,
     start: Matrix,
     spread: Matrix,
     *,
     metric_weights: Sequence[float] = (1.0, 0.35, 1.0),
+    scales: Sequence[float] = (0.2,),
     rounds: int = 15,
 ) -> Matrix:
     """Return the coefficients (constants x features) that explain ``measured`` best.
@@ -96,18 +114,29 @@ def fit_coefficients(
     spread
         How far from ``start`` each coefficient may plausibly be (one standard deviation, natural logarithm);
         constants without any stay as they are.
+    scales
+        Of the loss, one after the other: a relative error of so much has half the weight of a small one.
+    rounds
+        Steps of the search at most, for each scale.
     """
-    coefficients, damping = start.copy(), 1e-2
-    free = np.flatnonzero(spread.max(axis=1) > 0)
-    best = _cost(measured, coefficients, start, spread, metric_weights)
+    coefficients = start
+    for scale in scales:
+        problem = _Problem(measured, start, spread, metric_weights, scale)
+        coefficients = _descended(problem, coefficients, rounds)
+    return coefficients
+
+
+def _descended(problem: _Problem, coefficients: Matrix, rounds: int) -> Matrix:
+    """Return where steps of damped Gauss-Newton lead from ``coefficients``."""
+    damping, best = 1e-2, _cost(problem, coefficients)
     for _ in range(rounds):
-        gradient, curvature = _normal_equations(measured, coefficients, start, spread, metric_weights, free)
+        gradient, curvature = _normal_equations(problem, coefficients)
         for _ in range(6):
             damped = curvature + damping * np.diag(np.diag(curvature))
-            move = np.linalg.solve(damped, -gradient).reshape(len(free), -1)
+            move = np.linalg.solve(damped, -gradient).reshape(len(problem.free), -1)
             tried = coefficients.copy()
-            tried[free] += np.clip(move, -LARGEST_MOVE, LARGEST_MOVE)
-            cost = _cost(measured, tried, start, spread, metric_weights)
+            tried[problem.free] += np.clip(move, -LARGEST_MOVE, LARGEST_MOVE)
+            cost = _cost(problem, tried)
             if cost < best:
                 damping = max(damping / 4, 1e-5)
                 break
@@ -121,46 +150,39 @@ def fit_coefficients(
     return coefficients
 
 
-def _residuals(measured: Measured, found: Matrix, metric_weights: Sequence[float]) -> tuple[Matrix, Matrix]:
+def _residuals(problem: _Problem, found: Matrix) -> tuple[Matrix, Matrix]:
     """Return relative errors and their weights, 0 where nothing was measured."""
-    logs = found - measured.targets
+    logs = found - problem.measured.targets
     known = np.isfinite(logs)
     residuals = np.expm1(np.clip(np.where(known, logs, 0.0), -LARGEST_LOG_RATIO, LARGEST_LOG_RATIO))
-    weights = measured.weight[:, None] * np.asarray(metric_weights)[None, :] / NOISE**2
+    weights = problem.measured.weight[:, None] * np.asarray(problem.metric_weights)[None, :] / NOISE**2
     return residuals, np.where(known, weights, 0.0)
 
 
-def _cost(
-    measured: Measured, coefficients: Matrix, start: Matrix, spread: Matrix, metric_weights: Sequence[float]
-) -> float:
-    residuals, weights = _residuals(measured, predicted(measured, coefficients), metric_weights)
-    loss = SCALE**2 * np.log1p((residuals / SCALE) ** 2)
-    free = spread > 0
-    drawn = ((coefficients - start)[free] / spread[free]) ** 2
+def _cost(problem: _Problem, coefficients: Matrix) -> float:
+    residuals, weights = _residuals(problem, predicted(problem.measured, coefficients))
+    loss = problem.scale**2 * np.log1p((residuals / problem.scale) ** 2)
+    free = problem.spread > 0
+    drawn = ((coefficients - problem.start)[free] / problem.spread[free]) ** 2
     return float((weights * loss).sum() + drawn.sum())
 
 
-def _normal_equations(
-    measured: Measured,
-    coefficients: Matrix,
-    start: Matrix,
-    spread: Matrix,
-    metric_weights: Sequence[float],
-    free: NDArray[np.intp],
-) -> tuple[Column, Matrix]:
-    """Return gradient and curvature of the cost in the coefficients of the constants ``free``."""
+def _normal_equations(problem: _Problem, coefficients: Matrix) -> tuple[Column, Matrix]:
+    """Return gradient and curvature of the cost in the coefficients of the constants that may move."""
+    measured, free = problem.measured, problem.free
     logs = measured.features @ coefficients.T
     base = _evaluated(measured, logs)
-    residuals, weights = _residuals(measured, base, metric_weights)
-    weights = weights / (1 + (residuals / SCALE) ** 2)
+    residuals, weights = _residuals(problem, base)
+    weights = weights / (1 + (residuals / problem.scale) ** 2)
     slopes = np.empty((*base.shape, len(free)))
     for column, place in enumerate(free):
         moved = logs.copy()
         moved[:, place] += DERIVATIVE_STEP
         slope = (_evaluated(measured, moved) - base) / DERIVATIVE_STEP
         slopes[:, :, column] = np.where(np.isfinite(slope), slope * (1 + residuals), 0.0)
-    precision = (1 / spread[free] ** 2).reshape(-1)
-    gradient, curvature = precision * (coefficients - start)[free].reshape(-1), np.diag(precision)
+    precision = (1 / problem.spread[free] ** 2).reshape(-1)
+    gradient = precision * (coefficients - problem.start)[free].reshape(-1)
+    curvature = np.diag(precision)
     for metric in range(base.shape[1]):
         seen = weights[:, metric] > 0
         jacobian = slopes[seen, metric, :, None] * measured.features[seen, None, :]

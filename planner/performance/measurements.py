@@ -140,7 +140,7 @@ def _run(benchmark: Benchmark, made: dict[tuple[object, ...], tuple[Deployment, 
         raise UnusableRunError("marked as suspect: faster than the memory allows")
     if source_of(benchmark) in EXPERIMENTAL:
         raise UnusableRunError("called experimental by its source")
-    if benchmark.prompts is not None and "at t=0" in benchmark.notes:
+    if benchmark.concurrency == "max" and benchmark.prompts is not None and "at t=0" in benchmark.notes:
         raise UnusableRunError("all prompts sent at once: a ramp and a tail, not a steady state")
     if not benchmark.input_tokens or not benchmark.output_tokens:
         raise UnusableRunError("token counts not stated, or no token generated")

@@ -133,13 +133,17 @@ class Stages:
         waits.append(Wait(found.place_wait_s, found.full_share))
         passing_s = self.prompt_s + self.transfer_s + self.step(found.mean).total_s
         own_s = self.decoding.constants.first_token_s + passing_s
-        backlog_s = queueing.RUN_REQUESTS / 2 * (1 / rate - 1 / offered)
+        capacities = self.capacities(split)
+        decode_binds = capacities["decode"] == min(capacities.values())
+        filled = np.full_like(rate, batches.decode * self.places if decode_binds else 0.0)
+        each_s = 1 / rate - 1 / offered
+        backlog_s = queueing.late(0.5, filled) * each_s
         slow_s = slowest_first_tokens_s(own_s, self.prompt_s, variation, np.zeros_like(rate), waits)
         return _Passage(
             found.mean,
             own_s + sum(wait.mean_s for wait in waits) + backlog_s,
             rate,
-            slow_s + 2 * backlog_s,
+            slow_s + queueing.late(0.99, filled) * each_s,
             np.minimum(found.p99 + 1, self.places),
         )
 

@@ -22,6 +22,14 @@ RUN_REQUESTS = 300
 """Near its capacity a queue grows for longer than anybody waits: it is told for a run of so many requests."""
 
 
+def late(share: float, places: Column) -> Column:
+    """Return how many requests stand before the one at ``share`` of a run that finds all GPUs idle.
+
+    As many as there are places never wait: they fill the GPUs first.
+    """
+    return np.asarray(np.maximum(0.0, share * RUN_REQUESTS - places))
+
+
 class Running(NamedTuple):
     """How many requests run at once, and how long those wait that find every place taken."""
 

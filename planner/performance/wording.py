@@ -81,7 +81,7 @@ def _load(workload: Workload, found: Estimate) -> str:
     kept = "keep up within the latency target" if workload.slo != Slo() else "can be served for long"
     return (
         f"{asked:,.3g} requests per second arrive, {most:,.3g} {kept}: the queue grows for ever, and the time"
-        f" to first token is that of a run of {RUN_REQUESTS} requests."
+        f" to first token is that of the middle one of {RUN_REQUESTS} requests that find the GPUs idle."
     )
 
 
