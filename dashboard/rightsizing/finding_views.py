@@ -29,7 +29,7 @@ ICONS = {
 }
 SHRINKS = ":material/savings:"
 IN_FULL = 20
-MOST_ROWS = 1000
+MOST_ROWS = 500
 """Of the table under them: tens of thousands would be sent again with every press."""
 MOST_PRICES = 20
 NET_HELP = "Savings at the rates of the imported bills, without what a commitment goes on being paid for"

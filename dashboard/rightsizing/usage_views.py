@@ -16,7 +16,7 @@ from inferplan.datasets.schema import GIB
 
 KEY = f"{PREFIX}rightsizing."
 STATISTICS = ("p50", "p90", "p95", "p99", "max")
-MOST_ROWS = 1000
+MOST_ROWS = 500
 """Of a table on the page: tens of thousands would be sent again with every press."""
 _SHAPES = {"ratio": (100.0, "%.1f%%"), "bytes": (1 / GIB, "%.1f GiB")}
 """Factor and format of a unit that is not shown as it is."""
