@@ -44,7 +44,7 @@ def decompressed(path: Path, name: str) -> Iterator[IO[bytes]]:
         else:
             with path.open("rb") as stream:
                 yield stream
-    except NotImplementedError as error:
+    except NotImplementedError as error:  # so zipfile calls a method of compression that it does not have
         msg = f"{name} is compressed in a way that we do not read: {error}. Use gzip or an ordinary zip file."
         raise UnreadableError(msg) from error
     except (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:

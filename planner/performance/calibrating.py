@@ -20,12 +20,13 @@ STEADY_WEIGHTS, FIRST_TOKEN_WEIGHTS = (1.0, 0.0, 1.0), (0.0, 1.0, 0.0)
 """First tokens wait in queues that are not described by a run's figures: they may not bend the rest."""
 FIRST_TOKEN_CONSTANTS = ("first_token_s", "wave")
 STEADY_SCALES, FIRST_TOKEN_SCALES = (1.0, 0.4, 0.15), (0.2,)
-"""Of the loss. Wide ones first, under which a group far from the plain values still counts."""
+"""Of the loss. Wide ones first, under which a group far from the plain values still counts; chosen like
+``FREEDOM``, and the errors told are of the same splits: a little too good."""
 SOURCE_WEIGHTS: Mapping[str, float] = {"splitwise": 0.5}  # an engine of 2023
 MODEL_BALANCE = 0.5
 """A model measured n times counts as n to this power, lest the often measured speak for all."""
 FREEDOM = 0.4
-"""Scale of all the spreads below: chosen by leaving models and GPUs out, as are the next two."""
+"""Scale of all the spreads below: chosen by leaving models and GPUs out, as are the next three."""
 ERA_FREEDOM = 4.0
 """Of what an engine's era adds, in times of other features: engines were rewritten."""
 SCHEDULER_FREEDOM = 12.0

@@ -26,6 +26,9 @@ def late(share: float, places: Column) -> Column:
     """Return how many requests stand before the one at ``share`` of a run that finds all GPUs idle.
 
     As many as there are places never wait: they fill the GPUs first.
+
+    >>> late(0.5, np.array([13.0, 256.0])), late(0.99, np.array([13.0, 256.0]))
+    (array([137.,   0.]), array([284.,  41.]))
     """
     return np.asarray(np.maximum(0.0, share * RUN_REQUESTS - places))
 
