@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
 import pandas as pd
 
 from inferplan.datasets.errors import UnknownNameError
@@ -203,8 +204,7 @@ _COLUMNS = [
 def _finished(found: pd.DataFrame) -> pd.DataFrame:
     """Name the quantiles and put coverage, days and confidence beside them."""
     found = found.rename(columns={"grp": "entity"})
-    for position, name in enumerate(_QUANTILES):
-        found[name] = found["q"].map(lambda quantiles, at=position: quantiles[at]).astype("float64")
+    found[list(_QUANTILES)] = np.array(found["q"].tolist(), dtype=float).reshape(-1, len(_QUANTILES))
     found["span_s"] = (found["last_at"] - found["first_at"]).dt.total_seconds()
     expected = (found["span_s"] / found["step_s"]).round() + 1
     found["coverage"] = (found["n"] / expected).clip(upper=1.0)

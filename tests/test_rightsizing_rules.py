@@ -70,7 +70,7 @@ def test_the_chart_of_a_group_is_of_all_of_it_at_the_same_time(empty: Warehouse)
     ("services", "profile", "reason"),
     [
         ((("a", {"load": DAY}), ("b", {"load": DAY})), PRODUCTION, "stays alone"),
-        ((("a", {"load": DAY, "fb": 45.0}), ("b", {"load": NIGHT, "fb": 45.0})), PRODUCTION, "stays alone"),
+        ((("a", {"load": DAY, "fb": 45.0}), ("b", {"load": NIGHT, "fb": 45.0})), PRODUCTION, "over 77.6 GiB"),
         ((("a", {"load": DAY}), ("b", {"load": NIGHT})), PROFILES["high-availability"], "of its own"),
         ((("a", {"load": DAY}), ("standby", {"load": NIGHT})), PRODUCTION, "no other process"),
         ((("a", {"load": DAY}), ("b", {"load": NIGHT, "gpu_name": "NVIDIA L4"})), PRODUCTION, "no other"),

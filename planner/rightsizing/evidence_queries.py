@@ -21,12 +21,12 @@ counted AS (
 )
 SELECT entity, metric, coalesce(sum(above), 0) / sum(samples) FROM counted GROUP BY ALL
 """
+# What was said last: a GPU goes from pod to pod.
 PLACES = """
-SELECT s.entity, s.entity_kind, any_value(s.replica) AS replica, any_value(s.gpu_name) AS gpu_name,
-    any_value(s.host) AS host, any_value(s.instance_id) AS instance_id,
-    any_value(s.instance_type) AS instance_type, any_value(s.namespace) AS namespace,
-    any_value(s.model) AS model, any_value(s.team) AS team, any_value(s.mig_profile) AS mig_profile,
-    bool_or(i.is_sample) AS is_sample
+SELECT s.entity, s.entity_kind, arg_max(s.replica, s.last_at), arg_max(s.gpu_name, s.last_at),
+    arg_max(s.host, s.last_at), arg_max(s.instance_id, s.last_at), arg_max(s.instance_type, s.last_at),
+    arg_max(s.namespace, s.last_at), arg_max(s.model, s.last_at), arg_max(s.team, s.last_at),
+    arg_max(s.mig_profile, s.last_at), bool_or(i.is_sample)
 FROM usage_series AS s JOIN imports AS i USING (import_id)
 WHERE ($imports IS NULL OR list_contains($imports::BIGINT[], s.import_id)) AND s.entity_kind <> 'node'
 GROUP BY s.entity, s.entity_kind
@@ -44,7 +44,7 @@ WITH wanted AS (
     WHERE $imports IS NULL OR list_contains($imports::BIGINT[], u.import_id)
 )
 SELECT w.first + (epoch_us(s.measured_at) // 14400000000 + 18) % 42 AS place,
-    avg(s.value) + 1.64 * stddev_pop(s.value) AS value
+    avg(s.value) + 1.64 * sqrt(greatest(avg(s.value * s.value) - avg(s.value) ** 2, 0)) AS value
 FROM usage_samples AS s JOIN wanted AS w USING (series_id)
 WHERE $from_at IS NULL OR s.measured_at >= $from_at
 GROUP BY 1

@@ -58,8 +58,9 @@ class _Loads:
         )
         return found
 
-    def fits(self, at: int, week: Week) -> bool:
-        return float((self.weeks[at] + week).max()) <= self.limit
+    def fits(self, tried: NDArray[np.intp], week: Week) -> NDArray[np.bool_]:
+        found: NDArray[np.bool_] = (self.weeks[tried] + week).max(axis=1) <= self.limit
+        return found
 
 
 def pack(items: Sequence[Item], capacity: Capacity) -> tuple[tuple[Item, ...], ...]:
@@ -79,13 +80,9 @@ def pack(items: Sequence[Item], capacity: Capacity) -> tuple[tuple[Item, ...], .
         opened = len(bins)
         may = memory[:opened] + item.memory_bytes <= capacity.memory_bytes
         may &= sm.may_fit(opened, item.sm) & dram.may_fit(opened, item.dram)
-        tried = (int(at) for at in np.flatnonzero(may)[:MOST_TRIED])
-        fitting = (
-            at
-            for at in tried
-            if sm.fits(at, item.sm) and dram.fits(at, item.dram) and not _meets(item, bins[at], at_home)
-        )
-        at = next(fitting, opened)
+        tried = np.flatnonzero(may)[:MOST_TRIED]
+        fitting = tried[sm.fits(tried, item.sm) & dram.fits(tried, item.dram)]
+        at = next((at for at in fitting.tolist() if not _meets(item, bins[at], at_home)), opened)
         if at == opened:
             bins.append([])
         bins[at].append(item)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from math import isnan
 
 import pandas as pd
 
@@ -124,7 +125,7 @@ def statistics_of(
             first_at=first_at,
             last_at=last_at,
             days=days,
-            coverage=None if pd.isna(coverage) else coverage,
+            coverage=None if isnan(coverage) else coverage,
             confidence=Confidence[trust],
             share_above_zero=shares.get((entity, metric)),
         )

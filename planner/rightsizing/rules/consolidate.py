@@ -28,6 +28,13 @@ class _Candidate:
     unit: Unit
     measured: Measured
     total_bytes: float
+    needed_bytes: float
+    """Largest use ever seen and the profile's headroom."""
+
+    @property
+    def most_bytes(self) -> float:
+        """What processes may need together on one GPU."""
+        return FB_SHARE * self.total_bytes
 
     @property
     def pool(self) -> tuple[str | None, str | None, float, str, bool]:
@@ -63,7 +70,8 @@ def _candidate(unit: Unit, profile: Profile) -> _Candidate | str:
     measured = measured_enough(unit, profile)
     if isinstance(measured, str):
         return measured
-    if measured.peak_bytes * profile.memory_factor >= FB_SHARE * total:
+    found = _Candidate(unit, measured, total, measured.peak_bytes * profile.memory_factor)
+    if found.needed_bytes >= found.most_bytes:
         return (
             f"it has held {measured.peak_bytes / GIB:.1f} GiB of {total / GIB:.1f} GiB: too much to share. "
             "An engine that takes memory in advance can be told to take less"
@@ -71,17 +79,26 @@ def _candidate(unit: Unit, profile: Profile) -> _Candidate | str:
     percentile = profile.activity_percentile
     if measured.activity.at(percentile) * growth(unit) > profile.sm_target:
         return "its SMs are too busy for a second process"
-    return _Candidate(unit, measured, total)
+    return found
 
 
 def _share(candidates: Sequence[_Candidate], context: Context) -> dict[str, Judgement | str]:
-    """Pack one pool, and keep the GPUs on which the sums at the same time hold."""
-    profile = context.profile
+    """Set aside what fits beside no other, and pack the rest of a pool."""
     if len(candidates) < 2:
         return {one.unit.key: "no other process could share a GPU of this kind" for one in candidates}
+    least, most = min(one.needed_bytes for one in candidates), candidates[0].most_bytes
+    fitting = [one for one in candidates if one.needed_bytes + least <= most]
+    reason = f"with the smallest of the others it would need over {most / GIB:.1f} GiB"
+    verdicts: dict[str, Judgement | str] = {one.unit.key: reason for one in candidates}
+    return verdicts | (_pack(fitting, context) if len(fitting) > 1 else {})
+
+
+def _pack(candidates: Sequence[_Candidate], context: Context) -> dict[str, Judgement | str]:
+    """Pack, and keep the GPUs on which the sums at the same time hold."""
+    profile = context.profile
     by_key = {one.unit.key: one for one in candidates}
     items = _items(candidates, context)
-    capacity = Capacity(FB_SHARE * candidates[0].total_bytes, profile.sm_target, profile.dram_target)
+    capacity = Capacity(candidates[0].most_bytes, profile.sm_target, profile.dram_target)
     shared = pack(items, capacity)
     least = lower_bound(items, capacity)
     bins = {
@@ -113,7 +130,7 @@ def _items(candidates: Sequence[_Candidate], context: Context) -> list[Item]:
             key=one.unit.key,
             workload=one.unit.workload,
             host=one.unit.host,
-            memory_bytes=one.measured.peak_bytes * context.profile.memory_factor,
+            memory_bytes=one.needed_bytes,
             sm=_filled(weeks, one.measured.activity) * growth(one.unit),
             dram=_filled(weeks, one.measured.dram) * growth(one.unit),
         )
