@@ -1,9 +1,12 @@
 """What every test shares: a warehouse of its own, never the user's."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # on small matrices threads wait for each other
 
 import pytest
 from streamlit.components.v2 import manifest_scanner
