@@ -6,9 +6,10 @@ Columns are chosen by the exporter and lower-cased by Athena; the idle file writ
 
 from collections.abc import Mapping
 
+from inferplan.datasets.uploads.metrics import plain
 from inferplan.datasets.uploads.opening import Upload
 from inferplan.datasets.uploads.reading import Advice, Items, ReadOptions, Tally
-from inferplan.datasets.uploads.records import money, plain, quantity, records, said
+from inferplan.datasets.uploads.records import money, quantity, records, said
 from inferplan.datasets.uploads.tables import header
 
 name = "aws-compute-optimizer"

@@ -5,31 +5,34 @@ quotes and may hold a label set; a missing value is an empty cell; "formatted da
 the delimiter follows the browser, and so may the decimal sign; times are local without a zone, or epoch ms.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from inferplan.datasets.uploads.clock import Clock
 from inferplan.datasets.uploads.gathering import Gatherer, factor_of, told_metric
-from inferplan.datasets.uploads.metrics import Naming, named
+from inferplan.datasets.uploads.legends import is_labelled, legend
+from inferplan.datasets.uploads.metrics import Naming, plain
 from inferplan.datasets.uploads.opening import Upload
 from inferplan.datasets.uploads.reading import Items, Labels, ReadOptions, Series, Tally
 from inferplan.datasets.uploads.tables import dialect, header, rows
-from inferplan.datasets.uploads.values import label_set, labels_of, number, variant_of
+from inferplan.datasets.uploads.values import labels_of, number, variant_of
 
 name = "grafana-csv"
 title = "Grafana CSV download"
 kind = "usage"
 
-_GPU_OF_HOST = re.compile(r"^(?P<host>\S+)\s+gpu\s*(?P<index>\d+)$", re.IGNORECASE)
-_NAMED_SET = re.compile(r"^(?P<name>[A-Za-z_:][\w:.]*)?\s*\{(?P<labels>.*)\}$", re.DOTALL)
+_TIMES = {"time", "timeutc"}
 _LONG = {"metric", "value", "field", "series"}
 
 
 def sniff(head: str) -> bool:
     """Recognise a header that begins with ``Time`` and names no column as a plain table would."""
     cells = header(head)
-    if len(cells) < 2 or cells[0] != "Time":
+    if len(cells) < 2 or plain(cells[0]) not in _TIMES:
+        return False
+    if any(is_labelled(cell) for cell in cells[1:]):
+        return True
+    if cells[0] != "Time":
         return False
     rest = {cell.casefold() for cell in cells[1:]}
     return rest <= _LONG or not rest & (_LONG | {"gpu", "host", "uuid", "pod"})
@@ -53,10 +56,10 @@ def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
         if not any(cell.strip() for cell in row):
             expects_header = True
             continue
-        if expects_header and row[0].strip() == "Time":
+        if expects_header and plain(row[0]) in _TIMES:
             expects_header, frame = False, frame + 1
             is_long = {cell.strip().casefold() for cell in row[1:]} <= _LONG
-            columns = [] if is_long else [_column(cell, options, tally) for cell in row[1:]]
+            columns = [] if is_long else _columns(row[1:], options, tally)
             continue
         tally.rows_read += 1
         try:
@@ -80,32 +83,21 @@ def _long_pairs(row: list[str], options: ReadOptions, tally: Tally) -> Iterator[
     yield _column(row[1], options, tally), row[2]
 
 
-def _column(text: str, options: ReadOptions, tally: Tally) -> _Column | None:
-    """Return what a series' display name says: a metric, a label set, a machine, or several of them."""
-    text = text.strip()
-    match = _NAMED_SET.match(text)
-    metric_name = match["name"] if match else text
-    naming = named(metric_name) if metric_name else None
-    if match and metric_name and naming is None:
-        tally.ignored[metric_name] += 1
+def _columns(names: list[str], options: ReadOptions, tally: Tally) -> list[_Column | None]:
+    """Return what each column holds; where some name their metric, others are not used."""
+    some_named = not options.metric and any(legend(name).naming for name in names)
+    return [_column(name, options, tally, needs_name=some_named) for name in names]
+
+
+def _column(text: str, options: ReadOptions, tally: Tally, *, needs_name: bool = False) -> _Column | None:
+    """Return what a series' display name says; its metric may have been told."""
+    said = legend(text)
+    if said.unknown or (needs_name and not said.naming):
+        tally.ignored[said.unknown or text] += 1
         return None
-    raw = label_set(match["labels"]) if match else {}
-    if match:
-        labels = labels_of(raw)
-    elif naming:
-        labels = Labels()
-    elif gpu := _GPU_OF_HOST.match(text):
-        labels = Labels(host=gpu["host"], gpu_index=gpu["index"])
-    else:
-        labels = Labels(host=text)
-    if options.host and not labels.host:
-        labels = Labels(**{**_given(labels), "host": options.host})
-    naming = naming or told_metric(options.metric)
-    return _Column(labels, naming, variant_of(naming.metric, raw))
-
-
-def _given(labels: Labels) -> dict[str, str | None]:
-    return {field: getattr(labels, field) for field in Labels.__dataclass_fields__}
+    labels = labels_of({"host": options.host or "", **said.labels})
+    naming = said.naming or told_metric(options.metric)
+    return _Column(labels, naming, variant_of(naming.metric, said.labels))
 
 
 def _take(
@@ -113,6 +105,7 @@ def _take(
 ) -> None:
     try:
         value, unit = number(cell, decimal_comma=decimal_comma)
+        factor = factor_of(column.naming, unit)
     except ValueError as error:
         tally.refuse(line, str(error))
         return
@@ -120,4 +113,4 @@ def _take(
         tally.values_missing += 1
         return
     series = Series(column.naming.metric, column.labels, column.variant)
-    gatherer.add(series, factor_of(column.naming, unit), us, value, line)
+    gatherer.add(series, factor, us, value, line)

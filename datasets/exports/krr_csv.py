@@ -8,10 +8,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from inferplan.datasets.uploads.metrics import UNITS
+from inferplan.datasets.uploads.metrics import UNITS, plain
 from inferplan.datasets.uploads.opening import Upload
 from inferplan.datasets.uploads.reading import Advice, Items, ReadOptions, Tally
-from inferplan.datasets.uploads.records import plain, records
+from inferplan.datasets.uploads.records import records
 from inferplan.datasets.uploads.tables import header
 
 name = "krr-csv"

@@ -6,13 +6,13 @@ Columns: opencost/opencost pkg/costmodel/csv_export.go. Labels are one JSON colu
 from collections.abc import Mapping
 from datetime import timedelta
 
+from inferplan.datasets.uploads.metrics import plain
 from inferplan.datasets.uploads.opening import Upload
 from inferplan.datasets.uploads.reading import Allocation, Items, ReadOptions, Tally
 from inferplan.datasets.uploads.records import (
     mapping,
     moment,
     money,
-    plain,
     quantity,
     records,
     said,

@@ -35,5 +35,8 @@ def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
     roles = assign(names, options, first_cells(upload))
     for column in roles.without_unit:
         tally.note(f"{column} has no unit and is left out: say --map {column}=e2e_ms, ttft_s or the like.")
+    tally.ignored.update(name for name in names if not roles.knows(name))
+    if roles.time_is_utc and options.time_zone is None:
+        options = options.model_copy(update={"time_zone": "UTC"})
     with opened(upload, names, tally) as table:
         yield SampleTable(table, roles, options)

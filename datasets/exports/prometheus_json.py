@@ -105,4 +105,4 @@ def _take(member: Any, position: int, options: ReadOptions, tally: Tally, gather
 def _naming(metric: Mapping[str, Any], options: ReadOptions) -> Naming | None:
     if "__name__" not in metric:
         return told_metric(options.metric)
-    return named(str(metric["__name__"]))
+    return named(str(metric["__name__"]), tuple((str(key), str(value)) for key, value in metric.items()))

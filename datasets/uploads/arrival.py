@@ -109,14 +109,14 @@ class Arrival:
         self._read_times()
 
     def _first_cells(self, columns: Sequence[str]) -> list[list[str]]:
-        texts = ", ".join(_text(column) for column in (self._table.roles.time, *columns))
+        texts = ", ".join((self._time_text(), *(_text(column) for column in columns)))
         rows = self._table.table.fetch(self._cursor, texts, limit=_FIRST_ROWS)
         return [[str(cell) for cell in cells if cell is not None] for cells in zip(*rows, strict=True)] or [
             [] for _ in range(len(columns) + 1)
         ]
 
     def _arriving(self, columns: Sequence[str], form: TimeForm, *, is_padded: bool) -> str:
-        time = _text(self._table.roles.time)
+        time = self._time_text()
         numbers = range(len(columns))
         # One text to look into, not IN: DuckDB makes a join of a long IN, and joined rows come in any order.
         missing = text_literal("|" + "|".join(sorted(MISSING_TEXT)) + "|")
@@ -145,6 +145,17 @@ class Arrival:
             ),
             source=self._table.table.source,
         )
+
+    def _time_text(self) -> str:
+        """Return an expression for the text of a row's time, which may stand in two columns."""
+        roles = self._table.roles
+        return (
+            f"concat_ws(' ', {_text(roles.time)}, {_text(roles.clock)})" if roles.clock else _text(roles.time)
+        )
+
+    def _header(self) -> str:
+        """Return the text that stands for the time in a line which repeats the header."""
+        return " ".join(name for name in (self._table.roles.time, self._table.roles.clock) if name)
 
     def _to_utc(self) -> None:
         """Turn local times into UTC; in the hour that comes twice, the second is told by going back."""
@@ -193,7 +204,7 @@ class Arrival:
         [(rows, headers)] = self._cursor.execute(
             "SELECT (SELECT count(*) FROM arrived_rows), (SELECT count(*) FROM arrived_rows "
             "WHERE measured_at IS NULL AND coalesce(texts[1], '') = ?)",
-            [self._table.roles.time],
+            [self._header()],
         ).fetchall()
         return int(rows), int(headers)
 
@@ -214,7 +225,7 @@ class Arrival:
         clock = Clock(self._table.options, self._table.table.tally)
 
         def read(text: str) -> tuple[object, str | None]:
-            if text == self._table.roles.time:  # a collector that was started again prints its header again
+            if text == self._header():  # a collector that was started again prints its header again
                 return None, None
             try:
                 return naive_utc(clock.us(text)), None

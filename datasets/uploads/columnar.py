@@ -1,7 +1,7 @@
 """A table's samples from text to the warehouse, inside DuckDB: places, units and order."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from string import Template
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,8 @@ import pandas as pd
 
 from inferplan.datasets.uploads.arrival import Arrival
 from inferplan.datasets.uploads.gathering import factor_by_peak
-from inferplan.datasets.uploads.metrics import EITHER, METRICS, OF_REQUESTS, UNITS, Naming, named
+from inferplan.datasets.uploads.legends import legend
+from inferplan.datasets.uploads.metrics import EITHER, METRICS, OF_REQUESTS, UNITS, Naming, unit_factor
 from inferplan.datasets.uploads.reading import (
     RATIO_SLACK,
     Batch,
@@ -22,6 +23,7 @@ from inferplan.datasets.uploads.reading import (
 )
 from inferplan.datasets.uploads.requests import land_latencies, requests_by_minute
 from inferplan.datasets.uploads.scanning import Refusals
+from inferplan.datasets.uploads.values import labels_of, variant_of
 
 if TYPE_CHECKING:
     from inferplan.datasets.uploads.tablewriter import TableWriter
@@ -154,15 +156,17 @@ class _Landing:
         for place, *texts in sorted(self._places(), key=lambda row: row[1:]):  # neighbours stay together
             said = dict(zip(self._table.keys, (str(text).strip() for text in texts), strict=True))
             labels = {role: said[column] for column, role in self._table.roles.labels.items() if said[column]}
-            place_labels = Labels(**{"host": self._table.options.host, **labels})
-            key: Labels | Series = place_labels
+            key: Labels | Series = Labels(**{"host": self._table.options.host, **labels})
             naming = None
             if self._is_long:
-                naming = named(said[str(self._table.roles.metric_name)])
+                name = said[str(self._table.roles.metric_name)]
+                naming, raw, _ = legend(name)
                 if naming is None:
-                    self._unused[place] = said[str(self._table.roles.metric_name)]
+                    self._unused[place] = name
                     continue
-                key = Series(naming.metric, place_labels)
+                naming = self._in_unit(naming, said.get(self._table.roles.unit or "", ""))
+                place_labels = labels_of({"host": self._table.options.host or "", **raw})
+                key = Series(naming.metric, replace(place_labels, **labels), variant_of(naming.metric, raw))
             rank = self._ranks.setdefault(key, len(self._ranks))
             metric, factor = naming or (None, 1.0)
             ceiling, is_counter = (_ceiling(metric), METRICS[metric].counter) if metric else (None, False)
@@ -175,6 +179,15 @@ class _Landing:
         self._cursor.register("arriving", frame)
         self._cursor.execute("CREATE OR REPLACE TEMP TABLE place_ranks AS FROM arriving")
         self._cursor.unregister("arriving")
+
+    def _in_unit(self, naming: Naming, unit: str) -> Naming:
+        """Return a metric of a long table in the unit that its row names."""
+        factor = unit_factor(naming.metric, unit.casefold())
+        if factor is None and unit:
+            self._tally.note(
+                f"{naming.metric}: the unit {unit!r} is not known, the values were read without it."
+            )
+        return naming if factor is None else naming._replace(factor=factor)
 
     def _places(self) -> list[tuple[Any, ...]]:
         found = self._arrival.places()

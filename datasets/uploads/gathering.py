@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from inferplan.datasets.uploads.metrics import EITHER, METRICS, MIB, PERCENT, UNITS, Naming
+from inferplan.datasets.uploads.metrics import EITHER, METRICS, MIB, PERCENT, Naming, unit_factor
 from inferplan.datasets.uploads.reading import RATIO_SLACK, Batch, NeedsAnswerError, Question, Series, Tally
 
 FLUSH_VALUES = 250_000
@@ -102,8 +102,18 @@ def factor_by_peak(metric: str, peak: float, tally: Tally) -> float:
 
 
 def factor_of(naming: Naming, unit: str) -> float:
-    """Return the factor to our unit; a unit printed beside the number outranks the name's usual one."""
-    return UNITS.get(unit, naming.factor) if unit else naming.factor
+    """Return the factor to our unit; a unit printed beside the number outranks the name's usual one.
+
+    Raises
+    ------
+    ValueError
+        If the metric is not measured in that unit.
+    """
+    factor = unit_factor(naming.metric, unit) if unit else naming.factor
+    if factor is None:
+        msg = f"{naming.metric} is not read in {unit!r}"
+        raise ValueError(msg)
+    return factor
 
 
 METRIC_QUESTION = Question(

@@ -1,8 +1,12 @@
-"""Canonical metrics and the names that exporters give them, each with the factor to our unit."""
+"""Canonical metrics, their units, and how the names of exporters become them."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, NamedTuple
+
+from inferplan.datasets.uploads.exporter_names import GAUGES_AND_COUNTERS, HISTOGRAMS, WORDS
 
 MIB = 1024.0**2
 MB = 1000.0**2
@@ -91,180 +95,116 @@ class Naming(NamedTuple):
     factor: float
 
 
-# One line per foreign name. DCGM field names and units: NVIDIA/DCGM dcgm_fields.h and dcgm-exporter's
-# default-counters.csv; the second name of a field is its name from DCGM 4.6 on. vLLM:
-# vllm/v1/metrics/loggers.py. SGLang: sglang metrics_collector.py. llama.cpp: tools/server README.
-# Text Generation Inference: huggingface.co/docs/text-generation-inference/reference/metrics.
-# nvidia_smi_*: amazon-cloudwatch-agent.
-_GAUGES_AND_COUNTERS: tuple[tuple[str, str, float], ...] = (
-    ("DCGM_FI_DEV_GPU_UTIL", "gpu_util_ratio", PERCENT),
-    ("DCGM_FI_DEV_GPU_UTIL_RATIO", "gpu_util_ratio", EITHER),
-    ("DCGM_FI_DEV_MEM_COPY_UTIL", "mem_copy_util_ratio", PERCENT),
-    ("DCGM_FI_DEV_MEM_COPY_UTIL_RATIO", "mem_copy_util_ratio", EITHER),
-    ("DCGM_FI_PROF_SM_ACTIVE", "sm_active_ratio", 1),
-    ("DCGM_FI_PROF_SM_UTIL_RATIO", "sm_active_ratio", 1),
-    ("DCGM_FI_PROF_SM_OCCUPANCY", "sm_occupancy_ratio", 1),
-    ("DCGM_FI_PROF_SM_OCCUPANCY_RATIO", "sm_occupancy_ratio", 1),
-    ("DCGM_FI_PROF_PIPE_TENSOR_ACTIVE", "tensor_active_ratio", 1),
-    ("DCGM_FI_PROF_TENSOR_UTIL_RATIO", "tensor_active_ratio", 1),
-    ("DCGM_FI_PROF_PIPE_TENSOR_UTIL_RATIO", "tensor_active_ratio", 1),
-    ("DCGM_FI_PROF_DRAM_ACTIVE", "dram_active_ratio", 1),
-    ("DCGM_FI_PROF_DRAM_UTIL_RATIO", "dram_active_ratio", 1),
-    ("DCGM_FI_PROF_GR_ENGINE_ACTIVE", "gr_engine_active_ratio", 1),
-    ("DCGM_FI_PROF_GR_ENGINE_UTIL_RATIO", "gr_engine_active_ratio", 1),
-    ("DCGM_FI_DEV_FB_USED", "fb_used_bytes", MIB),
-    ("DCGM_FI_DEV_FB_FREE", "fb_free_bytes", MIB),
-    ("DCGM_FI_DEV_FB_RESERVED", "fb_reserved_bytes", MIB),
-    ("DCGM_FI_DEV_FB_TOTAL", "fb_total_bytes", MIB),
-    ("DCGM_FI_DEV_FB_USED_PERCENT", "fb_used_ratio", EITHER),
-    ("DCGM_FI_DEV_POWER_USAGE", "power_w", 1),
-    ("DCGM_FI_DEV_BOARD_POWER_WATTS", "power_w", 1),
-    ("DCGM_FI_DEV_GPU_TEMP", "temperature_c", 1),
-    # dcgmi dmon short names (dcgmlib/src/dcgm_fields.cpp)
-    ("GPUTL", "gpu_util_ratio", PERCENT),
-    ("MCUTL", "mem_copy_util_ratio", PERCENT),
-    ("SMACT", "sm_active_ratio", 1),
-    ("SMOCC", "sm_occupancy_ratio", 1),
-    ("TENSO", "tensor_active_ratio", 1),
-    ("DRAMA", "dram_active_ratio", 1),
-    ("GRACT", "gr_engine_active_ratio", 1),
-    ("FBUSD", "fb_used_bytes", MIB),
-    ("FBFRE", "fb_free_bytes", MIB),
-    ("FBTTL", "fb_total_bytes", MIB),
-    ("FBRSV", "fb_reserved_bytes", MIB),
-    ("POWER", "power_w", 1),
-    ("TMPTR", "temperature_c", 1),
-    # nvidia-smi --query-gpu; the unit stands in the header or in the cell
-    ("utilization.gpu", "gpu_util_ratio", PERCENT),
-    ("utilization.memory", "mem_copy_util_ratio", PERCENT),
-    ("memory.used", "fb_used_bytes", MIB),
-    ("memory.free", "fb_free_bytes", MIB),
-    ("memory.reserved", "fb_reserved_bytes", MIB),
-    ("memory.total", "fb_total_bytes", MIB),
-    ("power.draw", "power_w", 1),
-    ("power.draw.average", "power_w", 1),
-    ("power.draw.instant", "power_w", 1),
-    ("temperature.gpu", "temperature_c", 1),
-    # Amazon CloudWatch agent and Container Insights
-    ("nvidia_smi_utilization_gpu", "gpu_util_ratio", PERCENT),
-    ("nvidia_smi_utilization_memory", "mem_copy_util_ratio", PERCENT),
-    ("nvidia_smi_memory_used", "fb_used_bytes", MIB),
-    ("nvidia_smi_memory_free", "fb_free_bytes", MIB),
-    ("nvidia_smi_memory_total", "fb_total_bytes", MIB),
-    ("nvidia_smi_power_draw", "power_w", 1),
-    ("nvidia_smi_temperature_gpu", "temperature_c", 1),
-    ("node_gpu_utilization", "gpu_util_ratio", PERCENT),
-    ("pod_gpu_utilization", "gpu_util_ratio", PERCENT),
-    ("container_gpu_utilization", "gpu_util_ratio", PERCENT),
-    ("node_gpu_memory_utilization", "fb_used_ratio", PERCENT),
-    ("pod_gpu_memory_utilization", "fb_used_ratio", PERCENT),
-    ("container_gpu_memory_utilization", "fb_used_ratio", PERCENT),
-    ("node_gpu_memory_used", "fb_used_bytes", 1),
-    ("pod_gpu_memory_used", "fb_used_bytes", 1),
-    ("container_gpu_memory_used", "fb_used_bytes", 1),
-    ("node_gpu_memory_total", "fb_total_bytes", 1),
-    ("pod_gpu_memory_total", "fb_total_bytes", 1),
-    ("container_gpu_memory_total", "fb_total_bytes", 1),
-    ("node_gpu_power_draw", "power_w", 1),
-    ("pod_gpu_power_draw", "power_w", 1),
-    ("container_gpu_power_draw", "power_w", 1),
-    ("node_gpu_temperature", "temperature_c", 1),
-    ("pod_gpu_temperature", "temperature_c", 1),
-    ("container_gpu_temperature", "temperature_c", 1),
-    ("node_gpu_tensor_core_utilization", "tensor_active_ratio", EITHER),
-    ("pod_gpu_tensor_core_utilization", "tensor_active_ratio", EITHER),
-    ("container_gpu_tensor_core_utilization", "tensor_active_ratio", EITHER),
-    ("CPUUtilization", "cpu_util_ratio", PERCENT),
-    ("cpu_usage_active", "cpu_util_ratio", PERCENT),
-    ("mem_used_percent", "ram_used_ratio", PERCENT),
-    # nvidia_gpu_exporter and Triton
-    ("nvidia_smi_utilization_gpu_ratio", "gpu_util_ratio", 1),
-    ("nvidia_smi_utilization_memory_ratio", "mem_copy_util_ratio", 1),
-    ("nvidia_smi_memory_used_bytes", "fb_used_bytes", 1),
-    ("nvidia_smi_memory_free_bytes", "fb_free_bytes", 1),
-    ("nvidia_smi_memory_total_bytes", "fb_total_bytes", 1),
-    ("nvidia_smi_power_draw_watts", "power_w", 1),
-    ("nv_gpu_utilization", "gpu_util_ratio", 1),
-    ("nv_gpu_memory_used_bytes", "fb_used_bytes", 1),
-    ("nv_gpu_memory_total_bytes", "fb_total_bytes", 1),
-    ("nv_gpu_power_usage", "power_w", 1),
-    # vLLM
-    ("vllm:kv_cache_usage_perc", "kv_cache_usage_ratio", 1),
-    ("vllm:gpu_cache_usage_perc", "kv_cache_usage_ratio", 1),
-    ("vllm:num_requests_running", "requests_running", 1),
-    ("vllm:num_requests_waiting", "requests_waiting", 1),
-    ("vllm:prompt_tokens", "prompt_tokens", 1),
-    ("vllm:generation_tokens", "generation_tokens", 1),
-    ("vllm:num_preemptions", "preemptions", 1),
-    ("vllm:request_success", "requests", 1),
-    ("vllm:prefix_cache_queries", "prefix_cache_queries", 1),
-    ("vllm:prefix_cache_hits", "prefix_cache_hits", 1),
-    # SGLang
-    ("sglang:token_usage", "kv_cache_usage_ratio", 1),
-    ("sglang:num_running_reqs", "requests_running", 1),
-    ("sglang:num_queue_reqs", "requests_waiting", 1),
-    ("sglang:prompt_tokens", "prompt_tokens", 1),
-    ("sglang:generation_tokens", "generation_tokens", 1),
-    ("sglang:num_requests", "requests", 1),
-    # Text Generation Inference
-    ("tgi_batch_current_size", "requests_running", 1),
-    ("tgi_queue_size", "requests_waiting", 1),
-    ("tgi_request_success", "requests", 1),
-    ("tgi_request_input_length_sum", "prompt_tokens", 1),
-    ("tgi_request_generated_tokens_sum", "generation_tokens", 1),
-    # llama.cpp server
-    ("llamacpp:kv_cache_usage_ratio", "kv_cache_usage_ratio", 1),
-    ("llamacpp:requests_processing", "requests_running", 1),
-    ("llamacpp:requests_deferred", "requests_waiting", 1),
-    ("llamacpp:prompt_tokens", "prompt_tokens", 1),
-    ("llamacpp:tokens_predicted", "generation_tokens", 1),
-)
-# Histograms of seconds: name, what its sum and count are of, what its buckets are of.
-_HISTOGRAMS = (
-    ("vllm:time_to_first_token_seconds", "ttft", "ttft"),
-    ("vllm:time_per_output_token_seconds", "tpot", "itl"),
-    ("vllm:inter_token_latency_seconds", "tpot", "itl"),
-    ("vllm:request_time_per_output_token_seconds", None, "tpot"),
-    ("vllm:e2e_request_latency_seconds", "e2e", "e2e"),
-    ("vllm:request_queue_time_seconds", "queue", None),
-    ("sglang:time_to_first_token_seconds", "ttft", "ttft"),
-    ("sglang:time_per_output_token_seconds", "tpot", "itl"),
-    ("sglang:inter_token_latency_seconds", "tpot", "itl"),
-    ("sglang:e2e_request_latency_seconds", "e2e", "e2e"),
-    ("tgi_request_duration", "e2e", "e2e"),
-    ("tgi_request_mean_time_per_token_duration", "tpot", "tpot"),
-    ("tgi_request_queue_duration", "queue", None),
-)
+_UNITS_OF: dict[str, dict[str, float]] = {
+    "ratio": {"%": PERCENT, "percent": PERCENT, "pct": PERCENT, "perc": PERCENT, "ratio": 1.0},
+    "bytes": {
+        "b": 1.0, "byte": 1.0, "bytes": 1.0, "kib": 1024.0, "mib": MIB, "gib": 1024.0**3, "tib": 1024.0**4,
+        "kb": 1000.0, "mb": MB, "gb": 1000.0**3, "tb": 1000.0**4,
+    },
+    "W": {"w": 1.0, "watt": 1.0, "watts": 1.0, "mw": 0.001, "kw": 1000.0},
+    "°C": {"°c": 1.0, "c": 1.0, "celsius": 1.0, "degc": 1.0},
+    "s": {
+        "s": 1.0, "sec": 1.0, "secs": 1.0, "second": 1.0, "seconds": 1.0, "ms": 0.001, "us": 1e-6,
+        "\u03bcs": 1e-6, "ns": 1e-9, "min": 60.0, "mins": 60.0, "hour": 3600.0, "hours": 3600.0,
+    },
+    "count": {"k": 1e3, "mil": 1e6, "bil": 1e9, "req": 1.0, "reqs": 1.0, "tokens": 1.0, "cores": 1.0},
+}  # fmt: skip
+"""Unit of a metric -> factors from the units that are printed beside such numbers (case-folded): ``mw`` is
+milliwatts; K, Mil and Bil are how Grafana shortens counts."""
+UNITS = {unit: factor for units in _UNITS_OF.values() for unit, factor in units.items()}
+
+
+def unit_factor(metric: str, unit: str) -> float | None:
+    """Return the factor from a printed (case-folded) unit to that of ``metric``, ``None`` where it has none.
+
+    >>> unit_factor("fb_used_bytes", "kib"), unit_factor("fb_used_bytes", "%")
+    (1024.0, None)
+    """
+    return _UNITS_OF.get(METRICS[metric].unit, _UNITS_OF["count"]).get(unit)
+
+
 _FOREIGN = (
-    *_GAUGES_AND_COUNTERS,
-    *((f"{name}_sum", f"{mean}_sum_s", 1.0) for name, mean, _ in _HISTOGRAMS if mean),
-    *((f"{name}_count", f"{mean}_count", 1.0) for name, mean, _ in _HISTOGRAMS if mean),
-    *((f"{name}_bucket", f"{counted}_bucket", 1.0) for name, _, counted in _HISTOGRAMS if counted),
+    *GAUGES_AND_COUNTERS,
+    *((f"{name}_sum", f"{mean}_sum_s", "") for name, mean, _ in HISTOGRAMS if mean),
+    *((f"{name}_count", f"{mean}_count", "") for name, mean, _ in HISTOGRAMS if mean),
+    *((f"{name}_bucket", f"{counted}_bucket", "") for name, _, counted in HISTOGRAMS if counted),
 )
-_BY_NAME = {name.casefold(): Naming(metric, factor) for name, metric, factor in _FOREIGN}
-_UNIT = re.compile(r"^(?P<name>.*?)\s*[\[(](?P<unit>[^\])]*)[\])]$")
+_FACTORS = {**UNITS, "": 1.0, "either": EITHER}
+_BY_NAME = {name.casefold(): Naming(metric, _FACTORS[unit]) for name, metric, unit in _FOREIGN}
+_PREFIXES = ("ray_", "amd_")
+"""What other programs put before an exporter's name."""
+_BRACKETED = re.compile(r"^(?P<stem>.*?)\s*[\[(](?P<unit>[^\])]*)[\])]$")
+_ENDED = re.compile(
+    rf"^(?P<stem>.+?)[\s_.-](?P<unit>{'|'.join(sorted(map(re.escape, UNITS), reverse=True))})$"
+)
 
 
-def named(name: str) -> Naming | None:
-    """Return the metric of a foreign name, or ``None`` for one that we do not use.
+def plain(name: str) -> str:
+    """Return a name as it is compared: without case, underscores, spaces, dots and the like."""
+    return "".join(sign for sign in name.casefold() if sign.isalnum())
+
+
+def _respelled(names: Mapping[str, Naming]) -> dict[str, Naming]:
+    """Return ``names`` by plain name; who respells them may change the unit, so that the values decide."""
+    return {
+        plain(name): naming._replace(
+            factor=EITHER if METRICS[naming.metric].unit in ("ratio", "bytes") else 1.0
+        )
+        for name, naming in names.items()
+        if "{" not in name
+    }
+
+
+_BY_PLAIN_NAME = _respelled(_BY_NAME)
+_BY_WORD = _BY_PLAIN_NAME | _respelled({word: Naming(metric, EITHER) for word, metric in WORDS.items()})
+
+
+@lru_cache(maxsize=4096)
+def named(name: str, labels: tuple[tuple[str, str], ...] = ()) -> Naming | None:
+    """Return the metric of an exporter's name, or ``None`` for one that we do not use.
+
+    A name that other tools respelled, prefixed or ended with a unit is known too; pairs of ``labels`` tell
+    where an exporter has one name for several metrics.
 
     >>> named("DCGM_FI_DEV_GPU_UTIL")
     Naming(metric='gpu_util_ratio', factor=0.01)
-    >>> named("vllm:prompt_tokens_total").metric
-    'prompt_tokens'
+    >>> named("vllm_prompt_tokens_total").metric, named("utilization_gpu_pct")
+    ('prompt_tokens', Naming(metric='gpu_util_ratio', factor=0.01))
     >>> named("memory.used [MiB]").factor
     1048576.0
     """
-    folded = name.strip().casefold()
+    found = _known(name.strip().casefold(), _BY_PLAIN_NAME)
+    if found is None and labels:
+        selected = (f"{name}{{{label}={value}}}".casefold() for label, value in labels)
+        found = next((_BY_NAME[one] for one in selected if one in _BY_NAME), None)
+    return found
+
+
+@lru_cache(maxsize=4096)
+def named_in_table(name: str) -> Naming | None:
+    """Return the metric of a table's column or of a name in it, which people shorten: ``gpu util``.
+
+    >>> named_in_table("Mem Used (GB)")
+    Naming(metric='fb_used_bytes', factor=1000000000.0)
+    """
+    return _known(name.strip().casefold(), _BY_WORD)
+
+
+def _known(folded: str, respelled: Mapping[str, Naming]) -> Naming | None:
     if folded in METRICS:
         return Naming(folded, 1.0)
-    found = _BY_NAME.get(folded) or _BY_NAME.get(folded.removesuffix("_total"))
-    if found is None and (match := _UNIT.match(folded)):
-        found = named(match["name"])
-        factor = UNITS.get(match["unit"].strip())
-        if found is not None and factor is not None:
-            return Naming(found.metric, factor)
-    return found
+    for name in (folded, folded.removesuffix("_total")):
+        if found := _BY_NAME.get(name) or respelled.get(plain(name)):
+            return found
+    for prefix in _PREFIXES:
+        if folded.startswith(prefix):
+            return _known(folded.removeprefix(prefix), respelled)
+    match = _BRACKETED.match(folded) or _ENDED.match(folded)
+    found = _known(match["stem"], respelled) if match else None
+    if match is None or found is None:
+        return None
+    factor = unit_factor(found.metric, match["unit"].strip())
+    return found if factor is None else Naming(found.metric, factor)
 
 
 def foreign_names(start: str) -> tuple[str, ...]:
@@ -273,13 +213,5 @@ def foreign_names(start: str) -> tuple[str, ...]:
     >>> foreign_names("nv_")[0]
     'nv_gpu_utilization'
     """
-    return tuple(name for name, _, _ in _FOREIGN if name.startswith(start))
-
-
-UNITS = {
-    "%": PERCENT, "percent": PERCENT,
-    "b": 1.0, "bytes": 1.0, "kib": 1024.0, "mib": MIB, "gib": 1024.0**3, "tib": 1024.0**4,
-    "kb": 1000.0, "mb": MB, "gb": 1000.0**3, "tb": 1000.0**4,
-    "w": 1.0, "mw": 0.001, "kw": 1000.0, "°c": 1.0, "c": 1.0, "s": 1.0, "ms": 0.001,
-}  # fmt: skip
-"""Factor from a unit as it is printed beside a number (case-folded) to ours. ``mw`` is milliwatts."""
+    names = (name.partition("{")[0] for name, _, _ in _FOREIGN if name.startswith(start))
+    return tuple(dict.fromkeys(names))

@@ -134,7 +134,7 @@ class SampleTable(NamedTuple):
     @property
     def keys(self) -> list[str]:
         """Columns whose texts say what a row's values are of."""
-        return [*self.roles.labels, *([self.roles.metric_name] if self.roles.metric_name else [])]
+        return [*self.roles.labels, *(one for one in (self.roles.metric_name, self.roles.unit) if one)]
 
 
 class BillLine(Row):

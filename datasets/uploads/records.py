@@ -9,6 +9,7 @@ from string import Template
 from typing import Any
 
 from inferplan.datasets.uploads.json_stream import with_whole_signs
+from inferplan.datasets.uploads.metrics import plain
 from inferplan.datasets.uploads.opening import Upload
 from inferplan.datasets.uploads.reading import Tally
 from inferplan.datasets.uploads.scanning import column_names, opened, quoted
@@ -22,11 +23,6 @@ _NOTHING = {"", "null", "none", "nan", "n/a", "?", "unset", "\\n"}
 _MOST = Decimal(10) ** 15  # in any currency: no line of a bill is larger
 _FIRST_YEAR, _END_YEAR = 2000, 2100
 _TEAM_TAGS = ("team", "user_team", "user:team", "label_team", "owner", "costcenter", "cost_center")
-
-
-def plain(name: str) -> str:
-    """Return a column name as it is compared: without case, underscores, spaces and slashes."""
-    return "".join(sign for sign in name.casefold() if sign.isalnum())
 
 
 def records(upload: Upload, tally: Tally) -> Iterator[tuple[int, dict[str, str]]]:

@@ -2,41 +2,46 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from inferplan.datasets.errors import UnknownNameError
-from inferplan.datasets.uploads.metrics import EITHER, METRICS, OF_REQUESTS, Naming, named
+from inferplan.datasets.uploads.gathering import told_metric
+from inferplan.datasets.uploads.metrics import EITHER, METRICS, OF_REQUESTS, Naming, named_in_table, plain
 from inferplan.datasets.uploads.reading import Labels, NeedsAnswerError, Question, ReadOptions
-from inferplan.datasets.uploads.records import plain
-from inferplan.datasets.uploads.values import known_label
+from inferplan.datasets.uploads.values import known_label, preference
 
 _TIMES = {
-    "time", "timestamp", "timestamputc", "datetime", "date", "ts", "measuredat", "at", "startedat",
-    "starttime", "createdat", "arrivedat", "arrivaltime", "eventtime", "timeutc",
+    "time", "timestamp", "datetime", "date", "ts", "measuredat", "at", "startedat", "starttime", "createdat",
+    "created", "requestcreatedat", "arrivedat", "arrivaltime", "arrivaltimestamp", "eventtime", "timestart",
 }  # fmt: skip
+_TIME_ENDING = re.compile(r"(utc|gmt|iso|epoch|unix|ms|us|ns|s)$")
+_OF_UTC = re.compile(r"(utc|gmt)$")
+_CLOCKS = {"time", "clock", "timeofday"}
 _METRIC_NAMES = {"metric", "metricname", "series", "field", "measurement"}
 _VALUES = {"value", "val"}
-_INPUTS = {"inputtokens", "prompttokens", "contexttokens", "inputlength", "prompttokencount", "tokensin"}
+_UNITS = {"unit", "units"}
+_INPUTS = {
+    "inputtokens", "prompttokens", "contexttokens", "inputlength", "prompttokencount", "tokensin",
+    "requesttokens", "inputtokencount", "numinputtokens", "numprompttokens", "numprefilltokens",
+    "promptlength", "promptsize", "promptlen", "inputlen", "inputusage", "usageinput", "usageprompttokens",
+    "usageinputtokens",
+}  # fmt: skip
 _OUTPUTS = {
     "outputtokens", "completiontokens", "generatedtokens", "outputlength", "generationtokens", "tokensout",
-}  # fmt: skip
-_MORE_METRICS = {
-    "gpuutil": "gpu_util_ratio", "gpuutilization": "gpu_util_ratio", "util": "gpu_util_ratio",
-    "utilization": "gpu_util_ratio", "smactive": "sm_active_ratio", "dramactive": "dram_active_ratio",
-    "tensoractive": "tensor_active_ratio", "memoryused": "fb_used_bytes", "memused": "fb_used_bytes",
-    "memorytotal": "fb_total_bytes", "power": "power_w", "kvcacheusage": "kv_cache_usage_ratio",
-    "running": "requests_running", "waiting": "requests_waiting",
+    "responsetokens", "outputtokencount", "numoutputtokens", "numcompletiontokens", "numgeneratedtokens",
+    "numdecodetokens", "completiontokencount", "tokensize", "outputlen", "outputusage", "usageoutput",
+    "usagecompletiontokens", "usageoutputtokens",
 }  # fmt: skip
 _LATENCIES = {
     "ttft": "ttft", "timetofirsttoken": "ttft", "firsttoken": "ttft", "firsttokenlatency": "ttft",
     "tpot": "tpot", "timeperoutputtoken": "tpot", "timepertoken": "tpot", "itl": "tpot",
     "intertokenlatency": "tpot", "e2e": "e2e", "e2elatency": "e2e", "endtoendlatency": "e2e",
     "latency": "e2e", "requestlatency": "e2e", "totallatency": "e2e", "duration": "e2e",
-    "requestduration": "e2e", "responsetime": "e2e",
+    "requestduration": "e2e", "responsetime": "e2e", "delay": "e2e", "elapsed": "e2e", "elapsedtime": "e2e",
 }  # fmt: skip
 _SECONDS = re.compile(r"(milliseconds|millis|ms|seconds|secs|sec|s)$")
 _IN_MS = {f"{latency}_ms": Naming(f"{latency}_s", 0.001) for latency in ("ttft", "tpot", "e2e")}
-ROLES = ("time", "metric_name", "value", "input_tokens", "output_tokens", "ignore", *_IN_MS)
+ROLES = ("time", "clock", "metric_name", "value", "unit", "input_tokens", "output_tokens", "ignore", *_IN_MS)
 
 
 @dataclass(frozen=True)
@@ -47,8 +52,12 @@ class Roles:
     labels: Mapping[str, str] = field(default_factory=dict)
     """Column -> field of ``Labels``."""
     metrics: Mapping[str, Naming] = field(default_factory=dict)
+    clock: str | None = None
+    """Column of the time of day, where ``time`` holds only the day."""
     metric_name: str | None = None
     value: str | None = None
+    unit: str | None = None
+    """Column of the unit of ``value``."""
     input_tokens: str | None = None
     output_tokens: str | None = None
     without_unit: tuple[str, ...] = ()
@@ -66,9 +75,21 @@ class Roles:
         return tuple(name for name in (self.input_tokens, self.output_tokens) if name)
 
     @property
+    def time_is_utc(self) -> bool:
+        """Whether the name of the time's column says that its times are UTC."""
+        return bool(_OF_UTC.search(plain(self.time)))
+
+    def knows(self, name: str) -> bool:
+        """Return whether something is said of a column, be it that it lacks a unit."""
+        return name in self.used or name in self.without_unit
+
+    @property
     def used(self) -> tuple[str, ...]:
         """Columns that are read, in a fixed order."""
-        single = (self.time, self.metric_name, self.value, self.input_tokens, self.output_tokens)
+        single = (
+            self.time, self.clock, self.metric_name, self.value, self.unit, self.input_tokens,
+            self.output_tokens,
+        )  # fmt: skip
         columns = (*(name for name in single if name), *self.labels, *self.metrics)
         return tuple(dict.fromkeys(columns))
 
@@ -88,9 +109,13 @@ def assign(names: Sequence[str], options: ReadOptions, first_row: Sequence[str] 
     by_role: dict[str, list[str]] = {}
     for name, role in roles.items():
         by_role.setdefault(role, []).append(name)
+    day, clock = _day_and_clock(by_role.get("time", []))
     found = Roles(
-        time=by_role.get("time", [""])[0],
-        labels=_first_of_each({name: role for name, role in roles.items() if role in _LABELS}),
+        time=day,
+        clock=by_role.get("clock", [clock])[0],
+        labels=_first_of_each(
+            dict(sorted(((name, role) for name, role in roles.items() if role in _LABELS), key=_preference))
+        ),
         metrics={
             name: _naming(name, role, is_given=name in given)
             for name, role in _first_of_each(
@@ -99,12 +124,15 @@ def assign(names: Sequence[str], options: ReadOptions, first_row: Sequence[str] 
         },
         metric_name=by_role.get("metric_name", [None])[0],
         value=by_role.get("value", [None])[0],
+        unit=by_role.get("unit", [None])[0],
         input_tokens=by_role.get("input_tokens", [None])[0],
         output_tokens=by_role.get("output_tokens", [None])[0],
         without_unit=tuple(
             name for name, role in roles.items() if role == "ignore" and plain(name) in _LATENCIES
         ),
     )
+    if found.value and not found.metric_name and not found.metrics:
+        found = replace(found, metrics={found.value: told_metric(options.metric)})
     measured = found.metrics or found.is_request_log or (found.metric_name and found.value)
     if not found.time or not measured:
         raise NeedsAnswerError(_question(first_row or names, bool(found.time)))
@@ -112,6 +140,17 @@ def assign(names: Sequence[str], options: ReadOptions, first_row: Sequence[str] 
 
 
 _LABELS = frozenset(Labels.__dataclass_fields__)
+
+
+def _preference(column: tuple[str, str]) -> int:
+    return preference(column[0])
+
+
+def _day_and_clock(times: Sequence[str]) -> tuple[str, str | None]:
+    """Return the column of the time, and that of the time of day where the first says only the day."""
+    if len(times) > 1 and plain(times[0]) == "date" and plain(times[1]) in _CLOCKS:
+        return times[0], times[1]
+    return (times[0] if times else ""), None
 
 
 def _first_of_each(roles: Mapping[str, str]) -> dict[str, str]:
@@ -127,7 +166,7 @@ def _first_of_each(roles: Mapping[str, str]) -> dict[str, str]:
 
 def _naming(name: str, role: str, *, is_given: bool) -> Naming:
     """Return metric and factor of a column; the values decide where neither name nor user say the unit."""
-    known = None if is_given else named(name)
+    known = None if is_given else named_in_table(name)
     if known or role in _IN_MS:
         return known or _IN_MS[role]
     return Naming(role, EITHER if METRICS[role].unit in ("ratio", "bytes") else 1.0)
@@ -150,24 +189,26 @@ def _given(names: Sequence[str], options: ReadOptions) -> dict[str, str]:
 
 def _guess(name: str) -> str:
     folded = plain(name)
-    if folded in _TIMES:
+    if folded in _TIMES or _TIME_ENDING.sub("", folded) in _TIMES:
         return "time"
     if folded in _INPUTS:
         return "input_tokens"
     if folded in _OUTPUTS:
         return "output_tokens"
-    if folded in _METRIC_NAMES:
+    if folded in _METRIC_NAMES or name.strip() == "__name__":
         return "metric_name"
     if folded in _VALUES:
         return "value"
-    naming = named(name)
+    if folded in _UNITS:
+        return "unit"
+    naming = named_in_table(name)
     if naming is not None:
         return naming.metric
     if unit := _SECONDS.search(folded):
         latency = _LATENCIES.get(folded.removesuffix(unit[0]))
         if latency:
             return f"{latency}_ms" if unit[0].startswith("m") else f"{latency}_s"
-    return known_label(name) or _MORE_METRICS.get(folded, "ignore")
+    return known_label(name) or "ignore"
 
 
 def _question(names: Sequence[str], has_time: bool) -> Question:

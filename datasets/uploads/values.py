@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Mapping
 
+from inferplan.datasets.uploads.metrics import plain
 from inferplan.datasets.uploads.reading import MISSING_FROM, Labels
 
 MISSING_TEXT = {
@@ -11,7 +12,7 @@ MISSING_TEXT = {
     "[not supported]", "not supported", "[unknown error]", "unknown error", "[insufficient permissions]",
     "[gpu is lost]", "[gpu requires reset]", "err!", "#n/a",
 }  # fmt: skip
-_NUMBER_AND_UNIT = re.compile(r"^([+-]?[\d.,]+(?:e[+-]?\d+)?)\s*([a-z%°/]*)$")
+_NUMBER_AND_UNIT = re.compile(r"^([+-]?[\d.,]+(?:e[+-]?\d+)?)\s*([a-z%°µμ/]*)$")
 _LABEL_SET = re.compile(r'([A-Za-z_][\w.:-]*)\s*=\s*"((?:[^"\\]|\\.)*)"')
 _ESCAPED = re.compile(r"\\(.)")
 
@@ -58,8 +59,10 @@ def finite(value: float) -> float | None:
 
 _LABELS: dict[str, tuple[str, ...]] = {
     "gpu_uuid": ("uuid", "gpu_uuid", "gpuuuid"),
-    "gpu_index": ("gpu", "index", "gpu_index", "gpu_id", "minor_number", "gpudevice"),
-    "gpu_name": ("modelname", "gpu_name", "gpu_model", "device_name"),
+    "gpu_index": (
+        "gpu", "index", "gpu_index", "gpu_id", "minor_number", "gpudevice", "pci_bus_id", "gpu_bus_id",
+    ),
+    "gpu_name": ("modelname", "gpu_name", "gpu_model", "device_name", "card_series"),
     "mig_id": ("gpu_i_id", "gpu_instance_id"),
     "mig_profile": ("gpu_i_profile", "mig_profile"),
     "host": ("hostname", "host", "node", "nodename", "node_name", "exported_node", "kubernetes_node"),
@@ -72,7 +75,8 @@ _LABELS: dict[str, tuple[str, ...]] = {
     "engine": ("engine", "engine_index", "dp_rank"),
     "model": ("model_name", "model", "served_model_name", "model_id"),
     "team": ("team", "label_team", "owner", "exported_team", "cost_center", "user_team"),
-}
+}  # fmt: skip
+_FIELDS = {plain(name): field for field, names in _LABELS.items() for name in (field, *names)}
 _OF_HISTOGRAMS = ("_bucket", "_sum_s", "_count")
 _VARIANTS = ("finished_reason", "quantile", "priority")
 _EXPORTERS = ("dcgm-exporter", "nvidia-dcgm-exporter", "nvidia-gpu-exporter")
@@ -114,10 +118,18 @@ def variant_of(metric: str, raw: Mapping[str, str]) -> str:
 
 def known_label(name: str) -> str | None:
     """Return the field of ``Labels`` that a column of this name fills, or ``None``."""
-    folded = name.strip().casefold()
-    if folded in Labels.__dataclass_fields__:
-        return folded
-    return next((field for field, names in _LABELS.items() if folded in names), None)
+    return _FIELDS.get(plain(name))
+
+
+def preference(name: str) -> int:
+    """Return which of several columns for one field of ``Labels`` goes first: the lesser number.
+
+    >>> preference("uuid") < preference("gpu_uuid"), preference("pci.bus_id") > preference("index")
+    (True, True)
+    """
+    found = known_label(name)
+    spelled = [plain(one) for one in _LABELS[found]] if found else []
+    return spelled.index(plain(name)) if plain(name) in spelled else -1
 
 
 def label_set(text: str) -> dict[str, str]:
