@@ -57,7 +57,8 @@ FACTS = """
 CREATE TEMP TABLE facts AS
 SELECT g, any_value(grp) AS grp, any_value(metric) AS metric, min(first_at) AS first_at,
     max(last_at) AS last_at, median(step_s) AS step_s, count(DISTINCT member) AS members,
-    bool_or(irregular) AS irregular, bool_and(binned) AS binned,
+    max(step_s) > 1.5 * min(step_s) AND NOT bool_or(binned) AS mixed,
+    bool_or(irregular) OR coalesce(mixed, false) AS irregular, bool_and(binned) AS binned,
     count(*) > count(DISTINCT member) AND bool_or(meets_another) AS repeats,
     any_value(gpu_name) AS gpu_name,
     any_value(gpu_index) AS gpu_index, any_value(host) AS host, any_value(replica) AS replica,
@@ -106,22 +107,24 @@ found AS (
 SELECT facts.*, found.* EXCLUDE (g) FROM facts JOIN found USING (g)
 """
 
-# Irregular samples: each weighs the time until the next one, at most two steps. In order of their values, the
-# middle of each weight is its place, scaled to 0-1; between places values are interpolated. With equal
-# weights this is quantile_cont.
+# Irregular samples, and exports with different steps: each weighs the time until the next one, at most two
+# steps of its export. In order of their values, the middle of each weight is its place, scaled to 0-1;
+# between places values are interpolated. With equal weights this is quantile_cont.
 WEIGHTED = """
 WITH wanted AS MATERIALIZED (
-    SELECT c.series_id, c.g, f.step_s, coalesce(c.from_at, '-infinity') AS from_at
+    SELECT c.series_id, c.g, coalesce(c.step_s, f.step_s) AS step_s,
+        coalesce(c.from_at, '-infinity') AS from_at
     FROM chosen AS c JOIN facts AS f USING (g) WHERE f.irregular
 ),
 timed AS (
-    SELECT w.g, s.measured_at, max(s.value) AS value, any_value(w.step_s) AS step_s
+    SELECT w.g, s.measured_at, max(s.value) AS value, max(w.step_s) AS step_s
     FROM usage_samples AS s JOIN wanted AS w USING (series_id)
     WHERE s.measured_at >= w.from_at GROUP BY w.g, s.measured_at
 ),
 weighed AS (
-    SELECT g, value, least(2 * step_s, coalesce(epoch(lead(measured_at) OVER (
-        PARTITION BY g ORDER BY measured_at) - measured_at), step_s)) AS weight
+    SELECT g, value, coalesce(epoch(lead(measured_at) OVER (PARTITION BY g ORDER BY measured_at)
+        - measured_at), step_s) AS until_next, least(2 * step_s, until_next) AS weight,
+        least(step_s, until_next) AS covered
     FROM timed
 ),
 middles AS (
@@ -146,10 +149,11 @@ quantiles AS (
 ),
 listed AS (SELECT g, list(quantile ORDER BY share) AS q FROM quantiles GROUP BY g),
 whole AS (
-    SELECT g, count(*) AS n, sum(value * weight) / sum(weight) AS mean, max(value) AS max
+    SELECT g, count(*) AS n, sum(value * weight) / sum(weight) AS mean, max(value) AS max,
+        sum(covered) / count(*) AS each_s
     FROM weighed GROUP BY g
 )
-SELECT facts.*, whole.n, whole.mean, coalesce(listed.q, list_resize([whole.max], 5, whole.max)) AS q,
-    whole.max
+SELECT facts.* REPLACE (CASE WHEN mixed THEN each_s ELSE step_s END AS step_s), whole.n, whole.mean,
+    coalesce(listed.q, list_resize([whole.max], 5, whole.max)) AS q, whole.max
 FROM facts JOIN whole USING (g) LEFT JOIN listed USING (g)
 """

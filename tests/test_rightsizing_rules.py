@@ -76,7 +76,7 @@ def test_the_chart_of_a_group_is_of_all_of_it_at_the_same_time(empty: Warehouse)
         ((("a", {"load": DAY}), ("b", {"load": NIGHT, "gpu_name": "NVIDIA L4"})), PRODUCTION, "no other"),
         ((("a", {"load": DAY, "dram": None}), ("b", {"load": NIGHT})), PRODUCTION, "must all have been"),
         ((("a", {"load": DAY, "sm": None}), ("b", {"load": NIGHT})), PRODUCTION, "must all have been"),
-        ((("a", {"load": DAY, "keep": 0.6}), ("b", {"load": NIGHT})), PRODUCTION, "a week with 80 %"),
+        ((("a", {"load": DAY, "keep": 0.6}), ("b", {"load": NIGHT})), PRODUCTION, "is missing: its P95"),
     ],
 )
 def test_what_must_not_share_a_gpu(empty: Warehouse, services, profile, reason: str) -> None:

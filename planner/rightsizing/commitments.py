@@ -11,7 +11,14 @@ from inferplan.datasets.schema import Offer
 from inferplan.planner.confidence import Confidence
 from inferplan.planner.economics import HOURS_PER_MONTH
 from inferplan.planner.rightsizing.evidence import HOURS_PER_WEEK
-from inferplan.planner.rightsizing.finding import Action, Evidence, Finding, Rejected, Savings
+from inferplan.planner.rightsizing.finding import (
+    SHRINKING,
+    Action,
+    Evidence,
+    Finding,
+    Rejected,
+    Savings,
+)
 from inferplan.planner.rightsizing.judging import Context, Judgement
 from inferplan.planner.rightsizing.market import priced
 from inferplan.planner.rightsizing.unit import Unit
@@ -31,7 +38,7 @@ class _Machine:
     instance_type: str
     units: tuple[Unit, ...]
     off_hours: frozenset[int]
-    """Hours of the week in which it is to be stopped."""
+    """Hours of the week in which a part of it is to be stopped."""
 
     @property
     def first_at(self) -> datetime:
@@ -46,8 +53,8 @@ def commitments(judged: Mapping[str, tuple[Unit, Judgement]], context: Context) 
     """Yield at most one commitment per machine type: the cheapest quantile of the machines that stay.
 
     Demand is how many of them were there in each hour, less the hours in which they are to be stopped.
-    Machines that a bill shows under a commitment already, or that were measured for less than a week, are no
-    part of it.
+    Machines that a bill shows under a commitment already, that were measured for less than a week or are no
+    longer measured, or of which something is to be taken away for good, are no part of it.
     """
     by_type: dict[str, list[_Machine]] = {}
     for machine in _machines(judged, context):
@@ -62,16 +69,15 @@ def commitments(judged: Mapping[str, tuple[Unit, Judgement]], context: Context) 
 def _machines(judged: Mapping[str, tuple[Unit, Judgement]], context: Context) -> Iterator[_Machine]:
     hosts: dict[tuple[str, str], list[tuple[Unit, Judgement]]] = {}
     for unit, found in judged.values():
-        if unit.host and unit.instance_type and unit.confidence >= Confidence.MEDIUM:
+        if unit.host and unit.instance_type and not unit.doubt and unit.confidence >= Confidence.MEDIUM:
             hosts.setdefault((unit.instance_type, unit.host), []).append((unit, found))
     for (instance_type, _), there in hosts.items():
-        staying = [(unit, found) for unit, found in there if found.action in STAYING]
-        if not staying or any(_is_covered(unit, context) for unit, _ in staying):
+        staying = [unit for unit, found in there if found.action in STAYING]
+        is_left = any(found.action in SHRINKING - STAYING for _, found in there)
+        if is_left or not staying or any(_is_covered(unit, context) for unit in staying):
             continue
-        off = [
-            frozenset(unit.idle_hours) if found.action == "schedule" else frozenset() for unit, found in there
-        ]
-        yield _Machine(instance_type, tuple(unit for unit, _ in staying), frozenset.intersection(*off))
+        off = [frozenset(unit.idle_hours) for unit, found in there if found.action == "schedule"]
+        yield _Machine(instance_type, tuple(staying), frozenset().union(*off))
 
 
 def _is_covered(unit: Unit, context: Context) -> bool:

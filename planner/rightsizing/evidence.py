@@ -1,8 +1,9 @@
 """What was measured of each serving process and its GPUs, gathered for the rules."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import product
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from inferplan.datasets import catalog
 from inferplan.planner import usage
 from inferplan.planner.request_latency import RequestLatency, request_latencies
+from inferplan.planner.rightsizing.doubts import doubt
 from inferplan.planner.rightsizing.evidence_queries import IDLE, LATEST, PLACES, SHARES, TOGETHER, WEEKS
 from inferplan.planner.rightsizing.latency import MEASURED_BY, latencies
 from inferplan.planner.rightsizing.statistic import Statistic, statistics_of
@@ -38,7 +40,9 @@ class Measurements:
     warehouse: "Warehouse"
     import_ids: Sequence[int] | None = None
     window: usage.Window = usage.EVERYTHING
-    _sums: dict[object, dict[str, Statistic]] = field(default_factory=dict, init=False, repr=False)
+    _sums: dict[tuple[str, frozenset[str]], Statistic | None] = field(
+        default_factory=dict, init=False, repr=False
+    )
     _known_weeks: dict[tuple[str, str], Week] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
@@ -51,27 +55,35 @@ class Measurements:
     ) -> dict[tuple[str, str], Statistic]:
         """Return the statistics of each group's members at the same time, by group and metric.
 
-        Shares are the members' mean, everything else their sum. A metric that was not measured on all GPUs
-        (or, by an engine, on all processes) of a group is left out. What was asked before is remembered.
+        Of each member the GPU (or engine) counts on which the metric is highest. Shares are the members'
+        mean, everything else their sum. A metric that was not measured on all members of a group is left out.
+        What was asked before is remembered.
         """
-        asked = {name: (name, _entities(units), tuple(metrics)) for name, units in groups.items()}
-        new = {name: units for name, units in groups.items() if asked[name] not in self._sums}
-        if new:
-            found = self._together(new, metrics)
-            self._sums.update({asked[name]: found.get(name, {}) for name in new})
-        return {(name, metric): one for name in groups for metric, one in self._sums[asked[name]].items()}
+        found: dict[tuple[str, str], Statistic] = {}
+        for metric in metrics:
+            places = {name: _hottest(units, metric) for name, units in groups.items()}
+            whole = {name: there for name, there in places.items() if len(there) == len(groups[name])}
+            new = {name: there for name, there in whole.items() if (metric, there) not in self._sums}
+            if new:
+                self._sums.update(self._together(new, metric))
+            found |= {
+                (name, metric): one
+                for name, there in whole.items()
+                if (one := self._sums[metric, there]) is not None
+            }
+        return found
 
     def _together(
-        self, groups: Mapping[str, Sequence[Unit]], metrics: Sequence[str]
-    ) -> dict[str, dict[str, Statistic]]:
-        entities = {entity: name for name, units in groups.items() for entity in _entities(units)}
-        found = usage.of_groups(self.warehouse, entities, self.import_ids, metrics, self.window)
-        sizes = {name: (len(units), sum(len(unit.gpus) for unit in units)) for name, units in groups.items()}
-        sums: dict[str, dict[str, Statistic]] = {}
-        for one, members in zip(statistics_of(found), found["members"].tolist(), strict=True):
-            if members in sizes[one.entity]:
-                sums.setdefault(one.entity, {})[one.metric] = one
-        return sums
+        self, groups: Mapping[str, frozenset[str]], metric: str
+    ) -> dict[tuple[str, frozenset[str]], Statistic | None]:
+        entities = {entity: name for name, there in groups.items() for entity in there}
+        found = usage.of_groups(self.warehouse, entities, self.import_ids, (metric,), self.window)
+        sums = {
+            one.entity: one
+            for one, members in zip(statistics_of(found), found["members"].tolist(), strict=True)
+            if members >= len(groups[one.entity])
+        }
+        return {(metric, there): sums.get(name) for name, there in groups.items()}
 
     def weeks(self, entities: Sequence[str], metrics: Sequence[str]) -> dict[tuple[str, str], Week]:
         """Return how high each metric is over the week; NaN where it was not measured.
@@ -102,11 +114,16 @@ class Measurements:
         return list(self.import_ids) if self.import_ids is not None else None
 
     @cached_property
+    def latest(self) -> datetime | None:
+        """The newest sample (naive UTC); ``None`` where there is none."""
+        found: datetime | None = self.warehouse.rows(LATEST, {"imports": self._imports})[0][0]
+        return found
+
+    @cached_property
     def from_at(self) -> datetime | None:
         """When what counts begins (naive UTC); ``None``: all counts."""
-        [(latest,)] = self.warehouse.rows(LATEST, {"imports": self._imports})
         days = self.window.lookback_days
-        return None if days is None or latest is None else latest - timedelta(days=days)
+        return None if days is None or self.latest is None else self.latest - timedelta(days=days)
 
 
 def series_together(
@@ -119,10 +136,8 @@ def series_together(
     return warehouse.query(TOGETHER, {"entities": list(entities), "metric": metric, "points": points})
 
 
-def _entities(units: Iterable[Unit]) -> frozenset[str]:
-    return frozenset(
-        entity for unit in units for entity in (*unit.gpus, *(one.entity for one in unit.statistics.values()))
-    )
+def _hottest(units: Iterable[Unit], metric: str) -> frozenset[str]:
+    return frozenset(one.entity for unit in units if (one := unit.get(metric)) is not None)
 
 
 _COUNTED_ABOVE_ZERO = ("requests_waiting", "preemptions_per_s")
@@ -155,7 +170,22 @@ def _gather(measured: Measurements) -> list[Unit]:
     timed: dict[str, dict[str, RequestLatency]] = {}
     for latency in request_latencies(warehouse, keys, ids, measured.from_at):
         timed.setdefault(latency.group, {})[latency.metric] = latency
-    return [_unit(key, members[key], statistics, idle, timed.get(key, {})) for key in sorted(members)]
+    gpus = Counter(_machine(place) for places in members.values() for place in places if _is_gpu(place))
+    return [
+        replace(
+            _unit(key, places, statistics, idle, timed.get(key, {}), measured.latest),
+            is_alone=all(_machine(place) and gpus[_machine(place)] == 1 for place in places),
+        )
+        for key, places in sorted(members.items())
+    ]
+
+
+def _machine(place: Mapping[str, str | None]) -> str | None:
+    return place["host"] or place["instance_id"]
+
+
+def _is_gpu(place: Mapping[str, str]) -> bool:
+    return place["entity_kind"] in ("gpu", "mig")
 
 
 _SAID = ("gpu_name", "host", "instance_id", "instance_type", "namespace", "model", "team", "mig_profile")
@@ -188,13 +218,17 @@ def _unit(
     statistics: Mapping[str, Mapping[str, Statistic]],
     idle: Mapping[str, frozenset[int]],
     latencies: Mapping[str, RequestLatency],
+    latest: datetime | None,
 ) -> Unit:
-    gpus = tuple(sorted(place["entity"] for place in places if place["entity_kind"] in ("gpu", "mig")))
+    on_gpus = [place for place in places if _is_gpu(place)]
+    gpus = tuple(sorted(place["entity"] for place in on_gpus))
     merged: dict[str, Statistic] = {}
     for place in places:
         for metric, one in statistics.get(place["entity"], {}).items():
             merged[metric] = merged[metric].with_hotter(one) if metric in merged else one
-    said = {name: next((place[name] for place in places if place[name]), None) for name in _SAID}
+    said: dict[str, Any] = {
+        name: next((place[name] for place in places if place[name]), None) for name in _SAID
+    }
     total = merged.get("fb_total_bytes")
     gpu_name = said["gpu_name"]
     gpu = catalog.gpu_by_driver_name(gpu_name, round(total.max) if total else None) if gpu_name else None
@@ -209,6 +243,12 @@ def _unit(
         is_sample=any(place["is_sample"] for place in places),
         idle_hours=tuple(sorted(frozenset.intersection(*hours))) if hours else (),
         latencies=latencies,
+        doubt=doubt(
+            {entity: statistics.get(entity, {}) for entity in gpus},
+            [place["gpu_name"] for place in on_gpus if place["gpu_name"]],
+            [statistics.get(place["entity"], {}) for place in places if place not in on_gpus],
+            latest,
+        ),
         **said,
     )
 

@@ -6,20 +6,20 @@ WHERE $imports IS NULL OR list_contains($imports::BIGINT[], import_id)
 """
 SHARES = """
 WITH wanted AS (
-    SELECT series_id, entity, metric, last_at FROM usage_series
+    SELECT series_id, entity, metric, last_at, coalesce(step_s, 1) AS step_s FROM usage_series
     WHERE list_contains($metrics::VARCHAR[], metric)
         AND ($imports IS NULL OR list_contains($imports::BIGINT[], import_id))
 ),
 counted AS (
-    SELECT w.entity, w.metric, count(*) FILTER (s.value > 0) AS above, count(*) AS samples
+    SELECT w.entity, w.metric, sum(w.step_s) FILTER (s.value > 0) AS above, sum(w.step_s) AS seconds
     FROM usage_samples AS s JOIN wanted AS w USING (series_id)
     WHERE $from_at IS NULL OR s.measured_at >= $from_at GROUP BY ALL
     UNION ALL
-    SELECT w.entity, w.metric, sum(h.samples) FILTER (h.high > 0), sum(h.samples)
+    SELECT w.entity, w.metric, sum(h.samples * w.step_s) FILTER (h.high > 0), sum(h.samples * w.step_s)
     FROM usage_histograms AS h JOIN wanted AS w USING (series_id)
     WHERE $from_at IS NULL OR w.last_at >= $from_at GROUP BY ALL
 )
-SELECT entity, metric, coalesce(sum(above), 0) / sum(samples) FROM counted GROUP BY ALL
+SELECT entity, metric, coalesce(sum(above), 0) / sum(seconds) FROM counted GROUP BY ALL
 """
 # What was said last: a GPU goes from pod to pod.
 PLACES = """

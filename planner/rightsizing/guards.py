@@ -10,6 +10,9 @@ from inferplan.planner.rightsizing.targets import undecided
 from inferplan.planner.rightsizing.unit import Unit
 
 DRAM_CEILING = 0.8  # practical ceiling of DRAM_ACTIVE (NVIDIA DCGM, profiling metrics)
+POWER_CAP = 0.97
+"""Of the board's power; from there on its clocks are lowered."""
+SHARES = {"p90": 0.90, "p95": 0.95, "p99": 0.99}
 WEEK_NEEDED = "a week with 80 % of the samples is needed"
 
 
@@ -41,11 +44,33 @@ class Measured:
         )
 
 
+def unsure(unit: Unit, profile: Profile) -> str | None:
+    """Return why nothing may be taken away, whatever the numbers say; ``None`` where something may.
+
+    What is missing may all lie above what is there: with more missing than a percentile leaves out, the
+    percentile is not known.
+    """
+    if unit.doubt:
+        return unit.doubt
+    power, tdp_w = unit.get("power_w"), unit.gpu.tdp_w if unit.gpu else None
+    if power and tdp_w and power.p95 >= POWER_CAP * tdp_w:
+        return f"it is at its power limit: {power.p95:.0f} W of {tdp_w:.0f} W"
+    percentile = profile.activity_percentile
+    for one in (unit.activity, unit.get("dram_active_ratio"), unit.memory):
+        if one and (one.coverage is None or one.coverage < SHARES[percentile]):
+            missing = "an unknown part" if one.coverage is None else f"{1 - one.coverage:.1%}"
+            return f"{missing} of {one.metric} is missing: its {percentile.upper()} is not known"
+    return None
+
+
 def measured_enough(unit: Unit, profile: Profile) -> Measured | str:
     """Return what was measured, or why nothing smaller is to be looked for.
 
-    GPU_UTIL is no measure of work, and a week is the least that shows one.
+    GPU_UTIL is no measure of work, and a week is the least that shows one. On a machine with several GPUs one
+    of which no process is known may be part of a group that works together.
     """
+    if not unit.is_process and not unit.is_alone:
+        return "which process runs on it is not known: it may work together with other GPUs of its machine"
     activity, dram, memory = unit.activity, unit.get("dram_active_ratio"), unit.memory
     peak = unit.memory_peak_bytes
     if activity is None or dram is None or memory is None or not peak:

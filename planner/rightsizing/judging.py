@@ -101,7 +101,7 @@ def risk_of(shares: Sequence[float], unit: Unit, *, weak: bool = False) -> int |
     return None
 
 
-def freed(rate: Rate, unit_gpus: int, share: Decimal = Decimal(1)) -> Savings:
+def freed(rate: Rate, unit_gpus: Decimal, share: Decimal = Decimal(1)) -> Savings:
     """Return the savings of giving back all of a unit's GPUs for ``share`` of the hours.
 
     Where the machine holds other GPUs too, nothing is saved before the whole machine goes: low is then 0.

@@ -79,7 +79,7 @@ class Market:
     def __init__(self, offers: Sequence[Offer], billed: EffectiveRates | None = None) -> None:
         """Index ``offers``."""
         self._billed = billed or EffectiveRates({})
-        self._rates: dict[tuple[str, str | None, int], Rate | str] = {}
+        self._rates: dict[tuple[str, str | None, Decimal], Rate | str] = {}
         self._alternatives: dict[tuple[object, ...], Sequence[Offer]] = {}
         self._by_type: dict[str, list[Offer]] = {}
         self._by_gpu: dict[str, list[Offer]] = {}
@@ -92,7 +92,7 @@ class Market:
         """Return what the unit costs, or the reason why that is not known."""
         if not unit.gpus:
             return "no GPU is known for this process"
-        kind = ((unit.instance_type or "").casefold(), unit.gpu.name if unit.gpu else None, len(unit.gpus))
+        kind = ((unit.instance_type or "").casefold(), unit.gpu.name if unit.gpu else None, unit.gpus_held)
         if kind not in self._rates:
             self._rates[kind] = self._listed(unit)
         rate = self._rates[kind]
@@ -104,7 +104,7 @@ class Market:
             return rate
         if found.currency != "USD":
             return replace(rate, billed=f"the bill is in {found.currency}, prices are in USD")
-        effective = found.per_gpu_hour * len(unit.gpus)
+        effective = found.per_gpu_hour * unit.gpus_held
         free = 1 - Decimal(str(round(found.committed_share, 6)))
         return replace(rate, effective=effective, uncommitted=effective * free, billed=found.basis)
 
@@ -116,9 +116,9 @@ class Market:
             return self._rate_by_gpu(unit, unit.gpu.name)
         lowest = _cheapest([*self._sold(listed, _COMMITTED), listed]) or listed
         return Rate(
-            low=per_gpu(lowest) * len(unit.gpus),
-            expected=per_gpu(listed) * len(unit.gpus),
-            high=per_gpu(listed) * len(unit.gpus),
+            low=per_gpu(lowest) * unit.gpus_held,
+            expected=per_gpu(listed) * unit.gpus_held,
+            high=per_gpu(listed) * unit.gpus_held,
             basis=priced(listed),
             provider=listed.provider,
             region=listed.region,
@@ -137,9 +137,9 @@ class Market:
         prices = sorted(per_gpu(offer) for offer in offers)
         newest = max(offer.observed_on for offer in offers)
         return Rate(
-            low=prices[0] * len(unit.gpus),
-            expected=median(prices) * len(unit.gpus),
-            high=prices[-1] * len(unit.gpus),
+            low=prices[0] * unit.gpus_held,
+            expected=median(prices) * unit.gpus_held,
+            high=prices[-1] * unit.gpus_held,
             basis=(
                 f"the export names no machine type: on-demand prices of {len(offers)} offers of {gpu}, "
                 f"the newest of {newest}"

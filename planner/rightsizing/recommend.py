@@ -11,6 +11,7 @@ from inferplan.planner.rightsizing import rules as folder
 from inferplan.planner.rightsizing.commitments import commitments
 from inferplan.planner.rightsizing.evidence import Measurements
 from inferplan.planner.rightsizing.finding import SHRINKING, Finding, Rejected
+from inferplan.planner.rightsizing.guards import unsure
 from inferplan.planner.rightsizing.judging import Context, FleetRule, Judgement, Rule, as_finding
 from inferplan.planner.rightsizing.market import Market
 from inferplan.planner.rightsizing.profile import PRODUCTION, Profile
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from inferplan.datasets.warehouse import Warehouse
 
 _BLOCKING = ("insufficient_history", "upsize")
+_SOMEWHERE = ""
+"""Stands for the service of every GPU whose process is not known."""
 _SIBLING = "another replica of it is used up or was measured too briefly"
 
 
@@ -86,7 +89,9 @@ def decide(context: Context) -> tuple[Finding, ...]:
                 continue
             judged[unit.key] = verdict
             if verdict.action in _BLOCKING:
-                blocked.add(unit.workload)
+                blocked.add(unit.service)
+            if verdict.action == "upsize" and not unit.gpus:
+                blocked.add(_SOMEWHERE)
     findings: dict[str, Finding] = {}
     for unit in units:
         found = judged[unit.key]
@@ -100,15 +105,24 @@ def decide(context: Context) -> tuple[Finding, ...]:
 def _verdicts(
     rule: Rule | FleetRule, waiting: Sequence[Unit], blocked: set[str], context: Context
 ) -> Mapping[str, Judgement | str]:
-    """Return what a rule says of each unit; nothing is taken from the siblings of what is used up."""
-    is_open = [rule.action not in SHRINKING or unit.workload not in blocked for unit in waiting]
-    asked = [unit for unit, may in zip(waiting, is_open, strict=True) if may]
-    verdicts: dict[str, Judgement | str] = {
-        unit.key: _SIBLING for unit, may in zip(waiting, is_open, strict=True) if not may
-    }
+    """Return what a rule says of each unit; it is not asked where nothing may be taken away."""
+    verdicts: dict[str, Judgement | str] = {}
+    if rule.action in SHRINKING:
+        barred = ((unit.key, _barred(unit, blocked, context.profile)) for unit in waiting)
+        verdicts = {key: reason for key, reason in barred if reason}
+    asked = [unit for unit in waiting if unit.key not in verdicts]
     if hasattr(rule, "judge_fleet"):
         return {**verdicts, **rule.judge_fleet(asked, context)}
     return {**verdicts, **{unit.key: rule.judge(unit, context) for unit in asked}}
+
+
+def _barred(unit: Unit, blocked: set[str], profile: Profile) -> str | None:
+    """Return why nothing may be taken from the unit: its siblings are used up, or too little is known."""
+    if unit.service in blocked:
+        return _SIBLING
+    if not unit.is_process and _SOMEWHERE in blocked:
+        return "a process is used up of which no GPU is known: it may run here"
+    return unsure(unit, profile)
 
 
 _ORDER = {"upsize": 0, "commitment": 2, "keep": 3, "insufficient_history": 4}

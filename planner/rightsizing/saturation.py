@@ -35,6 +35,7 @@ def _signs(unit: Unit) -> Iterator[Evidence]:
         if found and found.share_above_zero is not None and found.share_above_zero > limit:
             yield found.evidence(ABOVE_ZERO, limit)
     preallocates = unit.get("kv_cache_usage_ratio") is not None
-    used, total = unit.get("fb_used_bytes"), unit.memory_total_bytes
-    if used and total and not preallocates and used.max > FB_SHARE * total:
-        yield used.evidence("max", FB_SHARE * total)
+    used, total = unit.memory, unit.memory_total_bytes
+    most = 1.0 if used and used.metric == "fb_used_ratio" else total
+    if used and most and not preallocates and used.max > FB_SHARE * most:
+        yield used.evidence("max", FB_SHARE * most)

@@ -31,18 +31,43 @@ class Verdict:
 
 def verdicts(unit: Unit, profile: Profile) -> Iterator[Verdict]:
     """Yield what is known of each target that the profile sets."""
+    for metric, target_s in _targets(profile):
+        if timed := _timed(unit, metric):
+            yield _by_requests(timed, profile.latency_percentile, target_s)
+        else:
+            yield _by_means(unit, metric, target_s)
+
+
+def why_too_slow(unit: Unit, profile: Profile, times: float) -> str | None:
+    """Return which target may be missed where everything takes ``times`` as long, ``None`` where none is.
+
+    What was not measured for single requests may be missed there.
+    """
+    for metric, target_s in _targets(profile):
+        timed = _timed(unit, metric)
+        longest_s = timed.percentiles[profile.latency_percentile].high if timed else None
+        if longest_s is None:
+            return (
+                f"how long {NAMES[metric]} takes was not measured, and it may take {times:.1f} times as long"
+            )
+        if longest_s * times > target_s:
+            return f"{NAMES[metric]} may take {longest_s * times:.3g} s, and the target is {target_s:g} s"
+    return None
+
+
+def _targets(profile: Profile) -> Iterator[tuple[str, float]]:
     for metric, target_s in (
         ("ttft_s", profile.ttft_target_s),
         ("tpot_s", profile.tpot_target_s),
         ("e2e_s", profile.e2e_target_s),
     ):
-        if target_s is None:
-            continue
-        timed = unit.latencies.get(metric)
-        if timed and timed.observations >= LEAST_REQUESTS:
-            yield _by_requests(timed, profile.latency_percentile, target_s)
-        else:
-            yield _by_means(unit, metric, target_s)
+        if target_s is not None:
+            yield metric, target_s
+
+
+def _timed(unit: Unit, metric: str) -> RequestLatency | None:
+    timed = unit.latencies.get(metric)
+    return timed if timed and timed.observations >= LEAST_REQUESTS else None
 
 
 def undecided(unit: Unit, profile: Profile) -> str | None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import cached_property
 
 from inferplan.datasets.schema import Gpu
@@ -11,6 +12,7 @@ from inferplan.planner.request_latency import RequestLatency
 from inferplan.planner.rightsizing.statistic import Statistic
 
 _REPLICA_SUFFIX = re.compile(r"(-[0-9a-f]{6,10}-[a-z0-9]{3,6}|-\d+)$")
+_COMPUTE_SLICES = re.compile(r"^(\d+)g")
 SHOWS_WORK = ("sm_active_ratio", "gr_engine_active_ratio")
 
 
@@ -37,6 +39,10 @@ class Unit:
     """Hours of the week (0 = Monday 0:00 UTC) idle in at least 80 % of three or more weeks."""
     latencies: Mapping[str, RequestLatency] = field(default_factory=dict)
     """How long requests took, by latency, where a log or a histogram tells of single ones."""
+    is_alone: bool = False
+    """Whether its machine is known, and no other GPU was measured there."""
+    doubt: str | None = None
+    """Why the measurements may not stand for it as it is now, ``None`` where they do."""
 
     def get(self, *metrics: str) -> Statistic | None:
         """Return the first of ``metrics`` that was measured."""
@@ -46,10 +52,22 @@ class Unit:
         return None
 
     @cached_property
+    def service(self) -> str:
+        """Key of all replicas: the pod's name without its random end."""
+        return _REPLICA_SUFFIX.sub("", self.key) if self.is_process else self.key
+
+    @cached_property
     def workload(self) -> str:
-        """Key of the replicas that are alike: the pod's name without its random end, and the kind of GPU."""
-        base = _REPLICA_SUFFIX.sub("", self.key) if self.is_process else self.key
-        return f"{base} on {len(self.gpus)} x {self.gpu_name}"
+        """Key of the replicas that are alike: the service and its GPUs."""
+        return f"{self.service} on {len(self.gpus)} x {self.gpu_name}"
+
+    @cached_property
+    def gpus_held(self) -> Decimal:
+        """GPUs that it occupies; a MIG slice is its share of the compute slices."""
+        slices = _COMPUTE_SLICES.match(self.mig_profile or "")
+        if slices is None:
+            return Decimal(len(self.gpus))
+        return Decimal(slices[1]) / (4 if "A30" in (self.gpu_name or "") else 7) * len(self.gpus)
 
     @cached_property
     def activity(self) -> Statistic | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 import numpy as np
 
@@ -179,7 +180,7 @@ def _judge(
         ),
         risk=max(risk, LEAST_RISK),
         effort="architecture",
-        savings=None if unknown else freed(together(known), 1),
+        savings=None if unknown else freed(together(known), Decimal(1)),
         no_savings_reason=unknown,
         group=name,
         members=tuple(units),

@@ -12,6 +12,7 @@ from inferplan.planner.rightsizing.judging import HIGHEST_RISK, Context, Judgeme
 from inferplan.planner.rightsizing.market import Rate, machine_usd_per_hour, priced
 from inferplan.planner.rightsizing.model_check import check_model
 from inferplan.planner.rightsizing.profile import Profile
+from inferplan.planner.rightsizing.targets import why_too_slow
 from inferplan.planner.rightsizing.unit import Unit
 
 order = 80
@@ -62,6 +63,8 @@ def _try(
     checked = check_model(unit, new, profile)
     if checked.reason:
         return checked.reason
+    if not checked.keeps_latency and (reason := why_too_slow(unit, profile, max(times.dram, times.sm, 1.0))):
+        return reason
     holds = measured.peak_bytes * profile.memory_factor <= new.memory_total_bytes
     if not holds and not checked.holds_memory:
         return f"the largest memory use, {measured.peak_bytes / GIB:.1f} GiB, does not fit with its margin"

@@ -1,6 +1,7 @@
 """It is right as it is; says which resource would be exceeded first."""
 
 from inferplan.planner.rightsizing.finding import Action
+from inferplan.planner.rightsizing.guards import unsure
 from inferplan.planner.rightsizing.judging import Context, Judgement
 from inferplan.planner.rightsizing.unit import Unit
 
@@ -45,13 +46,15 @@ def judge(unit: Unit, context: Context) -> Judgement | str:
     return Judgement(
         action=action,
         title="Keep",
-        detail=f"{binding.metric} decides: it is at {used:.0%} of its target.{_aside(unit)}",
+        detail=f"{binding.metric} decides: it is at {used:.0%} of its target.{_aside(unit, context)}",
         evidence=tuple(evidence for _, evidence in rows),
         no_savings_reason="nothing is to be changed",
     )
 
 
-def _aside(unit: Unit) -> str:
+def _aside(unit: Unit, context: Context) -> str:
+    if reason := unsure(unit, context.profile):
+        return f" Nothing can be taken away: {reason}."
     util, activity = unit.get("gpu_util_ratio"), unit.get("sm_active_ratio")
     if util and activity and util.p50 >= _MISLEADING_GPU_UTIL and activity.p95 < _IDLE_SMS:
         return (

@@ -10,6 +10,7 @@ from inferplan.planner.rightsizing.guards import Measured, growth, measured_enou
 from inferplan.planner.rightsizing.judging import Context, Judgement, risk_of
 from inferplan.planner.rightsizing.market import Rate
 from inferplan.planner.rightsizing.profile import Profile
+from inferplan.planner.rightsizing.targets import why_too_slow
 from inferplan.planner.rightsizing.unit import Unit
 
 order = 60
@@ -42,8 +43,16 @@ def judge(unit: Unit, context: Context) -> Judgement | str:
     measured = measured_enough(unit, context.profile)
     if isinstance(measured, str):
         return measured
-    found = (_try(unit, part, measured, rate, context.profile) for part in _slices(unit.gpu, total))
-    return next((one for one in found if one), "no slice smaller than the GPU holds the measured peaks")
+    slow = "no slice smaller than the GPU holds the measured peaks"
+    for part in _slices(unit.gpu, total):
+        found = _try(unit, part, measured, rate, context.profile)
+        if found is None:
+            continue
+        too_slow = why_too_slow(unit, context.profile, 1 / min(part.sm_share, part.memory_share))
+        if too_slow is None:
+            return found
+        slow = f"on a {part.name} slice {too_slow}"
+    return slow
 
 
 def _try(

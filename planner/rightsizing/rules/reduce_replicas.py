@@ -36,7 +36,7 @@ def _reason(members: Sequence[Unit], here: set[str], context: Context) -> str | 
     if len(members) < 2:
         return "it is the only replica that is known"
     if not all(member.key in here for member in members):
-        return "there is advice on one of its replicas alone: follow that first"
+        return "one of its replicas has advice of its own, or too little is known of it"
     if min(member.confidence for member in members) < Confidence.MEDIUM:
         return WEEK_NEEDED
     if protected := next(filter(None, map(context.profile.why_protected, members)), None):
@@ -92,7 +92,7 @@ def _worth(members: Sequence[Unit], gone: int, context: Context) -> Savings | st
     if unknown := next((rate for rate in rates if isinstance(rate, str)), None):
         return unknown
     known.sort(key=lambda rate: rate.effective or rate.expected)
-    return freed(together(known[:gone]), len(members[0].gpus))
+    return freed(together(known[:gone]), members[0].gpus_held)
 
 
 def _steady(members: Sequence[Unit]) -> bool:
@@ -116,10 +116,10 @@ def _replicas_needed(
     found = [
         (metric, replicas * one.at(percentile) / target, one.evidence(percentile, target))
         for metric, percentile, target in rows
-        if (one := sums.get((workload, metric))) is not None
+        if (one := sums.get((workload, metric))) and one.confidence >= Confidence.MEDIUM
     ]
     missing = {metric for metric, _, _ in rows} - {metric for metric, _, _ in found}
     if missing:
-        return f"{', '.join(sorted(missing))} was not measured on all replicas at once"
+        return f"{', '.join(sorted(missing))} was not measured on all replicas at once for a week"
     busiest, needed, _ = max(found, key=lambda row: row[1])
     return busiest, needed, tuple(evidence for _, _, evidence in found)

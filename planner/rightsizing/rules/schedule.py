@@ -33,7 +33,7 @@ def judge(unit: Unit, context: Context) -> Judgement | str:
         return protected
     rate = context.market.rate(unit)
     share = Decimal(hours) / HOURS_PER_WEEK
-    savings = None if isinstance(rate, str) else freed(rate, len(unit.gpus), share)
+    savings = None if isinstance(rate, str) else freed(rate, unit.gpus_held, share)
     shown = ", ".join(_words(start, length) for start, length in blocks[:7])
     return Judgement(
         action=action,

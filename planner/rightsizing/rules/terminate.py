@@ -3,6 +3,7 @@
 from inferplan.planner.confidence import Confidence
 from inferplan.planner.rightsizing.finding import Action
 from inferplan.planner.rightsizing.judging import Context, Judgement, freed
+from inferplan.planner.rightsizing.statistic import Statistic
 from inferplan.planner.rightsizing.unit import Unit
 
 order = 30
@@ -12,6 +13,9 @@ SM_P99 = 0.01
 DRAM_P99 = 0.02
 POWER_OVER_FLOOR = 1.10
 POWER_OF_TDP = 0.35
+MOMENT = 0.1
+"""SM activity (0-1) of a single sample that no idle GPU shows."""
+_COUNTED = ("generation_tokens_per_s", "requests_per_s")
 
 
 def judge(unit: Unit, context: Context) -> Judgement | str:
@@ -27,7 +31,7 @@ def judge(unit: Unit, context: Context) -> Judgement | str:
         return f"only {activity.days:.1f} days were measured; seven with 80 % of the samples are needed"
     if power is not None and not _at_floor(unit, power.p95, power.p50):
         return f"power of {power.p95:.0f} W does not look idle"
-    asked = [unit.get(name) for name in ("requests_running", "generation_tokens_per_s", "requests_per_s")]
+    asked = [unit.get(name) for name in ("requests_running", *_COUNTED)]
     if any(one is not None and one.max > 0 for one in asked):
         return "requests came in"
     evidence = tuple(one.evidence("p99", SM_P99) for one in (activity,)) + tuple(
@@ -35,10 +39,8 @@ def judge(unit: Unit, context: Context) -> Judgement | str:
         for one, statistic, limit in ((dram, "p99", DRAM_P99), (power, "p95", None), (asked[0], "max", 0.0))
         if one is not None
     )
-    protected = context.profile.why_protected(unit)
-    certain = any(one is not None for one in asked) and dram is not None
     rate = context.market.rate(unit)
-    suspicion = protected or (None if certain else "requests or memory bandwidth were not measured beside it")
+    suspicion = context.profile.why_protected(unit) or _uncertain(unit) or _below_floor(unit, context)
     return Judgement(
         action="suspected_idle" if suspicion else action,
         title="Idle although its memory is full" if _is_full(unit) else "Idle",
@@ -46,9 +48,35 @@ def judge(unit: Unit, context: Context) -> Judgement | str:
         evidence=evidence,
         risk=None if suspicion else 0,
         effort="replica count",
-        savings=None if suspicion or isinstance(rate, str) else freed(rate, len(unit.gpus)),
+        savings=None if suspicion or isinstance(rate, str) else freed(rate, unit.gpus_held),
         no_savings_reason=suspicion or (rate if isinstance(rate, str) else None),
     )
+
+
+def _uncertain(unit: Unit) -> str | None:
+    """Return what was not measured for a week that would show requests; ``None`` where all was."""
+    asked = [one for name in ("requests_running", *_COUNTED) if _for_a_week(one := unit.get(name))]
+    if not asked or not _for_a_week(unit.get("dram_active_ratio")):
+        return "requests or memory bandwidth were not measured beside it for a week"
+    activity = unit.activity
+    if activity and activity.max >= MOMENT and not any(_for_a_week(unit.get(name)) for name in _COUNTED):
+        return f"SM activity reached {activity.max:.0%} for moments, and no counter tells of requests"
+    return None
+
+
+def _for_a_week(one: Statistic | None) -> bool:
+    return one is not None and one.confidence >= Confidence.MEDIUM and one.days >= IDLE_DAYS
+
+
+def _below_floor(unit: Unit, context: Context) -> str | None:
+    """Return that too few replicas would be left; where all are idle, none is needed."""
+    working = [
+        one for one in context.workloads[unit.workload] if one.activity is None or one.activity.p99 >= SM_P99
+    ]
+    least = context.profile.min_replicas
+    if 0 < len(working) < least:
+        return f"{len(working)} of its replicas at work would be left, and the profile keeps {least}"
+    return None
 
 
 def _what_to_do(suspicion: str | None) -> str:

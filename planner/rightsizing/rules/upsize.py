@@ -17,6 +17,7 @@ _WORDS = {
     "requests_waiting": "requests wait",
     "preemptions_per_s": "running requests are preempted",
     "fb_used_bytes": "GPU memory is full",
+    "fb_used_ratio": "GPU memory is full",
     "ttft_s": "the first token comes later than the target",
     "tpot_s": "tokens come slower than the target",
     "e2e_s": "requests take longer than the target",
