@@ -3,6 +3,7 @@
 import sys
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -28,6 +29,16 @@ WRONG_INPUT = 2
 @click.option("--time-zone", help="IANA zone of times without one, such as Europe/Berlin.")
 @click.option("--start", type=click.DateTime(), help="Time of the first sample, for a file without times.")
 @click.option("--interval-s", type=float, help="Seconds between samples, for a file without times.")
+@click.option(
+    "--date-order",
+    type=click.Choice(["day first", "month first"]),
+    help="How dates such as 05/04/2024 are meant, where the file does not tell.",
+)
+@click.option(
+    "--elapsed-unit",
+    type=click.Choice(["s", "ms"]),
+    help="Unit of times that count from --start, as those of request traces do.",
+)
 @click.option("--metric", help="What the values are, where the file does not say.")
 @click.option("--host", help="The machine that the file is of, where it does not say.")
 @click.option(
@@ -52,6 +63,8 @@ def command(
     time_zone: str | None,
     start: datetime | None,
     interval_s: float | None,
+    date_order: Literal["day first", "month first"] | None,
+    elapsed_unit: Literal["s", "ms"] | None,
     metric: str | None,
     host: str | None,
     columns: tuple[str, ...],
@@ -84,6 +97,8 @@ def command(
         time_zone=time_zone,
         start=start,
         interval_s=interval_s,
+        date_order=date_order,
+        elapsed_unit=elapsed_unit,
         metric=metric,
         host=host,
         columns=dict(_pair(column) for column in columns) or ({} if forget_map else None),

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from inferplan.datasets.uploads.clock import Clock
+from inferplan.datasets.uploads.dates import with_date_order
 from inferplan.datasets.uploads.gathering import Gatherer, factor_of, told_metric
 from inferplan.datasets.uploads.legends import is_labelled, legend
 from inferplan.datasets.uploads.metrics import Naming, plain
@@ -48,7 +49,7 @@ class _Column:
 def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
     """Yield the samples of every column or row."""
     form = dialect(upload.head)
-    clock = Clock(options, tally)
+    clock = Clock(with_date_order(options, upload.head), tally)
     gatherer = Gatherer(tally)
     columns: list[_Column | None] = []
     expects_header, is_long, frame = True, False, 0

@@ -8,6 +8,7 @@ labels and the metrics a column can be ``metric_name`` with ``value`` (long tabl
 
 import re
 
+from inferplan.datasets.uploads.dates import with_date_order
 from inferplan.datasets.uploads.opening import Upload
 from inferplan.datasets.uploads.reading import Items, ReadOptions, SampleTable, Tally
 from inferplan.datasets.uploads.roles import assign
@@ -38,5 +39,6 @@ def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
     tally.ignored.update(name for name in names if not roles.knows(name))
     if roles.time_is_utc and options.time_zone is None:
         options = options.model_copy(update={"time_zone": "UTC"})
+    options = with_date_order(options, upload.head)
     with opened(upload, names, tally) as table:
         yield SampleTable(table, roles, options)

@@ -98,7 +98,7 @@ class Arrival:
             for column, texts in zip(columns, cells, strict=True)
         ]
         """Unit that the cells of each column carry, with the space before it; empty where they carry none."""
-        form = form_of(next((text for text in times if text), ""))
+        form = form_of(next((text for text in times if text), ""), table.options)
         if form.is_local and not table.options.time_zone:
             raise NeedsAnswerError(ZONE_QUESTION)
         table.table.run(

@@ -5,17 +5,29 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, available_timezones
 
 from inferplan.datasets.errors import UnknownNameError
+from inferplan.datasets.uploads import dates
 from inferplan.datasets.uploads.reading import NeedsAnswerError, Question, ReadOptions, Tally
 
 US = 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_EPOCH_TEXT = re.compile(r"^-?\d{9,19}(\.\d+)?$")
+_EPOCH_TEXT = re.compile(r"^-?\d{9,19}(\.\d+)?$|^\d\.\d+E\d+$")  # the second as Java prints doubles
+ELAPSED = re.compile(r"^(?!(?:19|20)\d{6}$)\d{1,8}(?:\.\d+)?$")
+"""A time that counts from a start, no day such as 20240501."""
+_SECONDS = {"s": 1.0, "ms": 0.001}
 _EARLIEST_US = 946_684_800 * US  # 2000-01-01: nothing that we import is older
 _LATEST_US = 4_102_444_800 * US  # 2100-01-01
 _BACK_US = 30 * 60 * US
 ZONE_QUESTION = Question(
     "time_zone",
     "The times in this file carry no time zone: in which one were they written?",
+)
+
+
+START_QUESTION = Question(
+    "start", "The times in this file count from a start: when was it (UTC unless said)?"
+)
+ELAPSED_QUESTION = Question(
+    "elapsed_unit", "The times in this file count from a start: in seconds or milliseconds?", tuple(_SECONDS)
 )
 
 
@@ -62,6 +74,7 @@ class Clock:
 
     def __init__(self, options: ReadOptions, tally: Tally) -> None:
         """Take the zone of times that carry none from ``options``, and tell ``tally`` where it counts."""
+        self._options = options
         self._zone = zone(options.time_zone) if options.time_zone else None
         self._tally = tally
         self._last: dict[str, int] = {}
@@ -78,14 +91,17 @@ class Clock:
         ValueError
             If the text is no time, or is one that the clock skipped.
         NeedsAnswerError
-            If the time carries no zone and none was given.
+            If the time carries no zone and none was given, or counts from a start that was not.
         """
         text = text.strip()
         if _EPOCH_TEXT.match(text):
             return epoch_us(float(text))
+        if self._options.elapsed_unit and ELAPSED.match(text):
+            start, unit_s = elapsed_from(self._options)
+            return in_range(start + round(float(text) * unit_s * US))
         seen, moment = self._read
         if text != seen:
-            moment = _moment(text)
+            moment = _moment(text, self._options.date_order)
             self._read = (text, moment)
         if moment.tzinfo is not None:
             return in_range(us_of(moment))
@@ -106,18 +122,15 @@ class Clock:
         return in_range(us)
 
 
-def _moment(text: str) -> datetime:
+def _moment(text: str, date_order: str | None) -> datetime:
     if not text:
         msg = "the time is empty"
         raise ValueError(msg)
-    iso = text.replace("/", "-", 2) if text[4:5] == "/" else text
-    iso = iso.removesuffix(" UTC")
     try:
-        moment = datetime.fromisoformat(iso)
+        return dates.moment(text, date_order)
     except ValueError:
         msg = f"{text[:40]!r} is not a time that we read (ISO 8601 such as 2024-05-01 12:00:00, or an epoch)"
         raise ValueError(msg) from None
-    return moment.replace(tzinfo=UTC) if text.endswith(" UTC") else moment
 
 
 def zone(name: str) -> ZoneInfo:
@@ -135,3 +148,20 @@ def start_us(options: ReadOptions) -> int | None:
     if options.start.tzinfo is None:
         return us_of(options.start.replace(tzinfo=zone(options.time_zone or "UTC")))
     return us_of(options.start)
+
+
+def elapsed_from(options: ReadOptions) -> tuple[int, float]:
+    """Return the start in microseconds of times that count from it, and their unit in seconds.
+
+    Raises
+    ------
+    NeedsAnswerError
+        If either was not told.
+    """
+    start = start_us(options)
+    if start is None or options.elapsed_unit is None:
+        raise NeedsAnswerError(
+            *([START_QUESTION] if start is None else []),
+            *([] if options.elapsed_unit else [ELAPSED_QUESTION]),
+        )
+    return start, _SECONDS[options.elapsed_unit]

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -34,6 +34,10 @@ class ReadOptions(Row):
     """Time of the first sample, for a file without times."""
     interval_s: float | None = None
     """Seconds between samples, for a file without times."""
+    date_order: Literal["day first", "month first"] | None = None
+    """How dates such as 05/04/2024 are meant."""
+    elapsed_unit: Literal["s", "ms"] | None = None
+    """Unit of times that count from ``start``."""
     metric: str | None = None
     """Canonical metric of values whose column does not name one."""
     host: str | None = None

@@ -6,6 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from inferplan.datasets.uploads.clock import ELAPSED, elapsed_from
+from inferplan.datasets.uploads.dates import NUMBERS, is_day_first
+from inferplan.datasets.uploads.reading import ReadOptions
+
 _ZULU = re.compile(r"^\d{4}[-/]\d\d[-/]\d\d[T ][\d:.]+\d( UTC|Z)$")
 _OFFSET = re.compile(r"^\d{4}[-/]\d\d[-/]\d\d[T ][\d:.]+[+-]\d\d(:?\d\d)?$")
 _LOCAL = re.compile(r"^\d{4}[-/]\d\d[-/]\d\d([T ][\d:.]+)?$")
@@ -22,9 +26,21 @@ class TimeForm(NamedTuple):
     """From an expression for the text to one for the timestamp; NULL for a text of another form."""
 
 
-def form_of(sample: str) -> TimeForm:
-    """Return the form of the column in which ``sample`` stands; unknown forms are left to ``Clock``."""
+def form_of(sample: str, options: ReadOptions) -> TimeForm:
+    """Return the form of the column in which ``sample`` stands; unknown forms are left to ``Clock``.
+
+    Raises
+    ------
+    NeedsAnswerError
+        If day and month may be taken for each other, or times count from a start, and nobody told which.
+    """
     sample = sample.strip()
+    if ELAPSED.match(sample):
+        start, unit_s = elapsed_from(options)
+        return TimeForm(False, lambda text: _of_elapsed(text, start, unit_s))
+    if found := NUMBERS.match(sample):
+        day_first = is_day_first(found["sign"], options.date_order)
+        return TimeForm(True, lambda text: _of_numbers(text, found["sign"], day_first=day_first))
     dashed = (lambda text: f"replace({text}, '/', '-')") if "/" in sample else (lambda text: text)
     if found := _ZULU.match(sample):
         return TimeForm(False, lambda text: _of_utc(text, dashed(text), found[1]))
@@ -62,6 +78,21 @@ def _of_epoch(text: str) -> str:
         f"{number} < 1e11 THEN 1e6 WHEN {number} < 1e14 THEN 1e3 WHEN {number} < 1e17 THEN 1 ELSE 1e-3 END"
         ") AS BIGINT)) END"
     )
+
+
+def _of_elapsed(text: str, start_us: int, unit_s: float) -> str:
+    number = f"TRY_CAST({text} AS DOUBLE)"
+    return (
+        f"CASE WHEN {number} BETWEEN 0 AND 1e9 "
+        f"THEN make_timestamp({start_us} + CAST(round({number} * {unit_s * 1e6}) AS BIGINT)) END"
+    )
+
+
+def _of_numbers(text: str, sign: str, *, day_first: bool) -> str:
+    date = sign.join(("%d", "%m", "%Y") if day_first else ("%m", "%d", "%Y"))
+    clocks = ("", "%H:%M", "%H:%M:%S", "%H:%M:%S.%f", "%I:%M %p", "%I:%M:%S %p")
+    forms = ", ".join(f"'{date} {clock}'" if clock else f"'{date}'" for clock in clocks)
+    return f"TRY_STRPTIME(replace({text}, ', ', ' '), [{forms}])"
 
 
 class Shift(NamedTuple):
