@@ -76,6 +76,7 @@ _LABELS: dict[str, tuple[str, ...]] = {
     "model": ("model_name", "model", "served_model_name", "model_id"),
     "team": ("team", "label_team", "owner", "exported_team", "cost_center", "user_team"),
 }  # fmt: skip
+_SPELLED = {name: field for field, names in _LABELS.items() for name in names}
 _FIELDS = {plain(name): field for field, names in _LABELS.items() for name in (field, *names)}
 _OF_HISTOGRAMS = ("_bucket", "_sum_s", "_count")
 _VARIANTS = ("finished_reason", "quantile", "priority")
@@ -117,8 +118,12 @@ def variant_of(metric: str, raw: Mapping[str, str]) -> str:
 
 
 def known_label(name: str) -> str | None:
-    """Return the field of ``Labels`` that a column of this name fills, or ``None``."""
-    return _FIELDS.get(plain(name))
+    """Return the field of ``Labels`` that a column of this name fills, or ``None``.
+
+    >>> known_label("modelName"), known_label("model_name")  # DCGM's name of the GPU, vLLM's of what it serves
+    ('gpu_name', 'model')
+    """
+    return _SPELLED.get(name.strip().casefold()) or _FIELDS.get(plain(name))
 
 
 def preference(name: str) -> int:
