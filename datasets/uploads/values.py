@@ -120,7 +120,7 @@ def variant_of(metric: str, raw: Mapping[str, str]) -> str:
 def known_label(name: str) -> str | None:
     """Return the field of ``Labels`` that a column of this name fills, or ``None``.
 
-    >>> known_label("modelName"), known_label("model_name")  # DCGM's name of the GPU, vLLM's of what it serves
+    >>> known_label("modelName"), known_label("model_name")  # of DCGM, of vLLM
     ('gpu_name', 'model')
     """
     return _SPELLED.get(name.strip().casefold()) or _FIELDS.get(plain(name))
