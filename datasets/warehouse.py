@@ -1,11 +1,13 @@
 """The one DuckDB file of a dashboard: opened once per process, migrated, read through a cursor per query."""
 
+import atexit
 import random
 import re
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -18,10 +20,11 @@ from inferplan.datasets.warehouse_errors import (
     DamagedWarehouseError,
     LackError,
     NewerWarehouseError,
+    UnwritableWarehouseError,
     WarehouseError,
     diagnose,
-    unwritable,
 )
+from inferplan.datasets.warehouse_file import made_whole, make_folder, remove_spilled
 from inferplan.datasets.warehouse_path import MEMORY as MEMORY
 from inferplan.datasets.warehouse_path import warehouse_path
 
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 WRITE_ATTEMPTS = 20
+END_PATIENCE_S = 5.0
 
 T = TypeVar("T")
 Cursor = duckdb.DuckDBPyConnection
@@ -46,6 +50,7 @@ _MIGRATION_NAME = re.compile(r"(\d{3})_(\w+)\.sql")
 
 _registry: dict[Path, "Warehouse"] = {}
 _registry_lock = threading.Lock()
+_opened: "weakref.WeakSet[Warehouse]" = weakref.WeakSet()
 
 
 class Warehouse:
@@ -62,6 +67,7 @@ class Warehouse:
         self.is_new = False
         """Whether this process made the database."""
         self._connection = connection
+        self._cursors: set[Cursor] = set()
         self._stopped = False
         self._restart_lock = threading.Lock()
         self._users = 1
@@ -98,14 +104,17 @@ class Warehouse:
     @classmethod
     def _connect(cls, path: Path | None) -> "Warehouse":
         if path is not None:
-            _prepare(path)
+            make_folder(path)
         connection = _connection_to(path)
+        if path is not None:
+            remove_spilled(path)
         warehouse = cls(path, connection)
         try:
             warehouse._migrate()
         except BaseException:
             connection.close()
             raise
+        _opened.add(warehouse)
         return warehouse
 
     def __enter__(self) -> Self:
@@ -175,19 +184,38 @@ class Warehouse:
     @contextmanager
     def _cursor(self) -> Iterator[Cursor]:
         if self._closed:
-            msg = f"The warehouse {self.path or MEMORY} was closed; open it again with Warehouse.open."
-            raise WarehouseError(msg)
+            raise self._was_closed()
         cursor = self._live()
+        self._cursors.add(cursor)
         try:
             yield cursor
         except duckdb.Error as error:
+            if self._closed and isinstance(error, duckdb.InterruptException):
+                raise self._was_closed() from error
             self._stopped = self._stopped or isinstance(error, duckdb.FatalException)
             found = diagnose(self.path or Path(MEMORY), error)
-            if isinstance(found, DamagedWarehouseError | LackError):
+            if isinstance(found, DamagedWarehouseError | LackError | UnwritableWarehouseError):
                 raise found from error
             raise
         finally:
             cursor.close()
+            self._cursors.discard(cursor)
+
+    def _was_closed(self) -> WarehouseError:
+        return WarehouseError(
+            f"The warehouse {self.path or MEMORY} was closed; open it again with Warehouse.open."
+        )
+
+    def _end(self) -> None:
+        """Stop what other threads ask and close: a query that outlives the interpreter aborts the process."""
+        self._closed = True
+        end = time.monotonic() + END_PATIENCE_S
+        while self._cursors and time.monotonic() < end:
+            for cursor in tuple(self._cursors):
+                with suppress(duckdb.ConnectionException):  # closed by now
+                    cursor.interrupt()
+            time.sleep(0.01)
+        self._connection.close()
 
     def _live(self) -> Cursor:
         """Return a cursor; a database that stopped, at a full disk perhaps, is opened anew for it."""
@@ -225,6 +253,13 @@ class Warehouse:
                     ).fetchall()
 
 
+@atexit.register
+def _end_all() -> None:
+    for warehouse in tuple(_opened):
+        if not warehouse._closed:
+            warehouse._end()
+
+
 class Migration(NamedTuple):
     """A step of the schema, from a file ``NNN_<name>.sql``."""
 
@@ -245,20 +280,10 @@ def migrations() -> tuple[Migration, ...]:
 
 def _connection_to(path: Path | None) -> Cursor:
     try:
-        return duckdb.connect(str(path or MEMORY), config=_CONFIG)
+        with made_whole(path) if path else nullcontext():
+            return duckdb.connect(str(path or MEMORY), config=_CONFIG)
     except duckdb.Error as error:
         raise diagnose(path or Path(MEMORY), error) from error
-
-
-def _prepare(path: Path) -> None:
-    """Make the folder of ``path`` and refuse what DuckDB would explain badly."""
-    if path.is_dir():
-        msg = f"The warehouse {path} is a folder. Name a file in it: INFERPLAN_DB={path / 'inferplan.duckdb'}"
-        raise WarehouseError(msg)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise unwritable(path, str(error)) from error
 
 
 def _roll_back(cursor: Cursor) -> None:

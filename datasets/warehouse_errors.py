@@ -38,6 +38,17 @@ class LackError(WarehouseError):
     """Disk or memory ran out; what had begun was taken back whole, and what was committed is safe."""
 
 
+class UnwritableWarehouseError(WarehouseError):
+    """The file or its folder may not be written."""
+
+    def __init__(self, path: Path, detail: str) -> None:
+        """Compose the message from the file's ``path`` and what the system said of it."""
+        super().__init__(
+            f"The warehouse {path} cannot be written ({detail}). Give yourself write permission on the file "
+            f"and on its folder {path.parent}, or {ELSEWHERE}."
+        )
+
+
 class NewerWarehouseError(WarehouseError):
     """The file was written by a newer Inferplan or a newer DuckDB than this one."""
 
@@ -78,7 +89,7 @@ def diagnose(path: Path, error: Exception) -> WarehouseError:
             "Close that connection, or use Warehouse.open for both."
         )
     if _REFUSED.search(said):
-        return unwritable(path, _first_line(said))
+        return UnwritableWarehouseError(path, _first_line(said))
     if _DAMAGED.search(said):
         return DamagedWarehouseError(path, said)
     return WarehouseError(
@@ -97,14 +108,6 @@ def lack_of(error: Exception) -> LackError | None:
     if said.startswith("Out of Memory Error"):
         return LackError(f"The memory of this machine does not suffice ({said}). Nothing was half done.")
     return None
-
-
-def unwritable(path: Path, detail: str) -> WarehouseError:
-    """Return the error for a file or folder that may not be written."""
-    return WarehouseError(
-        f"The warehouse {path} cannot be written ({detail}). Give yourself write permission on the file "
-        f"and on its folder {path.parent}, or {ELSEWHERE}."
-    )
 
 
 def _first_line(text: str) -> str:

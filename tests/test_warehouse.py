@@ -74,6 +74,35 @@ def test_kill_after_each_commit_loses_nothing(tmp_path: Path) -> None:
             assert warehouse.rows("SELECT count(*) FROM commits") == [(10 * round_number,)]
 
 
+def test_a_process_that_ends_while_a_thread_asks_ends_in_peace(tmp_path: Path) -> None:
+    script = """
+        import sys, threading, time
+        from inferplan.datasets.warehouse import Warehouse
+        from inferplan.datasets.warehouse_errors import WarehouseError
+        warehouse = Warehouse.open(sys.argv[1])
+        begun = threading.Event()
+        def ask():
+            try:
+                with warehouse.transaction() as cursor:
+                    cursor.execute("CREATE TABLE half_made (n INTEGER)").fetchall()
+                    begun.set()
+                    cursor.execute("SELECT count(*) FROM range(10000000000000) WHERE hash(range) = 3")
+            except WarehouseError:
+                pass
+        threading.Thread(target=ask, daemon=True).start()
+        begun.wait()
+        """
+    path = tmp_path / "ended.duckdb"
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script), str(path)],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not path.with_name("ended.duckdb.wal").exists()
+    with Warehouse.open(path) as warehouse:
+        assert warehouse.rows("SELECT 1 FROM duckdb_tables() WHERE table_name = 'half_made'") == []
+
+
 def test_kill_during_the_first_migrations_leaves_a_file_that_opens(tmp_path: Path) -> None:
     path = tmp_path / "killed.duckdb"
     run_until_killed(

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import duckdb
@@ -86,15 +87,83 @@ def test_a_folder_is_refused_and_missing_folders_are_made(tmp_path: Path) -> Non
         Warehouse.open(tmp_path / "file" / "w.duckdb")
 
 
-@pytest.mark.parametrize("what", ["file", "folder"])
+def test_a_file_whose_making_was_cut_short_is_made_anew(tmp_path: Path) -> None:
+    path = tmp_path / "w.duckdb"
+    script = """
+        import resource, sys
+        from inferplan.datasets.warehouse import Warehouse
+        from inferplan.datasets.warehouse_errors import LackError
+        resource.setrlimit(resource.RLIMIT_FSIZE, (5000, resource.RLIM_INFINITY))
+        try:
+            Warehouse.open(sys.argv[1])
+        except LackError as error:
+            print(error)
+        """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script), str(path)], capture_output=True, text=True, check=True
+    )
+    assert "no room left" in done.stdout
+    assert 0 < path.stat().st_size < 12_288
+    with Warehouse.open(path) as warehouse:
+        assert warehouse.rows("SELECT count(*) FROM imports") == [(0,)]
+    assert [left.name for left in tmp_path.iterdir()] == ["w.duckdb"]
+
+
+def test_processes_that_make_one_file_at_once_never_harm_it(tmp_path: Path) -> None:
+    path = tmp_path / "w.duckdb"
+    script = """
+        import sys, time
+        from inferplan.datasets.warehouse import Warehouse
+        from inferplan.datasets.warehouse_errors import WarehouseHeldError
+        time.sleep(max(0, float(sys.argv[2]) - time.time()))
+        try:
+            with Warehouse.open(sys.argv[1]) as warehouse:
+                warehouse.execute("CREATE TABLE IF NOT EXISTS made (n INTEGER)")
+                warehouse.execute("INSERT INTO made VALUES (1)")
+                print("wrote")
+        except WarehouseHeldError:
+            print("held")
+        """
+    start = str(time.time() + 1)
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(script), str(path), start],
+            stdout=subprocess.PIPE, text=True,
+        )
+        for _ in range(4)
+    ]  # fmt: skip
+    said = [process.communicate(timeout=60)[0].strip() for process in running]
+    assert set(said) <= {"wrote", "held"}
+    with Warehouse.open(path) as warehouse:
+        assert warehouse.rows("SELECT count(*) FROM made") == [(said.count("wrote"),)]
+
+
+def test_what_killed_queries_spilled_is_removed(tmp_path: Path) -> None:
+    spilled = tmp_path / "w.duckdb.tmp"
+    spilled.mkdir()
+    (spilled / "duckdb_temp_123_0_storage_DEFAULT-0.tmp").write_bytes(bytes(1000))
+    Warehouse.open(tmp_path / "w.duckdb").close()
+    assert not spilled.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("n" * 300, "too long"), ("~nobody-of-that-name/w", "home"), ("ring", "loop")]
+)
+def test_a_path_that_leads_nowhere_is_explained(tmp_path: Path, name: str, said: str) -> None:
+    (tmp_path / "ring").symlink_to(tmp_path / "ring")
+    with pytest.raises(WarehouseError, match=f"cannot be reached .*{said}"):
+        Warehouse.open(name if name.startswith("~") else tmp_path / name)
+
+
+@pytest.mark.parametrize("what", ["file", "folder", "only the folder"])
 def test_a_file_without_write_permission_is_explained(tmp_path: Path, what: str) -> None:
     """Opens as an ordinary user, since permissions bind no administrator."""
     folder = tmp_path / "read_only"
     folder.mkdir()
     path = folder / "w.duckdb"
-    if what == "file":
+    if what != "folder":
         Warehouse.open(path).close()
-        path.chmod(0o444)
+        path.chmod(0o444 if what == "file" else 0o666)
     folder.chmod(0o555)
     for parent in (tmp_path, *tmp_path.parents[:2]):
         parent.chmod(parent.stat().st_mode | 0o111)
@@ -105,7 +174,7 @@ def test_a_file_without_write_permission_is_explained(tmp_path: Path, what: str)
         Warehouse.open(":memory:").close()  # import everything first
         if os.getuid() == 0:
             os.setuid(65534)
-        Warehouse.open(sys.argv[1])
+        Warehouse.open(sys.argv[1]).execute("CREATE TABLE t (n INTEGER)")
         """
     )
     done = subprocess.run(
