@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 from inferplan.datasets.uploads.clock import Clock
 from inferplan.datasets.uploads.dates import with_date_order
-from inferplan.datasets.uploads.gathering import Gatherer, factor_of, told_metric
+from inferplan.datasets.uploads.gathering import Gatherer, told_metric
 from inferplan.datasets.uploads.legends import is_labelled, legend
 from inferplan.datasets.uploads.metrics import Naming, plain
 from inferplan.datasets.uploads.opening import Upload
-from inferplan.datasets.uploads.reading import Items, Labels, ReadOptions, Series, Tally
+from inferplan.datasets.uploads.reading import Items, ReadOptions, Series, Tally
 from inferplan.datasets.uploads.tables import dialect, header, rows
-from inferplan.datasets.uploads.values import labels_of, number, variant_of
+from inferplan.datasets.uploads.values import labels_of, variant_of
 
 name = "grafana-csv"
 title = "Grafana CSV download"
@@ -41,9 +41,8 @@ def sniff(head: str) -> bool:
 
 @dataclass(frozen=True)
 class _Column:
-    labels: Labels
     naming: Naming
-    variant: str
+    series: Series
 
 
 def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
@@ -71,7 +70,7 @@ def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
             continue
         for column, cell in pairs:
             if column is not None:
-                _take(cell, column, us, line, form.decimal_comma, tally, gatherer)
+                gatherer.take(cell, column.naming, column.series, us, line, decimal_comma=form.decimal_comma)
         if gatherer.full:
             yield from gatherer.flush()
     yield from gatherer.flush()
@@ -98,20 +97,4 @@ def _column(text: str, options: ReadOptions, tally: Tally, *, needs_name: bool =
         return None
     labels = labels_of({"host": options.host or "", **said.labels})
     naming = said.naming or told_metric(options.metric)
-    return _Column(labels, naming, variant_of(naming.metric, said.labels))
-
-
-def _take(
-    cell: str, column: _Column, us: int, line: int, decimal_comma: bool, tally: Tally, gatherer: Gatherer
-) -> None:
-    try:
-        value, unit = number(cell, decimal_comma=decimal_comma)
-        factor = factor_of(column.naming, unit)
-    except ValueError as error:
-        tally.refuse(line, str(error))
-        return
-    if value is None:
-        tally.values_missing += 1
-        return
-    series = Series(column.naming.metric, column.labels, column.variant)
-    gatherer.add(series, factor, us, value, line)
+    return _Column(naming, Series(naming.metric, labels, variant_of(naming.metric, said.labels)))

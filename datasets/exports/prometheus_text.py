@@ -5,20 +5,12 @@ Format: prometheus.io/docs/instrumenting/exposition_formats. A line may end in a
 
 import re
 
-from inferplan.datasets.uploads.clock import epoch_us, start_us
+from inferplan.datasets.uploads.clock import epoch_us
 from inferplan.datasets.uploads.gathering import Gatherer
 from inferplan.datasets.uploads.metrics import named
 from inferplan.datasets.uploads.opening import Upload
-from inferplan.datasets.uploads.reading import (
-    Batch,
-    Items,
-    Labels,
-    NeedsAnswerError,
-    Question,
-    ReadOptions,
-    Series,
-    Tally,
-)
+from inferplan.datasets.uploads.reading import Batch, Items, Labels, ReadOptions, Series, Tally
+from inferplan.datasets.uploads.rounds import Rounds
 from inferplan.datasets.uploads.values import label_set, labels_of, number, variant_of
 
 name = "prometheus-text"
@@ -31,7 +23,6 @@ _SAMPLE = re.compile(
     r"(?:\s+#.*)?$"
 )
 _CREATED = "_created"
-_SCRAPED = Question("start", "The file has no times: when was it scraped (UTC unless it says otherwise)?")
 
 
 def sniff(head: str) -> bool:
@@ -44,7 +35,7 @@ def sniff(head: str) -> bool:
 def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
     """Yield one sample per line whose metric we use, and the zero that each histogram began with."""
     gatherer = Gatherer(tally)
-    scraped_us = start_us(options)
+    rounds = Rounds(options, "A scrape")
     created_us: dict[tuple[str, Labels], int] = {}
     for line_number, line in upload.lines(tally):
         if not line.strip() or line.startswith("#"):
@@ -55,25 +46,26 @@ def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
             tally.refuse(line_number, "not a sample: name, labels in braces, value")
             continue
         is_birth = match["name"].endswith(_CREATED)
-        naming = named(match["name"].removesuffix(_CREATED) + "_bucket" if is_birth else match["name"])
+        labels = label_set(match["labels"] or "")
+        metric_name = match["name"].removesuffix(_CREATED) + "_bucket" if is_birth else match["name"]
+        naming = named(metric_name, tuple(labels.items()))
         if naming is None:
             tally.ignored[match["name"]] += 1
             continue
-        labels = label_set(match["labels"] or "")
         try:
             value = number(match["value"])[0]
             if is_birth:
                 created_us[naming.metric, labels_of(labels)] = epoch_us(float(match["value"]))
                 continue
-            us = epoch_us(float(match["at"])) if match["at"] else scraped_us
+            us = epoch_us(float(match["at"])) if match["at"] else None
         except ValueError as error:
             tally.refuse(line_number, str(error))
             continue
         if value is None:
             tally.values_missing += 1
             continue
-        if us is None:
-            raise NeedsAnswerError(_SCRAPED)
+        if us is None:  # the same again is of a later scrape
+            us = rounds.us((match["name"], match["labels"]))
         series = Series(naming.metric, labels_of(labels), variant_of(naming.metric, labels))
         gatherer.add(series, naming.factor, us, value, line_number)
         if gatherer.full:

@@ -1,12 +1,12 @@
 """What exporters call their metrics, in which unit they write them, and what tables of people call them."""
 
 # One line per foreign name: the metric, and the unit of its values where it is not the metric's own; "either"
-# where exporters disagree whether the name carries a ratio or percents. DCGM field names and units: NVIDIA/DCGM
-# dcgm_fields.h and dcgm-exporter's default-counters.csv; the second name of a field is its name from DCGM 4.6
-# on. vLLM: vllm/v1/metrics/loggers.py. SGLang: sglang metrics_collector.py. llama.cpp: tools/server README.
-# Text Generation Inference: huggingface.co/docs/text-generation-inference/reference/metrics. nvidia_smi_*:
-# amazon-cloudwatch-agent. TensorRT-LLM: triton-inference-server/tensorrtllm_backend, whose label says which
-# of several things a sample is. AMD: ROCm/device-metrics-exporter.
+# where exporters disagree whether the name carries a ratio or percents. DCGM field names and units:
+# NVIDIA/DCGM dcgm_fields.h and dcgm-exporter's default-counters.csv; the second name of a field is its name
+# from DCGM 4.6 on. vLLM: vllm/v1/metrics/loggers.py. SGLang: sglang metrics_collector.py. llama.cpp:
+# tools/server README. TGI: huggingface.co/docs/text-generation-inference/reference/metrics.
+# nvidia_smi_*: amazon-cloudwatch-agent. TensorRT-LLM: triton-inference-server/tensorrtllm_backend: its label
+# says which of several things a sample is. AMD: ROCm/device-metrics-exporter.
 GAUGES_AND_COUNTERS: tuple[tuple[str, str, str], ...] = (
     ("DCGM_FI_DEV_GPU_UTIL", "gpu_util_ratio", "%"),
     ("DCGM_FI_DEV_GPU_UTIL_RATIO", "gpu_util_ratio", "either"),
@@ -180,7 +180,7 @@ WORDS = {
     "mem copy util": "mem_copy_util_ratio",
     "memory used": "fb_used_bytes", "mem used": "fb_used_bytes", "gpu memory used": "fb_used_bytes",
     "gpu mem used": "fb_used_bytes", "vram used": "fb_used_bytes", "used vram": "fb_used_bytes",
-    "fb used": "fb_used_bytes", "gpu memory usage": "fb_used_bytes", "used gpu memory": "fb_used_bytes",
+    "fb used": "fb_used_bytes", "gpu memory usage": "fb_used_bytes",
     "memory free": "fb_free_bytes", "gpu memory free": "fb_free_bytes", "fb free": "fb_free_bytes",
     "memory total": "fb_total_bytes", "mem total": "fb_total_bytes", "gpu memory total": "fb_total_bytes",
     "vram total": "fb_total_bytes", "fb total": "fb_total_bytes",

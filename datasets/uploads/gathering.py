@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from inferplan.datasets.uploads.metrics import EITHER, METRICS, MIB, PERCENT, Naming, unit_factor
 from inferplan.datasets.uploads.reading import RATIO_SLACK, Batch, NeedsAnswerError, Question, Series, Tally
+from inferplan.datasets.uploads.values import number
 
 FLUSH_VALUES = 250_000
 _LARGEST_MIB = float(1 << 24)  # 16 TiB written in MiB, or 16 MB written in bytes: no GPU holds either
@@ -43,6 +44,21 @@ class Gatherer:
         opened.times_us.append(us)
         opened.values.append(value)
         self._held += 1
+
+    def take(
+        self, cell: str, naming: Naming, series: Series, us: int, line: int, *, decimal_comma: bool = False
+    ) -> None:
+        """Add the sample that a ``cell`` holds; one without a value is counted, what is no value refused."""
+        try:
+            value, unit = number(cell, decimal_comma=decimal_comma)
+            factor = factor_of(naming, unit)
+        except ValueError as error:
+            self._tally.refuse(line, str(error))
+            return
+        if value is None:
+            self._tally.values_missing += 1
+        else:
+            self.add(series, factor, us, value, line)
 
     def extend(
         self,

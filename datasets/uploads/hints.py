@@ -21,6 +21,14 @@ _LOOKS = tuple(
             r"\A\s*<(?:!doctype|html)",
             "is a web page, perhaps a login page that was saved instead of the export",
         ),
+        (
+            r"^\s*#\s*gpu\s+pid\b",
+            "is nvidia-smi pmon, which tells of processes: record 'nvidia-smi dmon' instead",
+        ),
+        (
+            r"\bNVIDIA-SMI\b.*\bDriver Version",
+            "is the screen of nvidia-smi: record 'nvidia-smi --query-gpu=timestamp,index,... --format=csv'",
+        ),
         (r"\A\s*<\?xml", "is XML: export it as CSV or JSON"),
         (
             r"\A(?:---\s*)?(?:apiVersion|kind)\s*:",

@@ -134,9 +134,8 @@ _BY_NAME = {name.casefold(): Naming(metric, _FACTORS[unit]) for name, metric, un
 _PREFIXES = ("ray_", "amd_")
 """What other programs put before an exporter's name."""
 _BRACKETED = re.compile(r"^(?P<stem>.*?)\s*[\[(](?P<unit>[^\])]*)[\])]$")
-_ENDED = re.compile(
-    rf"^(?P<stem>.+?)[\s_.-](?P<unit>{'|'.join(sorted(map(re.escape, UNITS), reverse=True))})$"
-)
+_ANY_UNIT = "|".join(re.escape(unit) for unit in sorted(UNITS, reverse=True))
+_ENDED = re.compile(rf"^(?P<stem>.+?)(?:[\s_.-]|(?=[%°]))(?P<unit>{_ANY_UNIT})$")
 
 
 def plain(name: str) -> str:
@@ -170,8 +169,8 @@ def named(name: str, labels: tuple[tuple[str, str], ...] = ()) -> Naming | None:
     Naming(metric='gpu_util_ratio', factor=0.01)
     >>> named("vllm_prompt_tokens_total").metric, named("utilization_gpu_pct")
     ('prompt_tokens', Naming(metric='gpu_util_ratio', factor=0.01))
-    >>> named("memory.used [MiB]").factor
-    1048576.0
+    >>> named("memory.used [MiB]").factor, named("utilization_gpu%").factor
+    (1048576.0, 0.01)
     """
     found = _known(name.strip().casefold(), _BY_PLAIN_NAME)
     if found is None and labels:
@@ -193,18 +192,23 @@ def named_in_table(name: str) -> Naming | None:
 def _known(folded: str, respelled: Mapping[str, Naming]) -> Naming | None:
     if folded in METRICS:
         return Naming(folded, 1.0)
-    for name in (folded, folded.removesuffix("_total")):
-        if found := _BY_NAME.get(name) or respelled.get(plain(name)):
-            return found
+    names = (folded, folded.removesuffix("_total"))
     for prefix in _PREFIXES:
         if folded.startswith(prefix):
             return _known(folded.removeprefix(prefix), respelled)
+    found = next((_BY_NAME[name] for name in names if name in _BY_NAME), None) or _in_unit(folded, respelled)
+    return found or next((respelled[plain(name)] for name in names if plain(name) in respelled), None)
+
+
+def _in_unit(folded: str, respelled: Mapping[str, Naming]) -> Naming | None:
+    """Return the metric of a name that ends in a unit of it."""
     match = _BRACKETED.match(folded) or _ENDED.match(folded)
     found = _known(match["stem"], respelled) if match else None
     if match is None or found is None:
         return None
-    factor = unit_factor(found.metric, match["unit"].strip())
-    return found if factor is None else Naming(found.metric, factor)
+    unit = match["unit"].strip()
+    factor = unit_factor(found.metric, unit) if unit in UNITS else found.factor
+    return None if factor is None else Naming(found.metric, factor)
 
 
 def foreign_names(start: str) -> tuple[str, ...]:

@@ -113,9 +113,7 @@ def assign(names: Sequence[str], options: ReadOptions, first_row: Sequence[str] 
     found = Roles(
         time=day,
         clock=by_role.get("clock", [clock])[0],
-        labels=_first_of_each(
-            dict(sorted(((name, role) for name, role in roles.items() if role in _LABELS), key=_preference))
-        ),
+        labels=preferred({name: role for name, role in roles.items() if role in _LABELS}),
         metrics={
             name: _naming(name, role, is_given=name in given)
             for name, role in _first_of_each(
@@ -142,8 +140,15 @@ def assign(names: Sequence[str], options: ReadOptions, first_row: Sequence[str] 
 _LABELS = frozenset(Labels.__dataclass_fields__)
 
 
-def _preference(column: tuple[str, str]) -> int:
-    return preference(column[0])
+def preferred(labels: Mapping[str, str]) -> dict[str, str]:
+    """Return columns of ``labels`` (column -> field of ``Labels``), of several for one field the best."""
+    return _first_of_each({name: labels[name] for name in sorted(labels, key=preference)})
+
+
+def is_time(name: str) -> bool:
+    """Return whether a column of this name holds times."""
+    folded = plain(name)
+    return folded in _TIMES or _TIME_ENDING.sub("", folded) in _TIMES
 
 
 def _day_and_clock(times: Sequence[str]) -> tuple[str, str | None]:
@@ -189,7 +194,7 @@ def _given(names: Sequence[str], options: ReadOptions) -> dict[str, str]:
 
 def _guess(name: str) -> str:
     folded = plain(name)
-    if folded in _TIMES or _TIME_ENDING.sub("", folded) in _TIMES:
+    if is_time(name):
         return "time"
     if folded in _INPUTS:
         return "input_tokens"

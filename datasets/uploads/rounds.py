@@ -1,0 +1,51 @@
+"""Times of printouts that have none: what is printed again begins the next round."""
+
+from collections.abc import Hashable
+
+from inferplan.datasets.uploads.clock import start_us
+from inferplan.datasets.uploads.reading import NeedsAnswerError, Question, ReadOptions
+
+_US = 1_000_000
+
+
+class Rounds:
+    """Tells when each line was printed, from the start and the time between two rounds."""
+
+    def __init__(self, options: ReadOptions, printer: str) -> None:
+        """Take start and interval from ``options``; ``printer`` is the program that told neither."""
+        self._first_us = start_us(options)
+        self._interval_s = options.interval_s
+        self._start = Question("start", f"{printer} has no times: when was it begun (UTC unless said)?")
+        self._interval = Question(
+            "interval_s", f"{printer} has no times: how many seconds lie between two rounds?"
+        )
+        self._round = 0
+        self._printed: set[Hashable] = set()
+
+    def ask(self) -> None:
+        """Raise ``NeedsAnswerError`` unless start and interval were told."""
+        self._need(has_more=True)
+
+    def _need(self, *, has_more: bool) -> tuple[int, float]:
+        lacks_interval = has_more and not (self._interval_s and self._interval_s > 0)
+        if self._first_us is None or lacks_interval:
+            raise NeedsAnswerError(
+                *([self._start] if self._first_us is None else []),
+                *([self._interval] if lacks_interval else []),
+            )
+        return self._first_us, self._interval_s or 0.0
+
+    def us(self, entity: Hashable) -> int:
+        """Return the time of the line that tells of ``entity``.
+
+        Raises
+        ------
+        NeedsAnswerError
+            If the start was not told, or the interval where there is more than one round.
+        """
+        if entity in self._printed:
+            self._round += 1
+            self._printed.clear()
+        self._printed.add(entity)
+        first_us, interval_s = self._need(has_more=self._round > 0)
+        return first_us + round(self._round * interval_s * _US)
