@@ -23,7 +23,7 @@ SELECT unnest($types::VARCHAR[]) AS instance_type, unnest($gpus::DOUBLE[]) AS gp
 LINES = """
 CREATE TEMP TABLE spend_lines AS
 WITH chosen AS (
-    SELECT b.* EXCLUDE (commitment_id, region, contracted_cost, charge_class), i.format,
+    SELECT b.* EXCLUDE (commitment_id, contracted_cost, charge_class), i.format,
         coalesce(b.resource_id, b.resource_name) AS key
     FROM bill_lines AS b JOIN imports AS i USING (import_id)
     WHERE ($imports IS NULL OR list_contains($imports::BIGINT[], b.import_id))
@@ -63,6 +63,7 @@ RESOURCES = """
 CREATE TEMP TABLE spend_resources AS
 WITH distinct_lines AS (
     SELECT DISTINCT key, resource_name, lower(instance_type) AS instance_type, gpu_count, service_category,
+        region,
         CASE WHEN instance_type IS NULL THEN lower(description) END AS description
     FROM spend_lines WHERE key IS NOT NULL
 ),
@@ -74,6 +75,7 @@ told AS (  -- the machine's type where only the line's description names it
 named AS (
     SELECT key, max(resource_name) AS name, max(coalesce(d.instance_type, t.instance_type)) AS instance_type,
         max(gpu_count) AS gpu_count,
+        CASE WHEN count(DISTINCT region) = 1 THEN max(region) END AS region,
         bool_or(regexp_matches(lower(service_category), $gpu_services)) AS may_hold_gpus
     FROM distinct_lines AS d LEFT JOIN told AS t USING (key) GROUP BY key
 ),
@@ -82,7 +84,7 @@ linked AS (
     JOIN resource_links AS l ON lower(l.resource) IN (lower(n.key), lower(n.name)) GROUP BY n.key
 )
 SELECT row_number() OVER (ORDER BY n.key) AS resource, n.key, n.name, coalesce(n.name, n.key) AS label,
-    n.instance_type, coalesce(n.gpu_count, m.gpus) AS known_gpus, l.key IS NOT NULL AS is_linked,
+    n.instance_type, n.region, coalesce(n.gpu_count, m.gpus) AS known_gpus, l.key IS NOT NULL AS is_linked,
     coalesce(l.without_gpu, false) OR (m.gpus IS NULL AND n.gpu_count IS NULL AND (
         NOT n.may_hold_gpus
         OR (regexp_matches(n.instance_type, $machine_types)

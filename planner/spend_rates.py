@@ -22,7 +22,8 @@ aliases AS (
     FROM spend_nodes AS n JOIN spend_gpus AS g USING (node)
 )
 SELECT alias, max(label), max(currency), sum(cost), sum(list_cost), sum(gpu_hours),
-    sum(committed_cost), min(first_at), max(end_at)
+    sum(committed_cost), min(first_at), max(end_at), max(instance_type),
+    CASE WHEN count(DISTINCT region) = 1 THEN max(region) END
 FROM (SELECT DISTINCT * FROM aliases WHERE alias IS NOT NULL) JOIN spent USING (resource)
 JOIN spend_resources USING (resource) GROUP BY alias HAVING count(DISTINCT currency) = 1
 """
@@ -45,6 +46,9 @@ class EffectiveRate:
     """Share of the cost (0-1) that a commitment covers: a freed hour of it saves nothing by itself."""
     first_day: date
     last_day: date
+    instance_type: str | None = None
+    """The machine's type and region as the bill has them, the type in lower case."""
+    region: str | None = None
 
     @property
     def basis(self) -> str:
@@ -82,7 +86,7 @@ def effective_rates(warehouse: "Warehouse", import_ids: Sequence[int] | None = N
 
 def _rate(
     label: str, currency: str, cost: Decimal, listed: Decimal | None, hours: float, committed: Decimal,
-    first_at: datetime, end_at: datetime,
+    first_at: datetime, end_at: datetime, instance_type: str | None, region: str | None,
 ) -> EffectiveRate:  # fmt: skip
     gpu_hours = Decimal(repr(hours))
     return EffectiveRate(
@@ -94,4 +98,6 @@ def _rate(
         committed_share=min(1.0, max(0.0, float(committed / cost))) if cost else 0.0,
         first_day=first_at.date(),
         last_day=(end_at - timedelta(microseconds=1)).date(),
+        instance_type=instance_type,
+        region=region,
     )

@@ -15,9 +15,11 @@ START_S = 1_791_158_400  # Monday 2026-10-05 00:00 UTC
 GIB = 1024.0**3
 
 
-def offer(instance_type: str, gpu: str, count: int, price: str, option: str = "on_demand") -> Offer:
+def offer(
+    instance_type: str, gpu: str, count: int, price: str, option: str = "on_demand", region: str = "us-east-1"
+) -> Offer:
     return Offer(
-        provider="aws", instance_type=instance_type, gpu=gpu, gpu_count=count, region="us-east-1",
+        provider="aws", instance_type=instance_type, gpu=gpu, gpu_count=count, region=region,
         purchase_option=option, usd_per_hour=Decimal(price), observed_on=date(2026, 11, 1),
         date_basis="test", source="test price list",
     )  # fmt: skip
@@ -96,16 +98,19 @@ def member(
 
 def kept(name: str, **given) -> list:
     """A process that is right where it is, on a machine with one H100."""
-    stated = {"sm": 0.7, "dram": 0.5, "fb": 70.0, "kv": 0.5}
+    stated = {"sm": 0.7, "dram": 0.5, "fb": 70.0, "kv": 0.5, "instance_type": "p5.4xlarge"}
     return member(
-        pod=f"{name}-7c9d5b7f6c-aaaaa", uuid=name, host=f"host-{name}", instance_type="p5.4xlarge",
+        pod=f"{name}-7c9d5b7f6c-aaaaa", uuid=name, host=f"host-{name}",
         gpu_name="NVIDIA H100 80GB HBM3", **stated | given,
     )  # fmt: skip
 
 
-def advise(warehouse: Warehouse, *members: list, profile: Profile | None = None, bills: tuple = ()):
+def advise(
+    warehouse: Warehouse, *members: list, profile: Profile | None = None, bills: tuple = (),
+    offers: tuple[Offer, ...] = OFFERS,
+):  # fmt: skip
     number = land_series(warehouse, "test", "test", "test", [one for found in members for one in found])
     try:
-        return recommend(warehouse, profile or Profile(), [number, *bills], OFFERS)
+        return recommend(warehouse, profile or Profile(), [number, *bills], offers)
     finally:
         undo_import(warehouse, number)

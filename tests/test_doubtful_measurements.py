@@ -11,7 +11,7 @@ from inferplan.datasets.uploads.landing import land_series, undo_import
 from inferplan.datasets.uploads.reading import Labels, Series
 from inferplan.datasets.warehouse import MEMORY, Warehouse
 from inferplan.planner import usage
-from inferplan.planner.rightsizing import PROFILES, Profile, recommend
+from inferplan.planner.rightsizing import PROFILES, Profile
 from inferplan.planner.rightsizing.finding import SHRINKING
 
 STEPS = 8064
@@ -218,9 +218,7 @@ def test_a_machine_that_loses_processes_is_not_committed_to(empty: Warehouse) ->
     fleet = [idle_member(uuid=f"g{n}", pod=f"s{n}-7c9d5b7f6c-aaaaa", **place) for n in range(7)]
     fleet.append(member(uuid="g7", pod="s7-7c9d5b7f6c-aaaaa", sm=0.7, dram=0.6, fb=70.0, **place))
     offers = (*OFFERS, offer("p5.48xlarge", "H100 SXM", 8, "35.00", "reserved_1y"))
-    number = land_series(empty, "t", "t", "test", [one for measured in fleet for one in measured])
-    found = recommend(empty, Profile(), [number], offers)
-    undo_import(empty, number)
+    found = advise(empty, *fleet, offers=offers)
     assert [one.action for one in found].count("terminate") == 7
     assert sum(one.savings.expected for one in found if one.savings) == 7 * Decimal("5022.40")
 

@@ -1,11 +1,12 @@
 """What advice is worth: commitments on what remains, and savings by the bill."""
 
 import csv
+import json
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from measured_fleet import advise, kept
+from measured_fleet import OFFERS, advise, kept, offer
 
 from inferplan.datasets.exports import import_file
 from inferplan.datasets.uploads.landing import undo_import
@@ -47,7 +48,7 @@ def focus(folder: Path, *lines: dict[str, str]) -> Path:
         "ChargePeriodStart": "2026-10-05T00:00:00Z", "ChargePeriodEnd": "2026-11-02T00:00:00Z",
         "ChargeCategory": "Usage", "BillingCurrency": "USD", "BilledCost": "0", "EffectiveCost": "0",
         "CommitmentDiscountStatus": "", "ResourceId": "", "ResourceName": "", "Tags": "",
-        "SkuPriceDetails": "", "ConsumedQuantity": "672", "ConsumedUnit": "Hours",
+        "SkuPriceDetails": "", "RegionId": "", "ConsumedQuantity": "672", "ConsumedUnit": "Hours",
     }  # fmt: skip
     path = folder / "focus.csv"
     with path.open("w", newline="") as file:
@@ -103,3 +104,41 @@ def test_savings_never_add_up_to_more_than_is_spent(empty: Warehouse, tmp_path: 
     assert sum(one.expected for one in worth) < 4 * Decimal("6.88") * 730
     assert sum(one.effective for one in worth if one.effective is not None) < 4 * 3 * 730
     assert next(one.savings.effective for one in found if one.action == "terminate") == Decimal("2190.00")
+
+
+def test_type_and_region_of_a_machine_are_its_bills(empty: Warehouse, tmp_path: Path) -> None:
+    """DCGM names neither: the prices are those of the machine on the bill, where it stands."""
+    dear = offer("p5.4xlarge", "H100 SXM", 1, "9.10", region="ap-northeast-1")
+    committed = offer("p5.4xlarge", "H100 SXM", 1, "7.00", "reserved_1y", region="ap-northeast-1")
+    elsewhere = offer("g6e.xlarge", "L40S", 1, "2.70", region="ap-northeast-1")
+    prices = (*OFFERS, dear, committed, elsewhere)
+    idle = {"sm": 0.0, "dram": 0.0, "kv": 0.0, "running": 0.0, "power": 60.0, "instance_type": None}
+    small = {"sm": 0.05, "dram": 0.05, "fb": 20.0, "kv": 0.05, "instance_type": None}
+    small["model"] = "Qwen/Qwen3-8B"
+    fleet = (kept("c", **idle), kept("d", **small), kept("e", instance_type=None))
+
+    def bought(region: str) -> dict[str, Decimal]:
+        details = json.dumps({"InstanceType": "p5.4xlarge", "GpuCount": 1})
+        lines = [
+            {"ResourceId": f"i-{name}", "ResourceName": f"host-{name}", "EffectiveCost": "2688",
+             "RegionId": region, "SkuPriceDetails": details} for name in "cde"
+        ]  # fmt: skip
+        bill = import_file(empty, focus(tmp_path, *lines)).import_id
+        try:
+            found = advise(empty, *fleet, bills=(bill,), offers=prices)
+        finally:
+            undo_import(empty, bill)
+        assert all(f"p5.4xlarge {region}" in one.savings.basis for one in found if one.savings)
+        return {one.action: one.savings.expected / 730 for one in found if one.savings}
+
+    cent = Decimal("0.01")
+    near = bought("us-east-1")
+    assert near["terminate"] == pytest.approx(Decimal("6.88"), abs=cent)
+    assert near["commitment"] == pytest.approx(Decimal("6.88") - Decimal("4.40"), abs=cent)
+    assert near["downsize_type"] == pytest.approx(Decimal("6.88") - Decimal("1.861"), abs=cent)
+    far = bought("ap-northeast-1")
+    assert far["terminate"] == pytest.approx(Decimal("9.10"), abs=cent)
+    assert far["commitment"] == pytest.approx(Decimal("9.10") - Decimal("7.00"), abs=cent)
+    assert far["downsize_type"] == pytest.approx(Decimal("9.10") - Decimal("2.70"), abs=cent)
+    (unnamed,) = advise(empty, kept("c", **idle | {"instance_type": "p5.4xlarge"}), offers=prices)
+    assert "cheapest of 2 regions" in unnamed.savings.basis

@@ -36,6 +36,8 @@ class _Machine:
     """A machine that stays, with what runs on it."""
 
     instance_type: str
+    region: str | None
+    """As its bill has it."""
     units: tuple[Unit, ...]
     off_hours: frozenset[int]
     """Hours of the week in which a part of it is to be stopped."""
@@ -56,28 +58,29 @@ def commitments(judged: Mapping[str, tuple[Unit, Judgement]], context: Context) 
     Machines that a bill shows under a commitment already, that were measured for less than a week or are no
     longer measured, or of which something is to be taken away for good, are no part of it.
     """
-    by_type: dict[str, list[_Machine]] = {}
+    by_type: dict[tuple[str, str], list[_Machine]] = {}
     for machine in _machines(judged, context):
-        by_type.setdefault(machine.instance_type, []).append(machine)
-    for instance_type, machines in sorted(by_type.items()):
-        listed = context.market.listed(instance_type)
+        by_type.setdefault((machine.instance_type, machine.region or ""), []).append(machine)
+    for (instance_type, region), machines in sorted(by_type.items()):
+        listed = context.market.listed(instance_type, region or None)
         offers = context.market.yearly(listed) if listed else []
         if listed is not None and offers:
             yield from _commit(machines, listed, offers)
 
 
 def _machines(judged: Mapping[str, tuple[Unit, Judgement]], context: Context) -> Iterator[_Machine]:
-    hosts: dict[tuple[str, str], list[tuple[Unit, Judgement]]] = {}
+    hosts: dict[tuple[str, str | None, str], list[tuple[Unit, Judgement]]] = {}
     for unit, found in judged.values():
-        if unit.host and unit.instance_type and not unit.doubt and unit.confidence >= Confidence.MEDIUM:
-            hosts.setdefault((unit.instance_type, unit.host), []).append((unit, found))
-    for (instance_type, _), there in hosts.items():
+        instance_type, region = context.market.machine(unit)
+        if unit.host and instance_type and not unit.doubt and unit.confidence >= Confidence.MEDIUM:
+            hosts.setdefault((instance_type, region, unit.host), []).append((unit, found))
+    for (instance_type, region, _), there in hosts.items():
         staying = [unit for unit, found in there if found.action in STAYING]
         is_left = any(found.action in SHRINKING - STAYING for _, found in there)
         if is_left or not staying or any(_is_covered(unit, context) for unit in staying):
             continue
         off = [frozenset(unit.idle_hours) for unit, found in there if found.action == "schedule"]
-        yield _Machine(instance_type, tuple(staying), frozenset().union(*off))
+        yield _Machine(instance_type, region, tuple(staying), frozenset().union(*off))
 
 
 def _is_covered(unit: Unit, context: Context) -> bool:

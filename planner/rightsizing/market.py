@@ -9,7 +9,7 @@ from inferplan.datasets.schema import Offer
 from inferplan.planner.economics import HOURS_PER_MONTH
 from inferplan.planner.rightsizing.finding import NO_BILL, Savings
 from inferplan.planner.rightsizing.unit import Unit
-from inferplan.planner.spend_rates import EffectiveRates
+from inferplan.planner.spend_rates import EffectiveRate, EffectiveRates
 
 ON_DEMAND = "on_demand"
 YEARLY = ("reserved_1y", "savings_plan_1y")
@@ -79,7 +79,7 @@ class Market:
     def __init__(self, offers: Sequence[Offer], billed: EffectiveRates | None = None) -> None:
         """Index ``offers``."""
         self._billed = billed or EffectiveRates({})
-        self._rates: dict[tuple[str, str | None, Decimal], Rate | str] = {}
+        self._rates: dict[tuple[str | None, str | None, str | None, Decimal], Rate | str] = {}
         self._alternatives: dict[tuple[object, ...], Sequence[Offer]] = {}
         self._by_type: dict[str, list[Offer]] = {}
         self._by_gpu: dict[str, list[Offer]] = {}
@@ -92,14 +92,24 @@ class Market:
         """Return what the unit costs, or the reason why that is not known."""
         if not unit.gpus:
             return "no GPU is known for this process"
-        kind = ((unit.instance_type or "").casefold(), unit.gpu.name if unit.gpu else None, unit.gpus_held)
+        instance_type, region = self.machine(unit)
+        kind = (instance_type, region, unit.gpu.name if unit.gpu else None, unit.gpus_held)
         if kind not in self._rates:
             self._rates[kind] = self._listed(unit)
         rate = self._rates[kind]
         return rate if isinstance(rate, str) else self._as_billed(unit, rate)
 
+    def machine(self, unit: Unit) -> tuple[str | None, str | None]:
+        """Return type and region of the unit's machine, as the export says or else as its bill does."""
+        found = self._bill(unit)
+        told, region = (found.instance_type, found.region) if found else (None, None)
+        return (unit.instance_type or told or "").casefold() or None, region
+
+    def _bill(self, unit: Unit) -> EffectiveRate | None:
+        return self._billed.of(*unit.gpus, unit.instance_id, unit.host)
+
     def _as_billed(self, unit: Unit, rate: Rate) -> Rate:
-        found = self._billed.of(*unit.gpus, unit.instance_id, unit.host)
+        found = self._bill(unit)
         if found is None:
             return rate
         if found.currency != "USD":
@@ -109,7 +119,8 @@ class Market:
         return replace(rate, effective=effective, uncommitted=effective * free, billed=found.basis)
 
     def _listed(self, unit: Unit) -> Rate | str:
-        listed = self.listed(unit.instance_type)
+        instance_type, region = self.machine(unit)
+        listed = self.listed(instance_type, region) or self.listed(instance_type)
         if listed is None:
             if unit.gpu is None:
                 return f"the GPU {unit.gpu_name or 'of this unit'} is not in the catalog"
@@ -119,16 +130,31 @@ class Market:
             low=per_gpu(lowest) * unit.gpus_held,
             expected=per_gpu(listed) * unit.gpus_held,
             high=per_gpu(listed) * unit.gpus_held,
-            basis=priced(listed),
+            basis=f"{priced(listed)}{self._place_told(listed, region)}",
             provider=listed.provider,
-            region=listed.region,
+            region=region or listed.region,
             machine_gpus=listed.gpu_count,
         )
 
-    def listed(self, instance_type: str | None) -> Offer | None:
-        """Return the cheapest on-demand offer of a machine type."""
-        same = self._by_type.get((instance_type or "").casefold(), [])
-        return _cheapest([offer for offer in same if offer.purchase_option == ON_DEMAND])
+    def listed(self, instance_type: str | None, region: str | None = None) -> Offer | None:
+        """Return the cheapest on-demand offer of a machine type, in ``region`` where one is given."""
+        return _cheapest(
+            [
+                offer
+                for offer in self._by_type.get((instance_type or "").casefold(), [])
+                if offer.purchase_option == ON_DEMAND and (region is None or _same(offer.region, region))
+            ]
+        )
+
+    def _place_told(self, listed: Offer, region: str | None) -> str:
+        """Return what is to be said of a price that may be another region's."""
+        if region and not _same(listed.region, region):
+            return f" (no price for {region}, where the bill has it, is known)"
+        same = self._by_type[listed.instance_type.casefold()]
+        regions = {offer.region for offer in same if offer.purchase_option == ON_DEMAND}
+        if region or len(regions) == 1:
+            return ""
+        return f" (the cheapest of {len(regions)} regions: neither export nor bill names one)"
 
     def _rate_by_gpu(self, unit: Unit, gpu: str) -> Rate | str:
         offers = [offer for offer in self._by_gpu.get(gpu, []) if offer.purchase_option == ON_DEMAND]
@@ -160,7 +186,9 @@ class Market:
         if asked not in self._alternatives:
             found: dict[str, Offer] = {}
             for offer in self._by_price(count):
-                is_near = rate.provider is None or (offer.provider, offer.region) == place
+                is_near = rate.provider is None or (
+                    offer.provider == rate.provider and _same(offer.region, rate.region or "")
+                )
                 if offer.gpu != gpu and is_near and machine_usd_per_hour(offer, count) < rate.expected:
                     found.setdefault(offer.gpu, offer)
             self._alternatives[asked] = tuple(found.values())
@@ -211,6 +239,10 @@ def priced(offer: Offer) -> str:
 def monthly(usd_per_hour: Decimal) -> Decimal:
     """Return USD per month of 730 hours, to the cent."""
     return (usd_per_hour * HOURS_PER_MONTH).quantize(_CENT)
+
+
+def _same(region: str, other: str) -> bool:
+    return region.casefold() == other.casefold()
 
 
 def _cheapest(offers: Sequence[Offer]) -> Offer | None:
