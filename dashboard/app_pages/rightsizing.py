@@ -6,6 +6,7 @@ from inferplan.dashboard import formats, inputs
 from inferplan.dashboard.connection import warehouse
 from inferplan.dashboard.downloads import download_menu
 from inferplan.dashboard.rightsizing import (
+    finding_tables,
     finding_views,
     latency_views,
     upload_views,
@@ -65,11 +66,11 @@ findings_tab, usage_tab, data_tab = st.tabs(["Findings", "Usage", "Data"], key=f
 if findings_tab.open:
     with findings_tab:
         try:
-            found = usage_tables.findings(store, profile, ids)
+            found = finding_tables.overview(store, profile, ids)
         except InferplanError as error:
             st.error(formats.sentence(error), icon=":material/error:")
             st.stop()
-        if not found:
+        if not found.findings:
             st.info(
                 "No GPU or serving metrics in this data, so there is nothing to advise on yet. Import an "
                 "export of DCGM, nvidia-smi or the engine's metrics.",
@@ -81,7 +82,7 @@ if findings_tab.open:
         download_menu(
             "findings",
             f"rightsizing-{now():%Y-%m-%d}",
-            lambda: usage_tables.findings_report(found, profile, sources),
+            lambda: finding_tables.findings_report(store, profile, ids, sources),
             label="Download findings",
         )
         st.caption(

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from decimal import Decimal
-
 import pandas as pd
 import streamlit as st
 
 from inferplan.dashboard import formats
 from inferplan.dashboard.rightsizing import usage_charts
+from inferplan.dashboard.rightsizing.finding_tables import TITLES, Overview
 from inferplan.dashboard.rightsizing.latency_views import bounds_text
-from inferplan.dashboard.rightsizing.usage_tables import TITLES, axis_of, metric_title, value_text
+from inferplan.dashboard.rightsizing.usage_tables import axis_of, metric_title, value_text
 from inferplan.dashboard.state import PREFIX
 from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner import usage
@@ -28,43 +26,43 @@ ICONS = {
     "commitment": ":material/handshake:",
 }
 SHRINKS = ":material/savings:"
-IN_FULL = 20
-MOST_ROWS = 500
-"""Of the table under them: tens of thousands would be sent again with every press."""
 MOST_PRICES = 20
 NET_HELP = "Savings at the rates of the imported bills, without what a commitment goes on being paid for"
 RISKS = ("None", "Very low", "Low", "Medium", "High")
 
 
-def show_summary(findings: Sequence[Finding]) -> None:
+def show_summary(found: Overview) -> None:
     """Show what all findings are worth together: at list low to high, and by the bill where there is one."""
-    gpus = sum(one.gpu_count for one in findings if one.action != "commitment")
-    saving = [one.savings for one in findings if one.savings and one.savings.expected > 0]
-    low, expected, high = (
-        sum((getattr(one, end) for one in saving), Decimal(0)) for end in ("low", "expected", "high")
-    )
     with st.container(horizontal=True, gap="large"):
-        st.metric("Savings per month", formats.usd(expected, 0))
-        if net := [one.net for one in saving if one.net is not None]:
-            st.metric("Off the next bill", formats.usd(sum(net, Decimal(0)), 0), help=NET_HELP)
-        st.metric("Could be saved with", formats.plural(len(saving), "change"))
-        st.metric("Need more capacity", formats.count(sum(one.action == "upsize" for one in findings)))
-        st.metric("GPUs measured", formats.count(gpus))
-    if saving:
-        ends = f"Low {formats.usd(low, 0)}, expected {formats.usd(expected, 0)}, high {formats.usd(high, 0)}"
+        st.metric("Savings per month", formats.usd(found.expected, 0))
+        if found.net is not None:
+            st.metric("Off the next bill", formats.usd(found.net, 0), help=NET_HELP)
+        st.metric("Could be saved with", formats.plural(found.changes, "change"))
+        st.metric("Need more capacity", formats.count(found.upsizes))
+        st.metric("GPUs measured", formats.count(found.gpus))
+    if found.changes:
+        low, expected, high = (formats.usd(worth, 0) for worth in (found.low, found.expected, found.high))
         meaning = (
             "Low is where freed GPUs stay on machines that go on running and commitments meet less demand."
         )
+        ends = f"Low {low}, expected {expected}, high {high}"
         st.caption(formats.plain(f"{ends} per month of 730 hours before tax. {meaning}"))
-        bases = sorted({worth.basis for worth in saving})
-        more = [f"{len(bases) - MOST_PRICES} more, in the table"] if len(bases) > MOST_PRICES else []
+        rest = len(found.bases) - MOST_PRICES
+        more = [f"{rest} more, in the table"] if rest > 0 else []
         with st.popover("Prices and sources", icon=":material/sell:"):
-            st.markdown("\n".join(f"- {formats.plain(text)}" for text in [*bases[:MOST_PRICES], *more]))
+            st.markdown("\n".join(f"- {formats.plain(text)}" for text in [*found.bases[:MOST_PRICES], *more]))
 
 
-def show_findings(warehouse: Warehouse, findings: Sequence[Finding]) -> None:
+def show_findings(warehouse: Warehouse, found: Overview) -> None:
     """Show each finding as a line that opens; the rest of a long list is in the table."""
-    for number, finding in enumerate(findings[:IN_FULL]):
+    _show_first(warehouse, found)
+    if found.findings > len(found.first):
+        _show_table(found)
+
+
+@st.fragment
+def _show_first(warehouse: Warehouse, found: Overview) -> None:
+    for number, finding in enumerate(found.first):
         panel = st.expander(
             _headline(finding),
             icon=ICONS.get(finding.action, SHRINKS),
@@ -74,24 +72,14 @@ def show_findings(warehouse: Warehouse, findings: Sequence[Finding]) -> None:
         if panel.open:
             with panel:
                 _show_one(warehouse, finding)
-    if len(findings) > IN_FULL:
-        _show_table(findings)
 
 
-def _show_table(findings: Sequence[Finding]) -> None:
-    has = f"has {MOST_ROWS:,}, the download has" if len(findings) > MOST_ROWS else "and the download have"
-    st.caption(f"The first {IN_FULL} of {len(findings):,}; the table {has} all.")
-    rows = [
-        (
-            TITLES[one.action],
-            one.entity,
-            float(one.savings.expected) if one.savings else None,
-            one.no_savings_reason,
-        )
-        for one in findings[:MOST_ROWS]
-    ]
+def _show_table(found: Overview) -> None:
+    shown, whole = len(found.table), found.findings
+    has = f"has {shown:,}, the download has" if whole > shown else "and the download have"
+    st.caption(f"The first {len(found.first)} of {whole:,}; the table {has} all.")
     st.dataframe(
-        pd.DataFrame(rows, columns=["Advice", "Entity", "Savings per month", "Why nothing is saved"]),
+        found.table,
         column_config={"Savings per month": st.column_config.NumberColumn(format="dollar")},
         hide_index=True,
         key=f"{KEY}findings",

@@ -29,11 +29,14 @@ COLUMNS: Mapping[str, Column] = {
 
 
 def latencies(warehouse: Warehouse, by: usage.By, import_ids: Sequence[int]) -> pd.DataFrame:
-    """Return how long requests took, in ``COLUMNS``; of GPUs and nodes by the processes on them."""
+    """Return how long requests took, in ``COLUMNS``; of GPUs and nodes by the processes on them.
+
+    The frame is shared: copy it before changing it.
+    """
     return _latencies(data_version(warehouse), by, tuple(import_ids), _warehouse=warehouse)
 
 
-@st.cache_data(max_entries=16, ttl=KEEP_S, show_spinner="Reading how long requests took")
+@st.cache_resource(max_entries=16, ttl=KEEP_S, show_spinner="Reading how long requests took")
 def _latencies(
     version: str, by: usage.By, import_ids: tuple[int, ...], *, _warehouse: Warehouse
 ) -> pd.DataFrame:

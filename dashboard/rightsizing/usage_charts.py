@@ -9,7 +9,7 @@ ROW_PX = 26
 AXES_PX = 130
 SERIES_PX = 200
 LABEL_LIMIT_PX = 190
-STATISTICS = ("P50", "P90", "P95", "P99", "max")
+STATISTICS = ("P50", "P90", "P95", "P99", "Max")
 
 
 def usage_percentiles(rows: Sequence[Mapping[Any, Any]], title: str, *, is_share: bool) -> alt.LayerChart:
@@ -18,7 +18,7 @@ def usage_percentiles(rows: Sequence[Mapping[Any, Any]], title: str, *, is_share
     Parameters
     ----------
     rows
-        With ``entity``, ``p50``, ``p90``, ``p95``, ``p99``, ``max``, in the order of the lines.
+        With ``entity`` and each of ``STATISTICS``, in the order of the lines.
     title
         Metric and unit, for the axis.
     is_share
@@ -27,30 +27,24 @@ def usage_percentiles(rows: Sequence[Mapping[Any, Any]], title: str, *, is_share
     axis = alt.Axis(format="%" if is_share else "~s", tickCount=6, orient="top")
     scale = alt.Scale(domain=[0, _reach(rows)]) if is_share else alt.Scale(domainMin=0, nice=True)
     x: dict[str, Any] = {"title": title, "axis": axis, "scale": scale}
-    order = [row["entity"] for row in rows]
-    y = alt.Y("entity:N", title=None, sort=order, axis=alt.Axis(labelLimit=LABEL_LIMIT_PX, ticks=False))
-    span = alt.Chart(alt.InlineData(values=[dict(row) for row in rows]))
+    y = alt.Y("entity:N", title=None, sort=None, axis=alt.Axis(labelLimit=LABEL_LIMIT_PX, ticks=False))
+    span = alt.Chart().mark_rule(strokeWidth=6, opacity=0.35, strokeCap="round", color="gray")
     layers: list[Any] = [
-        span.mark_rule(strokeWidth=6, opacity=0.35, strokeCap="round", color="gray").encode(
-            x=alt.X("p50:Q", **x), x2="max:Q", y=y
-        ),
-        _percentile_marks(rows, alt.X("value:Q", **x), y, ".1%" if is_share else ",.3~s"),
+        span.encode(x=alt.X("P50:Q", **x), x2="Max:Q", y=y),
+        _percentile_marks(alt.X("value:Q", **x), y, ".1%" if is_share else ",.3~s"),
     ]
     if is_share:
-        capacity = alt.Chart(alt.InlineData(values=[{"capacity": 1}]))
-        layers.append(capacity.mark_rule(strokeDash=[4, 3], color="gray").encode(x=alt.X("capacity:Q", **x)))
-    return alt.LayerChart(layer=layers, height=len(rows) * ROW_PX + AXES_PX)
+        capacity = alt.Chart().mark_rule(strokeDash=[4, 3], color="gray")
+        layers.append(capacity.encode(x=alt.X(datum=1, **x)))
+    data = alt.InlineData(values=[dict(row) for row in rows])
+    return alt.LayerChart(data=data, layer=layers, height=len(rows) * ROW_PX + AXES_PX)
 
 
-def _percentile_marks(rows: Sequence[Mapping[Any, Any]], x: alt.X, y: alt.Y, number: str) -> alt.Chart:
-    folded = [
-        {"entity": row["entity"], "statistic": name, "value": row[name.casefold()]}
-        for row in rows
-        for name in STATISTICS
-    ]
+def _percentile_marks(x: alt.X, y: alt.Y, number: str) -> alt.Chart:
     legend = alt.Legend(title=None, orient="bottom", symbolType="circle", columns=3)
     marks: alt.Chart = (
-        alt.Chart(alt.InlineData(values=folded))
+        alt.Chart()
+        .transform_fold(list(STATISTICS), ["statistic", "value"])
         .mark_point(filled=True, size=75, opacity=1)
         .encode(
             x=x,
@@ -105,4 +99,4 @@ def usage_series(
 
 
 def _reach(rows: Sequence[Mapping[Any, Any]]) -> float:
-    return max([1.0, *(float(row["max"]) for row in rows)]) * 1.02
+    return max([1.0, *(float(row["Max"]) for row in rows)]) * 1.02

@@ -1,4 +1,4 @@
-"""What was used and what follows from it, as frames and findings remembered until the data changes."""
+"""What was used, as frames remembered until the data changes."""
 
 from __future__ import annotations
 
@@ -8,15 +8,11 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from inferplan.dashboard.reports import Column, Report, Table
-from inferplan.dashboard.state import now
+from inferplan.dashboard.reports import Column
 from inferplan.datasets.schema import GIB
 from inferplan.datasets.uploads.metrics import METRICS
 from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner import usage
-from inferplan.planner.rightsizing import Finding, Profile
-from inferplan.planner.rightsizing.evidence import Measurements
-from inferplan.planner.rightsizing.recommend import context_of, decide
 from inferplan.pricing.offers import load_snapshot
 
 KEEP_S = 3600
@@ -36,19 +32,6 @@ IMPORTANCE = (
 ID_LETTERS = 6
 SHARES = ("p50", "p90", "p95", "p99", "max", "mean")
 HELD_SHARE = "fb_used_share"
-TITLES: Mapping[str, str] = {
-    "insufficient_history": "Not enough history",
-    "upsize": "Add capacity",
-    "terminate": "Stop it",
-    "suspected_idle": "Probably idle",
-    "schedule": "Stop by calendar",
-    "reduce_replicas": "Fewer replicas",
-    "mig_slice": "Move to a slice",
-    "consolidate": "Share a GPU",
-    "downsize_type": "Smaller GPU",
-    "commitment": "Commit",
-    "keep": "Keep",
-}
 USAGE_COLUMNS: Mapping[str, Column] = {
     "label": Column("Entity"),
     "title": Column("Metric"),
@@ -69,44 +52,6 @@ USAGE_COLUMNS: Mapping[str, Column] = {
     "team": Column("Team"),
     "entity": Column("Id"),
 }
-FINDING_COLUMNS = (
-    Column("Advice"),
-    Column("Entity"),
-    Column("Model"),
-    Column("GPU"),
-    Column("GPUs"),
-    Column("Team"),
-    Column("Savings, low", "USD per month"),
-    Column("Savings, expected", "USD per month"),
-    Column("Savings, high", "USD per month"),
-    Column("Savings, as billed", "USD per month"),
-    Column("Savings, net of commitments", "USD per month"),
-    Column("Confidence"),
-    Column("Risk", "0 to 4"),
-    Column("Effort"),
-    Column("What to do"),
-    Column("Why"),
-    Column("Prices"),
-    Column("Condition, or why nothing is saved"),
-    Column("Sample data"),
-)
-REJECTED_COLUMNS = (Column("Advice"), Column("Entity"), Column("Alternative"), Column("Why not"))
-EVIDENCE_COLUMNS = (
-    Column("Advice"),
-    Column("Entity"),
-    Column("Series"),
-    Column("Metric"),
-    Column("Statistic"),
-    Column("Value"),
-    Column("Low"),
-    Column("High"),
-    Column("Limit"),
-    Column("Unit"),
-    Column("Samples"),
-    Column("Coverage", "share"),
-    Column("Span", "days"),
-    Column("Latency by"),
-)
 
 
 def metric_title(metric: str) -> str:
@@ -129,41 +74,15 @@ def data_version(warehouse: Warehouse) -> str:
     return f"{warehouse.path} {row}"
 
 
-def findings(warehouse: Warehouse, profile: Profile, import_ids: Sequence[int]) -> tuple[Finding, ...]:
-    """Return the advice on the chosen imports."""
-    return _findings(
-        data_version(warehouse), profile.model_dump_json(), tuple(import_ids), _warehouse=warehouse
-    )
-
-
-@st.cache_resource(max_entries=16, ttl=KEEP_S, show_spinner="Weighing what was measured")
-def _findings(
-    version: str, profile_json: str, import_ids: tuple[int, ...], *, _warehouse: Warehouse
-) -> tuple[Finding, ...]:
-    profile = Profile.model_validate_json(profile_json)
-    window = usage.window_within(_warehouse, profile.window, import_ids)
-    measured = _measured(version, import_ids, window.lookback_days, window.warm_up_s, _warehouse=_warehouse)
-    return decide(context_of(measured, profile))
-
-
-@st.cache_resource(max_entries=4, ttl=KEEP_S, show_spinner="Reading what was measured")
-def _measured(
-    version: str,
-    import_ids: tuple[int, ...],
-    lookback_days: float | None,
-    warm_up_s: float,
-    *,
-    _warehouse: Warehouse,
-) -> Measurements:
-    return Measurements(_warehouse, list(import_ids), usage.Window(lookback_days, warm_up_s))
-
-
 def percentiles(warehouse: Warehouse, by: usage.By, import_ids: Sequence[int]) -> pd.DataFrame:
-    """Return percentiles with a readable ``label`` and ``title``, and memory as a share of what there is."""
+    """Return percentiles with a readable ``label`` and ``title``, and memory as a share of what there is.
+
+    The frame is shared: copy it before changing it.
+    """
     return _percentiles(data_version(warehouse), by, tuple(import_ids), _warehouse=warehouse)
 
 
-@st.cache_data(max_entries=16, ttl=KEEP_S, show_spinner="Reading what was measured")
+@st.cache_resource(max_entries=16, ttl=KEEP_S, show_spinner="Reading what was measured")
 def _percentiles(
     version: str, by: usage.By, import_ids: tuple[int, ...], *, _warehouse: Warehouse
 ) -> pd.DataFrame:
@@ -199,71 +118,6 @@ def _label(row: Mapping[Any, Any]) -> str:
     words = [str(part) for part in parts if isinstance(part, str) and part]
     label = " · ".join([words[0], f"GPU {words[1]}", *words[2:]]) if len(words) > 2 else " · ".join(words)
     return label.replace("NVIDIA ", "") or str(row["entity"])
-
-
-def findings_report(found: Sequence[Finding], profile: Profile, sources: str) -> Report:
-    """Return findings with their evidence as a report to download."""
-    evidence = tuple(
-        (
-            TITLES[one.action],
-            one.entity,
-            piece.entity,
-            metric_title(piece.metric),
-            piece.statistic,
-            piece.value,
-            piece.low,
-            piece.high,
-            piece.limit,
-            piece.unit,
-            piece.samples,
-            piece.coverage,
-            piece.span_days,
-            piece.basis,
-        )
-        for one in found
-        for piece in one.evidence
-    )
-    rejected = tuple(
-        (TITLES[one.action], one.entity, TITLES.get(other.action, other.action), other.reason)
-        for one in found
-        for other in one.rejected
-    )
-    tables = (
-        Table("Findings", FINDING_COLUMNS, tuple(map(_finding_row, found))),
-        Table("Evidence", EVIDENCE_COLUMNS, evidence),
-        Table("Rejected", REJECTED_COLUMNS, rejected),
-    )
-    facts = (
-        ("Measured in", sources),
-        ("Profile", profile.model_dump_json()),
-        ("Month", "730 hours; USD before tax"),
-    )
-    return Report("Rightsizing findings", tables, facts, now())
-
-
-def _finding_row(one: Finding) -> tuple[object, ...]:
-    worth = one.savings
-    return (
-        TITLES[one.action],
-        one.entity,
-        one.model,
-        one.gpu_name,
-        one.gpu_count,
-        one.team,
-        worth.low if worth else None,
-        worth.expected if worth else None,
-        worth.high if worth else None,
-        worth.effective if worth else None,
-        worth.net if worth else None,
-        one.confidence.name.lower(),
-        one.risk,
-        one.effort,
-        one.title,
-        one.detail,
-        worth.basis if worth else "",
-        worth.condition if worth else one.no_savings_reason,
-        one.is_sample,
-    )
 
 
 def axis_of(metric: str, unit: str) -> tuple[str, float]:

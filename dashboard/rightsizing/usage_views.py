@@ -36,6 +36,7 @@ def show_usage(frame: pd.DataFrame, timed: pd.DataFrame, by: str, sources: str) 
     )
 
 
+@st.fragment
 def _show_metric(frame: pd.DataFrame) -> None:
     metric = st.selectbox(
         "Metric",
@@ -81,7 +82,8 @@ def _show_chart(chosen: pd.DataFrame, metric: str) -> None:
     shown = chosen.head(SHOWN_IN_CHART)
     title, factor = axis_of(metric, unit)
     said = [f"{row['label']} P95 {value_text(row['p95'], unit)}" for row in shown.to_dict("records")]
-    scaled = shown[list(STATISTICS)].mul(factor).assign(entity=shown["label"])
+    names = {name: usage_tables.USAGE_COLUMNS[name].name for name in STATISTICS}
+    scaled = shown[list(STATISTICS)].mul(factor).rename(columns=names).assign(entity=shown["label"])
     rows = scaled.to_dict("records")
     st.altair_chart(
         usage_charts.usage_percentiles(rows, title, is_share=unit == "ratio"),

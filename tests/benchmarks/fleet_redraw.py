@@ -57,6 +57,18 @@ def option_ms(visit: Visit, label: str, option: str, shown: str) -> float:
     return press_ms(visit, visit.page.get_by_role("option", name=option, exact=True).click, shown)
 
 
+def finding_ms(visit: Visit, number: int) -> float:
+    """Return how long it takes to open a finding, until its chart stands there."""
+    finding = visit.page.locator(FINDING).nth(number)
+    took = press_ms(
+        visit, finding.locator("summary").click, f"{FINDING} >> nth={number} >> {CHART} >> canvas, svg"
+    )
+    finding.locator("summary").click()
+    finding.locator(CHART).wait_for(state="detached")
+    visit.settle()
+    return took
+
+
 def measured(visit: Visit) -> dict[str, list[float]]:
     """Return what each kind of change took, the first time of each left out."""
     took: dict[str, list[float]] = {}
@@ -67,6 +79,7 @@ def measured(visit: Visit) -> dict[str, list[float]]:
         caption = f"text=the profile {PROFILES[profile]}; >> visible=true"
         found = {
             "another profile": option_ms(visit, "Profile", profile, caption),
+            "a finding opened": finding_ms(visit, turn),
             "tab Usage": tab_ms(visit, "Usage", CHART),
             "another metric": option_ms(visit, "Metric", title, f'[aria-label^="{title}: "]'),
             "tab Findings": tab_ms(visit, "Findings", FINDING),
