@@ -4,7 +4,7 @@ from importlib.resources import as_file, files
 
 import click
 
-from inferplan.datasets import samples
+from inferplan.datasets import samples, scratch
 from inferplan.datasets.warehouse import Warehouse
 
 
@@ -20,6 +20,7 @@ def command(context: click.Context) -> None:
     """
     from streamlit.web import cli as streamlit_cli
 
+    scratch.remove_leftovers()
     script = files("inferplan.dashboard") / "app.py"
     with Warehouse.open() as warehouse, as_file(script) as path:
         if warehouse.is_new:

@@ -1,7 +1,6 @@
 """`inferplan pull`: ask a monitoring server for usage, and import what it answers."""
 
 import os
-import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from inferplan.datasets.exports import ReadOptions, import_file, inspect
 from inferplan.datasets.live.presets import CLOUDWATCH, PROMETHEUS, cloudwatch_metrics, prometheus_queries
 from inferplan.datasets.live.pulling import pull
 from inferplan.datasets.live.window import MOST_SAMPLES, Window, duration_s, last
+from inferplan.datasets.scratch import scratch_folder
 from inferplan.datasets.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -109,8 +109,8 @@ def _pull(
 ) -> None:
     window = _window(span, step, until)
     options = ReadOptions(metric=metric, file_name=source.title)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "pulled.json.gz"
+    with scratch_folder() as folder:
+        path = folder / "pulled.json.gz"
         pull(source, window, path, most_samples)
         if dry_run:
             print_report(source.title, inspect(path, options), as_json=as_json)

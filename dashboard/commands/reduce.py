@@ -1,6 +1,5 @@
 """`inferplan reduce`: samples in files, on Spark or in a database become histograms, which are imported."""
 
-import tempfile
 from pathlib import Path
 
 import click
@@ -8,6 +7,7 @@ import click
 from inferplan.dashboard.command_line.import_reports import print_report
 from inferplan.datasets.exports import ReadOptions, import_file
 from inferplan.datasets.fleets import SampleTable, read_sample_table, reduction_sql
+from inferplan.datasets.scratch import scratch_folder
 from inferplan.datasets.warehouse import Warehouse
 
 
@@ -43,8 +43,8 @@ def command(
         _reduce(samples, spark, database, output)
         click.echo(f"{output}: read it with 'inferplan import {output}'.")
         return
-    with tempfile.TemporaryDirectory(prefix="inferplan-") as folder, Warehouse.open() as warehouse:
-        histogram = Path(folder) / "histogram.parquet"
+    with scratch_folder() as folder, Warehouse.open() as warehouse:
+        histogram = folder / "histogram.parquet"
         _reduce(samples, spark, database, str(histogram))
         name = f"{samples.path or samples.table} (histogram)"
         print_report(name, import_file(warehouse, histogram, ReadOptions(file_name=name)), as_json=as_json)

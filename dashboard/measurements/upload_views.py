@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -14,6 +12,7 @@ from inferplan.dashboard.inputs import ENGINE_TITLES
 from inferplan.dashboard.measurements.importing import bring, doubts, preview
 from inferplan.dashboard.measurements.tables import show_runs
 from inferplan.dashboard.once import once
+from inferplan.dashboard.spooled import spooled
 from inferplan.dashboard.state import PREFIX, now
 from inferplan.datasets import catalog
 from inferplan.datasets.errors import InferplanError, UnknownNameError
@@ -107,10 +106,8 @@ def _read(upload: Any) -> ResultFile:
     if upload.file_id not in known:
         while len(known) >= KEPT_FILES:
             known.pop(next(iter(known)))
-        with tempfile.NamedTemporaryFile() as spooled:
-            spooled.write(upload.getbuffer())
-            spooled.flush()
-            known[upload.file_id] = read_file(Path(spooled.name), upload.name)
+        with spooled(upload.getbuffer()) as path:
+            known[upload.file_id] = read_file(path, upload.name)
     return known[upload.file_id]
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Callable, Hashable
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -14,6 +12,7 @@ import streamlit as st
 
 from inferplan.dashboard import formats
 from inferplan.dashboard.once import once
+from inferplan.dashboard.spooled import spooled
 from inferplan.dashboard.state import PREFIX
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.warehouse import Warehouse
@@ -151,10 +150,8 @@ def _refresh(warehouse: Warehouse, name: str, region: str | None) -> None:
 
 def _import_sheet(warehouse: Warehouse, name: str, content: bytes) -> None:
     def run() -> refreshing.RefreshReport:
-        with tempfile.TemporaryDirectory() as folder:
-            place = Path(folder) / (Path(name).name or "sheet.csv")
-            place.write_bytes(content)
-            return refreshing.import_sheet(warehouse, place)
+        with spooled(content, name) as path:
+            return refreshing.import_sheet(warehouse, path)
 
     _remember(("sheet", name, sha256(content).digest()), run)
 

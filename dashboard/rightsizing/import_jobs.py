@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from threading import Thread
-from typing import Any, TypeVar
+from typing import Any
 
 import streamlit as st
 
 from inferplan.dashboard import formats
+from inferplan.dashboard.spooled import spooled
 from inferplan.dashboard.state import PREFIX
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.exports import CancelledError, Progress, ReadOptions, import_file
 from inferplan.datasets.warehouse import Warehouse
-from inferplan.datasets.warehouse_errors import lack_of
 
 KEY = f"{PREFIX}rightsizing."
 JOB = f"{KEY}import_job"
 PATIENCE_S = 5.0
 """How long a press waits for its import before the page shows progress instead."""
-T = TypeVar("T")
 
 
 @dataclass
@@ -59,19 +56,6 @@ def start(warehouse: Warehouse, ready: Sequence[tuple[Any, ReadOptions]]) -> Imp
     return job
 
 
-def with_file(upload: Any, work: Callable[[Path], T]) -> T:
-    """Return what ``work`` makes of an upload as a file."""
-    with tempfile.NamedTemporaryFile() as spooled:
-        try:
-            spooled.write(upload.getbuffer())
-            spooled.flush()
-        except OSError as error:
-            if lack := lack_of(error):
-                raise lack from error
-            raise
-        return work(Path(spooled.name))
-
-
 def without_name(name: str, error: InferplanError) -> str:
     """Return what an error says of a file whose name stands before it already."""
     return str(error).removeprefix(name).removeprefix(":").strip()
@@ -80,7 +64,8 @@ def without_name(name: str, error: InferplanError) -> str:
 def _outcome(warehouse: Warehouse, upload: Any, options: ReadOptions, progress: Progress) -> tuple[str, str]:
     """Import one file; return what to tell of it."""
     try:
-        done = with_file(upload, lambda path: import_file(warehouse, path, options, progress=progress))
+        with spooled(upload.getbuffer()) as path:
+            done = import_file(warehouse, path, options, progress=progress)
     except CancelledError:
         return "error", f"{upload.name}: the import was cancelled, nothing of it landed."
     except InferplanError as error:

@@ -9,7 +9,8 @@ from typing import Any
 import streamlit as st
 
 from inferplan.dashboard import formats
-from inferplan.dashboard.rightsizing.import_jobs import KEY, with_file
+from inferplan.dashboard.rightsizing.import_jobs import KEY
+from inferplan.dashboard.spooled import spooled
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.exports import ParseReport, Progress, ReadOptions, inspect
 from inferplan.datasets.warehouse import Warehouse
@@ -65,7 +66,8 @@ def _begin(warehouse: Warehouse, upload: Any, options: ReadOptions) -> Inspectio
 
     def work() -> None:
         try:
-            begun.report = with_file(upload, lambda path: inspect(path, options, begun.progress, warehouse))
+            with spooled(upload.getbuffer()) as path:
+                begun.report = inspect(path, options, begun.progress, warehouse)
         except InferplanError as error:
             begun.error = error
 

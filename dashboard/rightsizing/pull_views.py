@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -17,6 +15,7 @@ from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.live.presets import CLOUDWATCH, PROMETHEUS, cloudwatch_metrics, prometheus_queries
 from inferplan.datasets.live.pulling import pull
 from inferplan.datasets.live.window import MOST_SAMPLES, Window, duration_s, last
+from inferplan.datasets.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from inferplan.datasets.live.pulling import LiveSource
@@ -109,8 +108,8 @@ def _window() -> Window:
 
 def _pull_into(files: dict[str, PulledFile], source: LiveSource, window: Window) -> None:
     try:
-        with st.spinner("Asking the server"), tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "pulled.json.gz"
+        with st.spinner("Asking the server"), scratch_folder() as folder:
+            path = folder / "pulled.json.gz"
             pull(source, window, path)
             found = PulledFile(source.title, path.read_bytes())
     except InferplanError as error:

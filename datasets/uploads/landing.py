@@ -5,12 +5,12 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Lock
 
 import numpy as np
 
 from inferplan.datasets.errors import InferplanError
+from inferplan.datasets.scratch import scratch_folder
 from inferplan.datasets.uploads.column_memory import Recalled, recall, remember
 from inferplan.datasets.uploads.columnar import land
 from inferplan.datasets.uploads.counters import Counters, Times, Values, bound_of
@@ -67,8 +67,8 @@ def inspect(
     upload = look(Path(path), options.file_name, progress)
     chosen = recognise(upload)
     recalled = recall(warehouse, upload, options) if warehouse and chosen.kind == "table" else None
-    with TemporaryDirectory(prefix="inferplan-") as folder:
-        place = Path(folder) / "scratch.duckdb" if upload.size_bytes > _IN_MEMORY_BYTES else MEMORY
+    with scratch_folder() as folder:
+        place = folder / "scratch.duckdb" if upload.size_bytes > _IN_MEMORY_BYTES else MEMORY
         with Warehouse.open(place) as scratch, scratch.transaction() as cursor, progress.watching(cursor):
             try:
                 writer = TableWriter(cursor, 0, upload.file_name)

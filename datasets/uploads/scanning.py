@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import duckdb
 import pandas as pd
 
+from inferplan.datasets.scratch import scratch_folder
 from inferplan.datasets.uploads.opening import Upload
 from inferplan.datasets.uploads.ragged import refuse_ragged
 from inferplan.datasets.uploads.reading import SHOWN_PROBLEMS, Tally, UnreadableError
@@ -271,8 +271,8 @@ def _file(upload: Upload, tally: Tally) -> Iterator[Path]:
     if upload.is_plain and not upload.is_packed:
         yield upload.path
         return
-    with tempfile.TemporaryDirectory(prefix="inferplan-") as folder:
-        path = Path(folder) / "table"
+    with scratch_folder() as folder:
+        path = folder / "table"
         try:
             _copy(upload, path, tally)
         except OSError as error:
