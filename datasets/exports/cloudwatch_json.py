@@ -1,80 +1,151 @@
-"""Amazon CloudWatch ``get-metric-data``: parallel arrays, the newest first, dimensions only in the label.
+"""Amazon CloudWatch ``get-metric-data``, ``get-metric-statistics`` and metric streams in JSON.
 
-Shape: botocore's cloudwatch model. The CLI prints ISO times, the API gives epochs. Data older than 15 days
-has 5-minute steps, older than 63 days hourly ones: ask for Maximum, averages flatten the peaks.
+The first gives parallel arrays, the newest first, dimensions only in the label; the second one metric without
+dimensions; the third a line per metric and minute, with all of them. Shapes: botocore's cloudwatch model;
+docs.aws.amazon.com, CloudWatch-metric-streams-formats-json. The CLI prints ISO times, the API gives epochs.
+Data older than 15 days has 5-minute steps, older than 63 days hourly ones: ask for Maximum, averages flatten
+the peaks.
 """
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from inferplan.datasets.uploads.clock import Clock
 from inferplan.datasets.uploads.gathering import Gatherer, told_metric
-from inferplan.datasets.uploads.json_stream import members
+from inferplan.datasets.uploads.json_stream import documents, members
 from inferplan.datasets.uploads.metrics import Naming, named
 from inferplan.datasets.uploads.opening import Upload
 from inferplan.datasets.uploads.reading import Items, Labels, ReadOptions, Series, Tally
-from inferplan.datasets.uploads.values import finite
+from inferplan.datasets.uploads.values import finite, labels_of
 
 name = "cloudwatch-json"
-title = "Amazon CloudWatch get-metric-data"
+title = "Amazon CloudWatch metrics (JSON)"
 kind = "usage"
 
 _INSTANCE = re.compile(r"^i-[0-9a-f]{8,17}$")
 _TYPE = re.compile(r"^[a-z][a-z0-9-]*\.(?:\d*x?large|metal(?:-\d+xl)?|small|medium|micro|nano)$")
 _UUID = re.compile(r"^(?:GPU|MIG)-[0-9a-f-]{36}$", re.IGNORECASE)
 _WORD = re.compile(r"[^\s,;|]+")
+_RESULTS = re.compile(r'"(MetricDataResults|metricDataResults)"\s*:\s*\[')
+_SINGLE = re.compile(r'"Datapoints"\s*:\s*\[|"metric_stream_name"\s*:')
+
+
+_STATISTICS = ("Maximum", "Average", "Sum", "Minimum")
 
 
 def sniff(head: str) -> bool:
-    """Recognise the list of results."""
-    return head.lstrip("\ufeff \t\r\n").startswith("{") and '"MetricDataResults"' in head
+    """Recognise the list of results, of data points, or a record of a stream."""
+    start = head.lstrip("\ufeff \t\r\n")
+    return start.startswith(("{", "[")) and bool(_RESULTS.search(head) or _SINGLE.search(head))
 
 
 def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
     """Yield the samples of every result."""
-    clock, gatherer = Clock(options, tally), Gatherer(tally)
+    taker = _Taker(options, tally)
     with upload.text() as text:
-        for position, result in enumerate(members(text, "MetricDataResults", upload.file_name), start=1):
-            _take(result, position, options, clock, tally, gatherer)
-            if gatherer.full:
-                yield from gatherer.flush()
-    yield from gatherer.flush()
-
-
-def _take(
-    result: Any, position: int, options: ReadOptions, clock: Clock, tally: Tally, gatherer: Gatherer
-) -> None:
-    if not isinstance(result, Mapping):
-        tally.refuse(position, "not a result")
-        return
-    label = str(result.get("Label", ""))
-    times, values = result.get("Timestamps") or [], result.get("Values") or []
-    tally.rows_read += len(times)
-    if len(times) != len(values):
-        tally.refuse(position, f"{len(times)} times beside {len(values)} values", rows=len(times))
-        return
-    if result.get("StatusCode") == "PartialData":
-        tally.note(f"{label}: CloudWatch returned only part of the data; fetch the next page too.")
-    naming, labels = _meaning(label, str(result.get("Id", "")), options, tally)
-    if naming is None:
-        tally.ignored[label] += len(times)
-        return
-    pairs = sorted(zip((str(at) for at in times), values, strict=True), key=lambda pair: pair[0])
-    for at, value in pairs:
-        try:
-            number = finite(float(value))
-            us = clock.us(at, label)
-        except (TypeError, ValueError) as error:
-            tally.refuse(position, f"{label}: {error}")
-            continue
-        if number is None:
-            tally.values_missing += 1
+        if results := _RESULTS.search(upload.head):
+            for position, result in enumerate(members(text, results[1], upload.file_name), start=1):
+                taker.result(result, position)
+                yield from taker.full()
         else:
-            gatherer.add(Series(naming.metric, labels), naming.factor, us, number, position)
+            for position, document in enumerate(documents(text, upload.file_name), start=1):
+                taker.document(document, position)
+                yield from taker.full()
+    yield from taker.gatherer.flush()
 
 
-def _meaning(label: str, identity: str, options: ReadOptions, tally: Tally) -> tuple[Naming | None, Labels]:
+class _Taker:
+    """Takes samples out of what CloudWatch answers."""
+
+    def __init__(self, options: ReadOptions, tally: Tally) -> None:
+        self._options, self._tally = options, tally
+        self._clock, self.gatherer = Clock(options, tally), Gatherer(tally)
+        self._named: dict[tuple[str, Labels], str] = {}
+
+    def full(self) -> Items:
+        """Yield what was gathered, where it is enough."""
+        if self.gatherer.full:
+            yield from self.gatherer.flush()
+
+    def result(self, result: Any, position: int) -> None:
+        """Take a result of ``get-metric-data``."""
+        if not isinstance(result, Mapping):
+            self._tally.refuse(position, "not a result")
+            return
+        result = {str(key).casefold(): value for key, value in result.items()}
+        label, identity = str(result.get("label", "")), str(result.get("id", ""))
+        times, values = result.get("timestamps") or [], result.get("values") or []
+        if len(times) != len(values):
+            self._tally.rows_read += len(times)
+            self._tally.refuse(position, f"{len(times)} times beside {len(values)} values", rows=len(times))
+            return
+        if result.get("statuscode") == "PartialData":
+            self._tally.note(f"{label}: CloudWatch returned only part of the data; fetch the next page too.")
+        naming, labels = _meaning(label, identity, self._options)
+        pairs = sorted(zip((str(at) for at in times), values, strict=True), key=lambda pair: pair[0])
+        self._take(label, naming, self._apart(naming, labels, identity), pairs, position)
+
+    def document(self, document: Any, position: int) -> None:
+        """Take an answer of ``get-metric-statistics`` or a record of a metric stream."""
+        if not isinstance(document, Mapping):
+            self._tally.refuse(position, "not a metric")
+        elif isinstance(points := document.get("Datapoints"), list):
+            label = str(document.get("Label", ""))
+            naming, labels = _meaning(label, label, self._options)
+            pairs = [(str(point.get("Timestamp")), _statistic(point)) for point in points]
+            self._take(label, naming, labels, sorted(pairs, key=lambda pair: pair[0]), position)
+            if self._options.host is None:
+                self._tally.note("get-metric-statistics names no machine: say which with --host.")
+        else:
+            name, dimensions = str(document.get("metric_name")), document.get("dimensions") or {}
+            labels = labels_of({key: str(value) for key, value in _called(dimensions).items()})
+            value = document.get("value") or {}
+            pair = (str(document.get("timestamp")), value.get("max") if isinstance(value, Mapping) else value)
+            self._take(name, named(name), labels, [pair], position)
+
+    def _apart(self, naming: Naming | None, labels: Labels, identity: str) -> Labels:
+        """Return labels that keep results apart whose labels name the same metric and no place."""
+        if naming is None or labels != Labels(host=self._options.host):
+            return labels
+        first = self._named.setdefault((naming.metric, labels), identity)
+        if first == identity:
+            return labels
+        self._tally.note("Labels of several results name no machine or GPU: they are told apart by their Id.")
+        return replace(labels, host=identity)
+
+    def _take(
+        self, label: str, naming: Naming | None, labels: Labels, pairs: list[tuple[str, Any]], position: int
+    ) -> None:
+        self._tally.rows_read += len(pairs)
+        if naming is None:
+            self._tally.ignored[label] += len(pairs)
+            return
+        for at, value in pairs:
+            try:
+                number = finite(float(value))
+                us = self._clock.us(at, label)
+            except (TypeError, ValueError) as error:
+                self._tally.refuse(position, f"{label}: {error}")
+                continue
+            if number is None:
+                self._tally.values_missing += 1
+            else:
+                self.gatherer.add(Series(naming.metric, labels), naming.factor, us, number, position)
+
+
+def _statistic(point: Mapping[str, Any]) -> Any:
+    """Return the value of a data point: its maximum where it has one, since averages flatten the peaks."""
+    return next((point[name] for name in _STATISTICS if name in point), None)
+
+
+def _called(dimensions: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return dimensions as labels; the CloudWatch agent calls a GPU's kind ``name``."""
+    return {**dimensions, "gpu_name": dimensions["name"]} if "name" in dimensions else dimensions
+
+
+def _meaning(label: str, identity: str, options: ReadOptions) -> tuple[Naming | None, Labels]:
     """Return metric and place from the words of a label; what it does not say cannot be known."""
     words = _WORD.findall(label)
     naming = next((found for word in words if (found := named(word))), None) or named(identity)

@@ -3,6 +3,7 @@
 Shape: robusta-dev/krr robusta_krr/formatters/json.py, core/models/result.py.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,9 +17,12 @@ title = "KRR recommendations (JSON)"
 kind = "advice"
 
 
+_SCANS = re.compile(r'^\s*\{\s*"scans"\s*:', re.MULTILINE)  # what KRR tells of its work may stand before
+
+
 def sniff(head: str) -> bool:
     """Recognise the list of scans."""
-    return head.lstrip("\ufeff \t\r\n").startswith("{") and '"scans"' in head and '"recommended"' in head
+    return _SCANS.search(head) is not None and '"recommended"' in head
 
 
 def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:

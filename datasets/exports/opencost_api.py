@@ -1,7 +1,7 @@
 """OpenCost's allocation API: per window an object of allocations, ``__idle__`` among them.
 
 Fields: opencost/opencost core/pkg/opencost/allocation_json.go. ``totalEfficiency`` leaves the GPU out and is
-not used.
+not used; a cost's adjustment, which its total contains, is apart.
 """
 
 import re
@@ -21,6 +21,9 @@ kind = "allocation"
 _SHAPE = re.compile(r'"(gpuCost|cpuCoreHours|totalEfficiency)"\s*:')
 
 
+_SETS = re.compile(r'"data"\s*:\s*\{\s*"sets"\s*:\s*\[')  # of Kubecost's own answers
+
+
 def sniff(head: str) -> bool:
     """Recognise allocation fields in a JSON document."""
     return head.lstrip("\ufeff \t\r\n").startswith("{") and '"data"' in head and bool(_SHAPE.search(head))
@@ -29,8 +32,10 @@ def sniff(head: str) -> bool:
 def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
     """Yield an allocation per named object of every window."""
     with upload.text() as text:
-        for position, window in enumerate(members(text, "data", upload.file_name), start=1):
-            for label, content in (window or {}).items() if isinstance(window, Mapping | None) else ():
+        key = "sets" if _SETS.search(upload.head) else "data"
+        for position, window in enumerate(members(text, key, upload.file_name), start=1):
+            found = window.get("allocations", window) if isinstance(window, Mapping) else {}
+            for label, content in found.items() if isinstance(found, Mapping) else ():
                 tally.rows_read += 1
                 try:
                     yield _allocation(position, str(label), content)
@@ -39,7 +44,8 @@ def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
 
 
 def _allocation(position: int, label: str, content: Mapping[str, Any]) -> Allocation:
-    properties = content.get("properties") or {}
+    properties, gpu = content.get("properties") or {}, content.get("gpuAllocation") or {}
+    cost = _amount(content.get("gpuCost"))
     return Allocation(
         line=position,
         period_start=moment(content.get("start"), "start"),
@@ -51,10 +57,10 @@ def _allocation(position: int, label: str, content: Mapping[str, Any]) -> Alloca
         pod=properties.get("pod"),
         container=properties.get("container"),
         team=team_of(properties.get("labels") or {}),
-        is_idle=label == "__idle__",
+        is_idle="__idle__" in label.split("/"),
         gpu_hours=content.get("gpuHours"),
-        gpu_usage_ratio=content.get("gpuUsageAverage"),
-        gpu_cost=_amount(content.get("gpuCost")),
+        gpu_usage_ratio=content.get("gpuUsageAverage", gpu.get("gpuUsageAverage")),
+        gpu_cost=None if cost is None else cost + (_amount(content.get("gpuCostAdjustment")) or Decimal(0)),
         total_cost=_amount(content.get("totalCost")) or Decimal(0),
     )
 

@@ -1,4 +1,6 @@
-"""OpenCost's daily allocation CSV: days are UTC, there is no row for idle cost and no GPU usage.
+"""OpenCost's daily allocation CSV, and Kubecost's with the start and end of each row.
+
+OpenCost's days are UTC; it has no row for idle cost and no GPU usage.
 
 Columns: opencost/opencost pkg/costmodel/csv_export.go. Labels are one JSON column or ``Label_<name>`` each.
 """
@@ -24,13 +26,15 @@ name = "opencost-csv"
 title = "OpenCost or Kubecost daily allocation CSV"
 kind = "allocation"
 
-_NEEDED = {"date", "namespace", "gpucost", "totalcost"}
+_NEEDED = {"gpucost", "totalcost"}
+_STARTS, _ENDS = ("Date", "Start", "WindowStart"), ("End", "WindowEnd")
 _HOURS_PER_DAY = 24
 
 
 def sniff(head: str) -> bool:
     """Recognise the cost columns beside a date."""
-    return {plain(cell) for cell in header(head)} >= _NEEDED
+    names = {plain(cell) for cell in header(head)}
+    return names >= _NEEDED and any(plain(start) in names for start in _STARTS)
 
 
 def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
@@ -43,26 +47,28 @@ def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
 
 
 def _allocation(line: int, record: Mapping[str, str]) -> Allocation:
-    start = moment(said(record, "Date"), "Date")
+    start = moment(said(record, *_STARTS), "Date")
+    end = said(record, *_ENDS)
     total = money(record, "TotalCost")
     if total is None:
         msg = "TotalCost is empty"
         raise ValueError(msg)
     labels = mapping(said(record, "Labels"))
-    gpus = quantity(record, "GPUs")
+    gpus, gpu_hours = quantity(record, "GPUs"), quantity(record, "GPUHours")
+    namespace = said(record, "Namespace")
     return Allocation(
         line=line,
         period_start=start,
-        period_end=start + timedelta(days=1),
+        period_end=moment(end, "End") if end else start + timedelta(days=1),
         cluster=said(record, "Cluster"),
         node=said(record, "Node"),
-        namespace=said(record, "Namespace"),
-        controller=said(record, "ControllerName"),
+        namespace=namespace,
+        controller=said(record, "ControllerName", "Controller"),
         pod=said(record, "Pod"),
         container=said(record, "Container"),
         team=said(record, "Label_team") or team_of(labels),
-        is_idle=said(record, "Namespace") == "__idle__",
-        gpu_hours=gpus * _HOURS_PER_DAY if gpus is not None else None,
+        is_idle="__idle__" in (namespace, *(said(record, "Name") or "").split("/")),
+        gpu_hours=gpus * _HOURS_PER_DAY if gpu_hours is None and gpus is not None else gpu_hours,
         gpu_cost=money(record, "GPUCost"),
         total_cost=total,
     )

@@ -1,7 +1,8 @@
 """Prometheus HTTP API answers: ``query_range`` (matrix) and ``query`` (vector).
 
 Format: prometheus/prometheus docs/querying/api.md. Values are strings and may be NaN or infinite, times may
-have decimals, and steps without a sample are absent.
+have decimals, and steps without a sample are absent. The series alone are read as well, as client
+libraries and the ``/api/v1/export`` of VictoriaMetrics write them.
 """
 
 import json
@@ -11,7 +12,7 @@ from typing import Any
 
 from inferplan.datasets.uploads.clock import epoch_us
 from inferplan.datasets.uploads.gathering import Gatherer, told_metric
-from inferplan.datasets.uploads.json_stream import members
+from inferplan.datasets.uploads.json_stream import documents, members
 from inferplan.datasets.uploads.metrics import Naming, named
 from inferplan.datasets.uploads.opening import Upload
 from inferplan.datasets.uploads.reading import Items, ReadOptions, Series, Tally, UnreadableError
@@ -21,6 +22,7 @@ name = "prometheus-json"
 title = "Prometheus HTTP API (query_range or query)"
 kind = "usage"
 
+_SERIES = re.compile(r'\A\s*\[?\s*\{\s*"(?:metric|values?|timestamps)"\s*:\s*[\[{]')
 _ERROR = re.compile(r'"status"\s*:\s*"error"')
 _TYPE = re.compile(r'"resultType"\s*:\s*"(\w+)"')
 _WARNINGS = re.compile(r'"warnings"\s*:\s*')
@@ -28,8 +30,10 @@ _PARTIAL = re.compile(r'"isPartial"\s*:\s*true')  # VictoriaMetrics, cluster ver
 
 
 def sniff(head: str) -> bool:
-    """Recognise the envelope of an answer, be it an error."""
+    """Recognise the envelope of an answer, be it an error, or the series without it."""
     start = head.lstrip("\ufeff \t\r\n")
+    if _SERIES.match(start):
+        return '"metric"' in head and ('"values"' in head or '"value"' in head)
     return start.startswith("{") and (bool(_TYPE.search(head)) or bool(_ERROR.search(head[:2000])))
 
 
@@ -46,7 +50,9 @@ def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
         tally.note(f"Prometheus warns: {warning}")
     gatherer = Gatherer(tally)
     with upload.text() as text:
-        for position, member in enumerate(members(text, "result", upload.file_name), start=1):
+        bare = _SERIES.match(upload.head.lstrip("\ufeff")) is not None
+        found = documents(text, upload.file_name) if bare else members(text, "result", upload.file_name)
+        for position, member in enumerate(found, start=1):
             _take(member, position, options, tally, gatherer)
             if gatherer.full:
                 yield from gatherer.flush()
@@ -72,7 +78,7 @@ def warnings_of(answer: str) -> tuple[str, ...]:
 
 def _take(member: Any, position: int, options: ReadOptions, tally: Tally, gatherer: Gatherer) -> None:
     metric = member.get("metric") if isinstance(member, Mapping) else None
-    points = member.get("values", [member.get("value")]) if isinstance(member, Mapping) else None
+    points = _points(member) if isinstance(member, Mapping) else None
     if not isinstance(metric, Mapping) or not isinstance(points, list):
         tally.rows_read += 1
         tally.refuse(position, "the series has no 'metric' or no 'values'")
@@ -100,6 +106,14 @@ def _take(member: Any, position: int, options: ReadOptions, tally: Tally, gather
         values.append(value)
     if values:
         gatherer.extend(series, naming.factor, times_us, values, position)
+
+
+def _points(member: Mapping[str, Any]) -> Any:
+    """Return pairs of time and value; VictoriaMetrics' export has them in two lists."""
+    values, times = member.get("values", [member.get("value")]), member.get("timestamps")
+    if isinstance(times, list) and isinstance(values, list) and len(times) == len(values):
+        return list(zip(times, values, strict=True))
+    return values
 
 
 def _naming(metric: Mapping[str, Any], options: ReadOptions) -> Naming | None:

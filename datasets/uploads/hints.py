@@ -29,6 +29,19 @@ _LOOKS = tuple(
             r"\bNVIDIA-SMI\b.*\bDriver Version",
             "is the screen of nvidia-smi: record 'nvidia-smi --query-gpu=timestamp,index,... --format=csv'",
         ),
+        (r'\A\s*\{\s*"code"\s*:\s*[45]\d\d\b', "is an API's answer that something went wrong: ask it again"),
+        (
+            r'\A\s*\{\s*"code"\s*:\s*200\b[^\[{]*"data"\s*:\s*(?:null|\[\s*(?:null|\{\s*\})?\s*\])',
+            "is an answer of OpenCost without any allocation: ask for a window with data",
+        ),
+        (
+            r'"organization\.usage\.\w+\.result"',
+            "holds OpenAI's sums of usage, no single requests: export the requests of your own gateway",
+        ),
+        (
+            r"\A(?=[^\n]*\bGPU Cost\b)[^\n]*\bTotal Cost\b",
+            "is a cost table without dates: export it by day, or save the answer of the allocation API",
+        ),
         (r"\A\s*<\?xml", "is XML: export it as CSV or JSON"),
         (
             r"\A(?:---\s*)?(?:apiVersion|kind)\s*:",

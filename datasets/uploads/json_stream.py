@@ -1,19 +1,20 @@
-"""Members of one long JSON array, one at a time, so that memory is bounded by the largest of them."""
+"""Members of long JSON arrays, or documents, one at a time: memory is bounded by the largest of them."""
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import IO, Any
 
 from inferplan.datasets.uploads.reading import UnreadableError
 
 _CHUNK = 1 << 20
 MAX_MEMBER = 64 << 20
+_LONGEST_OPENING = 1000
 _GAP = re.compile(r"[\s,]*")
 
 
 def members(stream: IO[str], key: str, file_name: str) -> Iterator[Any]:
-    """Yield the members of the array under ``key`` of the document in ``stream``.
+    """Yield the members of the array under ``key`` of the document in ``stream``, and of those that follow.
 
     Raises
     ------
@@ -21,24 +22,42 @@ def members(stream: IO[str], key: str, file_name: str) -> Iterator[Any]:
         If the document ends early, is no JSON, or one member is longer than ``MAX_MEMBER`` characters.
     """
     opening = re.compile(rf'"{re.escape(key)}"\s*:\s*\[')
-    buffer = ""
-    while not (match := opening.search(buffer)):
-        chunk = stream.read(_CHUNK)
-        if not chunk or len(buffer) > MAX_MEMBER:
-            msg = f"{file_name} has no list {key!r}: it is cut off or of another kind."
-            raise UnreadableError(msg)
-        buffer += chunk
-    yield from _decoded(stream, buffer[match.end() :], file_name)
+    buffer, is_first = "", True
+    while True:
+        while not (match := opening.search(buffer)):
+            chunk = stream.read(_CHUNK)
+            if is_first and (not chunk or len(buffer) > MAX_MEMBER):
+                msg = f"{file_name} has no list {key!r}: it is cut off or of another kind."
+                raise UnreadableError(msg)
+            if not chunk:
+                return
+            buffer = (buffer if is_first else buffer[-_LONGEST_OPENING:]) + chunk
+        is_first = False
+        buffer = yield from _decoded(stream, buffer[match.end() :], file_name, is_list=True)
 
 
-def _decoded(stream: IO[str], buffer: str, file_name: str) -> Iterator[Any]:
+def documents(stream: IO[str], file_name: str) -> Iterator[Any]:
+    """Yield the members of the array in ``stream``, or the JSON documents that follow each other there.
+
+    Raises
+    ------
+    UnreadableError
+        As ``members`` does.
+    """
+    buffer = stream.read(_CHUNK).lstrip("\ufeff \t\r\n")
+    is_list = buffer.startswith("[")
+    yield from _decoded(stream, buffer[1:] if is_list else buffer, file_name, is_list=is_list)
+
+
+def _decoded(stream: IO[str], buffer: str, file_name: str, *, is_list: bool) -> Generator[Any, None, str]:
+    """Yield JSON values up to the end of their list, or of the stream; return what was read beyond it."""
     decoder = json.JSONDecoder()
     position = 0
     wanted = _CHUNK
     while True:
         position = _end_of_gap(buffer, position)
-        if position < len(buffer) and buffer[position] == "]":
-            return
+        if is_list and position < len(buffer) and buffer[position] == "]":
+            return buffer[position + 1 :]
         reason = "it ends inside the list"
         if position < len(buffer):
             try:
@@ -59,6 +78,8 @@ def _decoded(stream: IO[str], buffer: str, file_name: str) -> Iterator[Any]:
             )
             raise UnreadableError(msg)
         more = stream.read(wanted)
+        if not more and not is_list and position == len(buffer):
+            return ""
         if not more:
             msg = f"{file_name} is no complete JSON document: {reason}. It was cut off; export it again."
             raise UnreadableError(msg)

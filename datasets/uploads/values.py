@@ -78,6 +78,7 @@ _LABELS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 _SPELLED = {name: field for field, names in _LABELS.items() for name in names}
 _FIELDS = {plain(name): field for field, names in _LABELS.items() for name in (field, *names)}
+_DEVICE = re.compile(r"^nvidia(\d+)$")  # so Container Insights calls the GPU 0
 _OF_HISTOGRAMS = ("_bucket", "_sum_s", "_count")
 _VARIANTS = ("finished_reason", "quantile", "priority")
 _EXPORTERS = ("dcgm-exporter", "nvidia-dcgm-exporter", "nvidia-gpu-exporter")
@@ -99,6 +100,8 @@ def labels_of(raw: Mapping[str, str]) -> Labels:
     if found.get("pod", "").startswith(_EXPORTERS):
         for field in ("pod", "namespace", "container"):
             found.pop(field, None)
+    if device := _DEVICE.match(found.get("gpu_index", "")):
+        found["gpu_index"] = device[1]
     return Labels(**found)
 
 
