@@ -20,17 +20,18 @@ _CLOCKS = {"time", "clock", "timeofday"}
 _METRIC_NAMES = {"metric", "metricname", "series", "field", "measurement"}
 _VALUES = {"value", "val"}
 _UNITS = {"unit", "units"}
+_WITHIN = re.compile(r"^(?:labels?|tags?|metrics?|dimensions|attributes|fields|resource)\.", re.IGNORECASE)
 _INPUTS = {
     "inputtokens", "prompttokens", "contexttokens", "inputlength", "prompttokencount", "tokensin",
     "requesttokens", "inputtokencount", "numinputtokens", "numprompttokens", "numprefilltokens",
     "promptlength", "promptsize", "promptlen", "inputlen", "inputusage", "usageinput", "usageprompttokens",
-    "usageinputtokens",
+    "usageinputtokens", "usagedetailsinput",
 }  # fmt: skip
 _OUTPUTS = {
     "outputtokens", "completiontokens", "generatedtokens", "outputlength", "generationtokens", "tokensout",
     "responsetokens", "outputtokencount", "numoutputtokens", "numcompletiontokens", "numgeneratedtokens",
     "numdecodetokens", "completiontokencount", "tokensize", "outputlen", "outputusage", "usageoutput",
-    "usagecompletiontokens", "usageoutputtokens",
+    "usagedetailsoutput", "usagecompletiontokens", "usageoutputtokens",
 }  # fmt: skip
 _LATENCIES = {
     "ttft": "ttft", "timetofirsttoken": "ttft", "firsttoken": "ttft", "firsttokenlatency": "ttft",
@@ -129,7 +130,7 @@ def assign(names: Sequence[str], options: ReadOptions, first_row: Sequence[str] 
             name for name, role in roles.items() if role == "ignore" and plain(name) in _LATENCIES
         ),
     )
-    if found.value and not found.metric_name and not found.metrics:
+    if found.value and not (found.metric_name or found.metrics or found.tokens):
         found = replace(found, metrics={found.value: told_metric(options.metric)})
     measured = found.metrics or found.is_request_log or (found.metric_name and found.value)
     if not found.time or not measured:
@@ -193,6 +194,7 @@ def _given(names: Sequence[str], options: ReadOptions) -> dict[str, str]:
 
 
 def _guess(name: str) -> str:
+    name = _WITHIN.sub("", name)
     folded = plain(name)
     if is_time(name):
         return "time"

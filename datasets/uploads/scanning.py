@@ -13,6 +13,7 @@ import duckdb
 import pandas as pd
 
 from inferplan.datasets.scratch import scratch_folder
+from inferplan.datasets.uploads.nesting import nested
 from inferplan.datasets.uploads.opening import Upload
 from inferplan.datasets.uploads.ragged import refuse_ragged
 from inferplan.datasets.uploads.reading import SHOWN_PROBLEMS, Tally, UnreadableError
@@ -34,6 +35,7 @@ _WORDS_OF_DUCKDB = re.compile(
 )
 _CELLS = re.compile(r"Expected Number of Columns: (\d+) Found: (\d+)")
 _FETCH = Template("SELECT $columns FROM (SELECT * FROM $source $limit)")
+_NESTED = Template("(SELECT $columns FROM $source)")
 _COUNT = Template("SELECT count(*) FROM ($query)")
 _FIRST = Template("SELECT row, reason FROM ($query) ORDER BY row LIMIT $limit")
 
@@ -63,7 +65,10 @@ def _described(upload: Upload) -> list[str]:
     if names == ["json"]:  # as DuckDB calls what is no object
         msg = f"{upload.file_name} is no table: some of its JSON values are no objects with named fields."
         raise UnreadableError(msg)
-    return _few(names, upload)
+    inner = {} if upload.is_parquet else nested(upload.head)
+    outer = {column for column, _ in inner.values()}
+    kept = [name for name in names if name not in outer]
+    return _few([*kept, *(name for name in inner if name not in kept)], upload)
 
 
 def _few(names: list[str], upload: Upload) -> list[str]:
@@ -202,9 +207,13 @@ def _source(upload: Upload, path: Path, names: Sequence[str]) -> tuple[str, int]
     place = text_literal(str(path))
     if upload.is_parquet:
         return f"read_parquet({place})", 0
-    columns = "{" + ", ".join(f"{text_literal(name)}: 'VARCHAR'" for name in names) + "}"
+    inner = nested(upload.head) if _is_json(upload) else {}
+    stored = dict.fromkeys(inner[name][0] if name in inner else name for name in names)
+    columns = "{" + ", ".join(f"{text_literal(name)}: 'VARCHAR'" for name in stored) + "}"
     if _is_json(upload):
-        return f"read_json({place}, {_json_form(upload)}, columns = {columns})", 0
+        read = f"read_json({place}, {_json_form(upload)}, columns = {columns})"
+        within = [_within(*inner[name], name) for name in names if name in inner]
+        return _NESTED.substitute(columns=", ".join(("*", *within)), source=read), 0
     form = dialect(upload.head)
     skip = form.lines_before_header + has_header(first_row(upload))
     options = (
@@ -214,6 +223,13 @@ def _source(upload: Upload, path: Path, names: Sequence[str]) -> tuple[str, int]
         f"null_padding = false, strict_mode = true, rejects_limit = {MAX_REJECTS}"
     )
     return f"read_csv({place}, {options})", skip
+
+
+def _within(column: str, path: str, name: str) -> str:
+    """Return an expression for the value at a JSON ``path`` in the texts of a column."""
+    text = quoted(column)
+    inside = f"json_extract_string({text}, {text_literal(path)})"
+    return f"CASE WHEN json_valid({text}) THEN {inside} END AS {quoted(name)}"
 
 
 def _rejects(cursor: "Cursor") -> list[tuple[int, str]]:

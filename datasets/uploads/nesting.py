@@ -1,0 +1,47 @@
+"""Values inside of objects in JSON, as columns of their own: ``usage.prompt_tokens``."""
+
+import io
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+from inferplan.datasets.uploads.json_stream import documents
+from inferplan.datasets.uploads.reading import UnreadableError
+
+_DEPTH = 4
+_MOST = 500
+_DOCUMENTS = 50
+
+
+def nested(head: str) -> dict[str, tuple[str, str]]:
+    """Return the column and the JSON path in it of each value within an object, by the names on the way.
+
+    >>> nested('{"id": "a", "usage": {"prompt_tokens": 3}}')
+    {'usage.prompt_tokens': ('usage', '$."prompt_tokens"')}
+    """
+    found: dict[str, tuple[str, str]] = {}
+    for document in _first(head):
+        if isinstance(document, Mapping):
+            for path in _paths(document, ()):
+                inner = "".join(f'."{name}"' for name in path[1:])
+                found[".".join(path)] = (path[0], f"${inner}")
+    return dict(islice(found.items(), _MOST))
+
+
+def _first(head: str) -> Iterator[Any]:
+    """Yield the first documents; the last in ``head`` may be cut off."""
+    try:
+        yield from islice(documents(io.StringIO(head), ""), _DOCUMENTS)
+    except UnreadableError:
+        return
+
+
+def _paths(value: Mapping[str, Any], start: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    for name, inner in value.items():
+        if '"' in name:
+            continue
+        path = (*start, name)
+        if isinstance(inner, Mapping) and len(path) < _DEPTH:
+            yield from _paths(inner, path)
+        elif len(path) > 1 and not isinstance(inner, Mapping | list):
+            yield path
