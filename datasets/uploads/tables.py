@@ -4,6 +4,7 @@ import csv
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from inferplan.datasets.uploads.opening import Upload
 from inferplan.datasets.uploads.reading import Tally, UnreadableError
@@ -11,6 +12,7 @@ from inferplan.datasets.uploads.sweeping import MAX_LINE_BYTES
 
 MAX_COLUMNS = 20_000
 _NUMBER_OR_TIME = re.compile(r"[+-]?\.?\d")
+_PREAMBLE_LINES = 30
 _DELIMITERS = (",", ";", "\t", "|")
 
 
@@ -28,15 +30,37 @@ class Dialect:
 
 
 def dialect(head: str) -> Dialect:
-    """Return the delimiter: named by ``sep=``, else the commonest outside quotes in the first line."""
+    """Return the delimiter, named by ``sep=`` or the commonest outside quotes, and where the header is.
+
+    Lines of another shape may stand before it, as titles and comments do.
+    """
     lines = head.lstrip("\ufeff").splitlines()
     if lines and lines[0].casefold().startswith("sep=") and len(lines[0]) > 4:
         return Dialect(lines[0][4], 1)
-    blank = next((number for number, line in enumerate(lines) if line.strip()), 0)
-    first = lines[blank] if lines else ""
-    outside = "".join(first.split('"')[::2])
-    delimiter = max(_DELIMITERS, key=outside.count)
-    return Dialect(delimiter, blank)
+    start = _header_line(lines)
+    return Dialect(_delimiter(lines[start]) if lines else ",", start)
+
+
+def _header_line(lines: Sequence[str]) -> int:
+    """Return the first line that looks like a header and the next has as many cells, else the first."""
+    filled = [number for number, line in enumerate(lines[:_PREAMBLE_LINES]) if line.strip()]
+    for here, after in pairwise(filled):
+        delimiter = _delimiter(lines[here])
+        count = _outside_quotes(lines[here]).count(delimiter)
+        if not count or count != _outside_quotes(lines[after]).count(delimiter):
+            continue
+        is_comment = lines[here].startswith("#") and has_header(cells(lines[after], delimiter))
+        if not is_comment and (here == filled[0] or has_header(cells(lines[here], delimiter))):
+            return here
+    return filled[0] if filled else 0
+
+
+def _delimiter(line: str) -> str:
+    return max(_DELIMITERS, key=_outside_quotes(line).count)
+
+
+def _outside_quotes(line: str) -> str:
+    return "".join(line.split('"')[::2])
 
 
 def header(head: str) -> list[str]:

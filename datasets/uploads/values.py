@@ -13,6 +13,9 @@ MISSING_TEXT = {
     "[gpu is lost]", "[gpu requires reset]", "err!", "#n/a",
 }  # fmt: skip
 _NUMBER_AND_UNIT = re.compile(r"^([+-]?[\d.,]+(?:e[+-]?\d+)?)\s*([a-z%°µμ/]*)$")
+_GROUP_GAP = re.compile(r"(?<=\d)[ \u00a0\u202f'\u2019](?=\d{3}(?!\d))")
+_COMMA_GROUPS = re.compile(r"^[+-]?\d{1,3}(?:(?:,\d{3}){2,}(?:\.\d+)?|,\d{3}\.\d+)$")
+"""Thousands with commas, of which one alone may be a decimal sign."""
 _LABEL_SET = re.compile(r'([A-Za-z_][\w.:-]*)\s*=\s*"((?:[^"\\]|\\.)*)"')
 _ESCAPED = re.compile(r"\\(.)")
 
@@ -29,6 +32,8 @@ def number(text: str, *, decimal_comma: bool = False) -> tuple[float | None, str
     (74812.0, 'mib')
     >>> number("[N/A]")
     (None, '')
+    >>> number("1.234,5 W", decimal_comma=True), number("73.1 GiB", decimal_comma=True)
+    ((1234.5, 'w'), (73.1, 'gib'))
     """
     folded = text.strip().casefold()
     try:
@@ -41,14 +46,17 @@ def _with_unit(text: str, folded: str, decimal_comma: bool) -> tuple[float | Non
     """Return what a cell says that is no bare number, as most are."""
     if folded in MISSING_TEXT:
         return None, ""
-    match = _NUMBER_AND_UNIT.match(folded)
+    match = _NUMBER_AND_UNIT.match(_GROUP_GAP.sub("", folded))
     digits, unit = (match[1], match[2]) if match else ("", "")
-    if decimal_comma:
+    if _COMMA_GROUPS.match(digits):
+        digits = digits.replace(",", "")
+    elif decimal_comma and ("," in digits or digits.count(".") > 1):
         digits = digits.replace(".", "").replace(",", ".")
     try:
         return finite(float(digits)), unit
     except ValueError:
-        msg = f"{text.strip()[:40]!r} is not a number"
+        either = ": its comma may be a decimal sign or part thousands" if "," in digits else ""
+        msg = f"{text.strip()[:40]!r} is not a number{either}"
         raise ValueError(msg) from None
 
 
