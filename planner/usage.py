@@ -19,7 +19,7 @@ from inferplan.datasets.uploads.metrics import METRICS, OF_REQUESTS, OF_THE_WEEK
 from inferplan.planner.confidence import DAY_S, confidence
 from inferplan.planner.usage_histograms import BINNED
 from inferplan.planner.usage_queries import CHOSEN, FACTS, KINDS, OVERLAPPING, SINGLE, WEIGHTED
-from inferplan.planner.usage_sums import GAPPY, PACES, PASSES, SPANS, WHOLE
+from inferplan.planner.usage_sums import FILLED, GAPPY, PACES, PASSES, SPANS, WHOLE
 
 if TYPE_CHECKING:
     from inferplan.datasets.warehouse import Cursor, Warehouse
@@ -125,11 +125,16 @@ def of_groups(
     import_ids: Sequence[int] | None = None,
     metrics: Sequence[str] | None = None,
     window: Window = EVERYTHING,
+    *,
+    filled: bool = False,
 ) -> pd.DataFrame:
-    """Return ``percentiles`` of sums taken at the same time over groups: entity -> group."""
+    """Return ``percentiles`` of sums taken at the same time over groups: entity -> group.
+
+    Where a member has a gap the moment is left out; with ``filled`` the most ever seen of it counts there.
+    """
     parameters = _parameters("mapped", import_ids, metrics, window)
     parameters |= {"members": list(groups), "groups": list(groups.values())}
-    return _finished(_added_up(warehouse, parameters))
+    return _finished(_added_up(warehouse, parameters, FILLED if filled else GAPPY))
 
 
 def _parameters(
@@ -168,13 +173,13 @@ def _one_by_one(warehouse: "Warehouse", parameters: Mapping[str, object]) -> pd.
     return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
 
 
-def _added_up(warehouse: "Warehouse", parameters: Mapping[str, object]) -> pd.DataFrame:
+def _added_up(warehouse: "Warehouse", parameters: Mapping[str, object], gappy: str = GAPPY) -> pd.DataFrame:
     with warehouse.transaction() as cursor:
         _choose(cursor, parameters, PIECE_SAMPLES // 2)
         cursor.execute(SPANS, {"bucket_s": BUCKET_S})
         cursor.execute(PACES, _SUMMING)
         passes = cursor.execute(PASSES).fetchall() or [(0, True)]
-        parts = [cursor.execute(WHOLE if whole else GAPPY, {"piece": piece}).df() for piece, whole in passes]
+        parts = [cursor.execute(WHOLE if whole else gappy, {"piece": piece}).df() for piece, whole in passes]
         _forget(cursor, "paces", "spans", "facts", "chosen")
     return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
 

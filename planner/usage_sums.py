@@ -11,6 +11,7 @@ WITH wanted AS MATERIALIZED (
     FROM chosen AS c JOIN facts AS f USING (g)
 )
 SELECT w.member, any_value(w.g) AS g, any_value(w.bucket_us) AS bucket_us, count(*) AS samples,
+    max(s.value) AS most,
     min(epoch_us(s.measured_at)) // any_value(w.bucket_us) AS first_bucket,
     max(epoch_us(s.measured_at)) // any_value(w.bucket_us) AS last_bucket,
     min(epoch_us(s.measured_at) % w.bucket_us) = max(epoch_us(s.measured_at) % w.bucket_us) AS in_step
@@ -29,12 +30,14 @@ PASSES = "SELECT DISTINCT piece, whole FROM paces ORDER BY ALL"
 
 _QUERY = Template("""
 WITH wanted AS MATERIALIZED (
-    SELECT c.series_id, c.g, c.member, p.bucket_us, p.is_peak, p.in_step,
+    SELECT c.series_id, c.g, c.member, p.bucket_us, p.is_peak, p.in_step, m.most,
         coalesce(c.from_at, '-infinity') AS from_at
-    FROM chosen AS c JOIN paces AS p USING (g) WHERE p.piece = $$piece AND $groups
+    FROM chosen AS c JOIN paces AS p USING (g) JOIN spans AS m USING (member)
+    WHERE p.piece = $$piece AND $groups
 ),
 at_once AS (
     SELECT w.g, epoch_us(s.measured_at) // w.bucket_us AS bucket, sum(s.value) AS total, count(*) AS members
+        $most
     FROM usage_samples AS s JOIN wanted AS w USING (series_id)
     WHERE s.measured_at >= w.from_at AND w.in_step GROUP BY w.g, bucket
 ),
@@ -50,32 +53,44 @@ found AS (
 SELECT facts.* EXCLUDE (step_s), p.bucket_us / 1e6 AS step_s, found.* EXCLUDE (g)
 FROM facts JOIN found USING (g) JOIN paces AS p USING (g)
 """)
-WHOLE = _QUERY.substitute(groups="p.whole", sums="summed AS (FROM at_once)")
+WHOLE = _QUERY.substitute(groups="p.whole", most="", sums="summed AS (FROM at_once)")
 """Members that are in step and without a gap are added up at once."""
 
-# A bucket in which a member has a gap is left out: fewer have a value there than span it.
-GAPPY = _QUERY.substitute(
-    groups="NOT p.whole",
-    sums="""
+_MOST = ", sum(w.most) AS most"
+_PRESENT = """
 by_member AS (
     SELECT any_value(w.g) AS g, epoch_us(s.measured_at) // w.bucket_us AS bucket,
-        CASE WHEN any_value(w.is_peak) THEN max(s.value) ELSE avg(s.value) END AS value
+        CASE WHEN any_value(w.is_peak) THEN max(s.value) ELSE avg(s.value) END AS value,
+        any_value(w.most) AS most
     FROM usage_samples AS s JOIN wanted AS w USING (series_id)
     WHERE s.measured_at >= w.from_at AND NOT w.in_step GROUP BY w.member, bucket
 ),
 present AS (
-    FROM at_once UNION ALL SELECT g, bucket, sum(value), count(*) FROM by_member GROUP BY g, bucket
+    FROM at_once UNION ALL
+    SELECT g, bucket, sum(value), count(*), sum(most) FROM by_member GROUP BY g, bucket
 ),
 changes AS (
-    SELECT g, first_bucket AS bucket, 1 AS change FROM spans
-    UNION ALL SELECT g, last_bucket + 1, -1 FROM spans
+    SELECT g, first_bucket AS bucket, 1 AS change, most FROM spans
+    UNION ALL SELECT g, last_bucket + 1, -1, -most FROM spans
 ),
 expected AS (
-    SELECT g, bucket, sum(sum(change)) OVER (PARTITION BY g ORDER BY bucket) AS members
+    SELECT g, bucket, sum(sum(change)) OVER so_far AS members, sum(sum(most)) OVER so_far AS most
     FROM changes SEMI JOIN wanted USING (g) GROUP BY g, bucket
+    WINDOW so_far AS (PARTITION BY g ORDER BY bucket)
 ),
-summed AS (
-    SELECT p.* FROM present AS p ASOF JOIN expected AS e ON e.g = p.g AND e.bucket <= p.bucket
-    WHERE p.members = e.members
-)""",
+"""
+_MET = "FROM present AS p ASOF JOIN expected AS e ON e.g = p.g AND e.bucket <= p.bucket"
+
+# A bucket in which a member has a gap is left out: fewer have a value there than span it.
+GAPPY = _QUERY.substitute(
+    groups="NOT p.whole",
+    most=_MOST,
+    sums=f"{_PRESENT} summed AS (SELECT p.* {_MET} WHERE p.members = e.members)",
 )
+_BOUND = "CASE WHEN p.members = e.members THEN p.total ELSE p.total + e.most - p.most END"
+FILLED = _QUERY.substitute(
+    groups="NOT p.whole",
+    most=_MOST,
+    sums=f"{_PRESENT} summed AS (SELECT p.g, p.bucket, {_BOUND} AS total, e.members {_MET})",
+)
+"""A member that has a gap counts with the most that was ever seen of it: an upper bound."""

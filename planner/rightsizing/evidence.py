@@ -57,7 +57,7 @@ class Measurements:
 
         Of each member the GPU (or engine) counts on which the metric is highest. Shares are the members'
         mean, everything else their sum. A metric that was not measured on all members of a group is left out.
-        What was asked before is remembered.
+        Where one has a gap, the most ever seen of it counts. What was asked before is remembered.
         """
         found: dict[tuple[str, str], Statistic] = {}
         for metric in metrics:
@@ -77,7 +77,9 @@ class Measurements:
         self, groups: Mapping[str, frozenset[str]], metric: str
     ) -> dict[tuple[str, frozenset[str]], Statistic | None]:
         entities = {entity: name for name, there in groups.items() for entity in there}
-        found = usage.of_groups(self.warehouse, entities, self.import_ids, (metric,), self.window)
+        found = usage.of_groups(
+            self.warehouse, entities, self.import_ids, (metric,), self.window, filled=True
+        )
         sums = {
             one.entity: one
             for one, members in zip(statistics_of(found), found["members"].tolist(), strict=True)

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from inferplan.planner.confidence import Confidence
 from inferplan.planner.rightsizing.finding import Evidence
 from inferplan.planner.rightsizing.profile import Profile
-from inferplan.planner.rightsizing.statistic import Statistic
+from inferplan.planner.rightsizing.statistic import SHARES, Statistic
 from inferplan.planner.rightsizing.targets import undecided
 from inferplan.planner.rightsizing.unit import Unit
 
 DRAM_CEILING = 0.8  # practical ceiling of DRAM_ACTIVE (NVIDIA DCGM, profiling metrics)
 POWER_CAP = 0.97
 """Of the board's power; from there on its clocks are lowered."""
-SHARES = {"p90": 0.90, "p95": 0.95, "p99": 0.99}
 WEEK_NEEDED = "a week with 80 % of the samples is needed"
 
 
@@ -24,6 +23,8 @@ class Measured:
     dram: Statistic
     memory: Statistic
     peak_bytes: float
+    percentile: str
+    """Of activity and bandwidth, that must stay below their targets."""
 
     @property
     def is_weak(self) -> bool:
@@ -31,15 +32,15 @@ class Measured:
         return self.activity.metric != "sm_active_ratio"
 
     def evidence(
-        self, percentile: str, sm_limit: float, dram_limit: float, memory_limit_bytes: float | None
+        self, sm_limit: float, dram_limit: float, memory_limit_bytes: float | None
     ) -> tuple[Evidence, ...]:
         """Return the three as evidence, each with its limit on the GPU that was measured."""
         limit = memory_limit_bytes
         if limit is not None and self.memory.metric == "fb_used_ratio":
             limit *= self.memory.max / self.peak_bytes
         return (
-            self.dram.evidence(percentile, dram_limit),
-            self.activity.evidence(percentile, sm_limit),
+            self.dram.evidence(self.percentile, dram_limit),
+            self.activity.evidence(self.percentile, sm_limit),
             self.memory.evidence("max", limit),
         )
 
@@ -55,12 +56,17 @@ def unsure(unit: Unit, profile: Profile) -> str | None:
     power, tdp_w = unit.get("power_w"), unit.gpu.tdp_w if unit.gpu else None
     if power and tdp_w and power.p95 >= POWER_CAP * tdp_w:
         return f"it is at its power limit: {power.p95:.0f} W of {tdp_w:.0f} W"
-    percentile = profile.activity_percentile
-    for one in (unit.activity, unit.get("dram_active_ratio"), unit.memory):
-        if one and (one.coverage is None or one.coverage < SHARES[percentile]):
-            missing = "an unknown part" if one.coverage is None else f"{1 - one.coverage:.1%}"
-            return f"{missing} of {one.metric} is missing: its {percentile.upper()} is not known"
-    return None
+    found = (unit.activity, unit.get("dram_active_ratio"), unit.memory)
+    missing = (too_much_missing(one, profile.activity_percentile) for one in found if one)
+    return next((reason for reason in missing if reason), None)
+
+
+def too_much_missing(one: Statistic, percentile: str) -> str | None:
+    """Return that more is missing than ``percentile`` leaves out, ``None`` where less is."""
+    coverage = one.coverage or 0.0
+    if coverage >= SHARES[percentile]:
+        return None
+    return f"{1 - coverage:.1%} of {one.metric} is missing: its {percentile.upper()} is not known"
 
 
 def measured_enough(unit: Unit, profile: Profile) -> Measured | str:
@@ -78,7 +84,13 @@ def measured_enough(unit: Unit, profile: Profile) -> Measured | str:
     if min(unit.confidence, dram.confidence) < Confidence.MEDIUM:
         return WEEK_NEEDED
     reason = profile.why_protected(unit) or undecided(unit, profile)
-    return reason or Measured(activity, dram, memory, peak)
+    return reason or Measured(activity, dram, memory, peak, percentile_of(profile, activity, dram))
+
+
+def percentile_of(profile: Profile, *found: Statistic) -> str:
+    """Return the percentile that decides, a higher one where samples are missing."""
+    least = min(found, key=lambda one: one.coverage or 0.0)
+    return least.surely(profile.activity_percentile)
 
 
 def growth(unit: Unit) -> float:

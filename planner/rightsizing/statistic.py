@@ -12,6 +12,7 @@ from inferplan.planner.confidence import Confidence
 from inferplan.planner.rightsizing.finding import Evidence
 
 ABOVE_ZERO = "share above 0"
+SHARES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,17 @@ class Statistic:
     def at(self, percentile: str) -> float:
         """Return the statistic called ``p50`` ... ``p999``, ``max`` or ``mean``."""
         return float(getattr(self, percentile))
+
+    def surely(self, percentile: str) -> str:
+        """Return the percentile of what is there that is no less than ``percentile`` of all.
+
+        What is missing may all lie above what is there; a fifth of what the percentile leaves out may be
+        missing without that. ``max`` where no percentile is high enough.
+        """
+        wanted, there = SHARES[percentile], self.coverage or 0.0
+        if 1 - there <= (1 - wanted) / 5:
+            return percentile
+        return next((name for name, share in SHARES.items() if share * there >= wanted), "max")
 
     def share_above(self, limit: float) -> float:
         """Return an upper bound of the share of samples above ``limit``: 0, 0.001, 0.01, 0.05, 0.1 or 1."""

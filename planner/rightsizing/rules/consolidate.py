@@ -7,9 +7,17 @@ from decimal import Decimal
 import numpy as np
 
 from inferplan.datasets.schema import GIB
+from inferplan.planner.confidence import Confidence
 from inferplan.planner.rightsizing.evidence import Week
 from inferplan.planner.rightsizing.finding import Action
-from inferplan.planner.rightsizing.guards import DRAM_CEILING, Measured, growth, measured_enough
+from inferplan.planner.rightsizing.guards import (
+    DRAM_CEILING,
+    WEEK_NEEDED,
+    Measured,
+    growth,
+    measured_enough,
+    percentile_of,
+)
 from inferplan.planner.rightsizing.judging import Context, Judgement, freed, risk_of
 from inferplan.planner.rightsizing.market import together
 from inferplan.planner.rightsizing.packing import Capacity, Item, lower_bound, pack
@@ -77,8 +85,7 @@ def _candidate(unit: Unit, profile: Profile) -> _Candidate | str:
             f"it has held {measured.peak_bytes / GIB:.1f} GiB of {total / GIB:.1f} GiB: too much to share. "
             "An engine that takes memory in advance can be told to take less"
         )
-    percentile = profile.activity_percentile
-    if measured.activity.at(percentile) * growth(unit) > profile.sm_target:
+    if measured.activity.at(measured.percentile) * growth(unit) > profile.sm_target:
         return "its SMs are too busy for a second process"
     return found
 
@@ -152,7 +159,9 @@ def _judge(
     if loads[0] is None or loads[1] is None:
         return "what the processes do at the same time was not measured"
     sm, dram = (load.times(len(members)) for load in loads if load)
-    percentile, factor = profile.activity_percentile, max(map(growth, units))
+    if min(sm.confidence, dram.confidence) < Confidence.MEDIUM:
+        return WEEK_NEEDED
+    percentile, factor = percentile_of(profile, sm, dram), max(map(growth, units))
     if sm.at(percentile) * factor > profile.sm_target or dram.at(percentile) * factor > profile.dram_target:
         return f"with {units[0].key} the GPU would be too busy at the same time"
     shares = (sm.share_above(1.0), dram.share_above(DRAM_CEILING))

@@ -71,7 +71,7 @@ def _try(
     savings = _savings(rate, offer, len(unit.gpus))
     if savings.effective is not None and savings.effective <= 0:
         return f"by the bill it would save nothing: {rate.billed}"
-    percentile, limit_bytes = profile.activity_percentile, new.memory_total_bytes / profile.memory_factor
+    percentile, limit_bytes = measured.percentile, new.memory_total_bytes / profile.memory_factor
     then = (measured.dram.at(percentile) * times.dram, measured.activity.at(percentile) * times.sm)
     return Judgement(
         action=action,
@@ -81,9 +81,7 @@ def _try(
             f"{new.name}: bandwidth {then[0]:.0%} of {profile.dram_target:.0%}, SMs {then[1]:.0%} of "
             f"{profile.sm_target:.0%}. {checked.note}"
         ),
-        evidence=measured.evidence(
-            percentile, times.sm_limit, times.dram_limit, limit_bytes if holds else None
-        ),
+        evidence=measured.evidence(times.sm_limit, times.dram_limit, limit_bytes if holds else None),
         risk=min(HIGHEST_RISK, risk + (not checked.keeps_latency)),
         effort="type" if now.architecture == new.architecture else "architecture",
         savings=savings,
@@ -92,7 +90,7 @@ def _try(
 
 def _risk(unit: Unit, measured: Measured, times: _Slower, profile: Profile) -> int | str:
     """Return the risk 0-4, or which resource of the new GPU would be used up."""
-    percentile, factor = profile.activity_percentile, growth(unit)
+    percentile, factor = measured.percentile, growth(unit)
     then = (measured.dram.at(percentile) * times.dram, measured.activity.at(percentile) * times.sm)
     if then[0] * factor > profile.dram_target:
         return f"its bandwidth would be {then[0]:.0%} used"

@@ -59,7 +59,7 @@ def _try(
     unit: Unit, part: _Slice, measured: Measured, rate: Rate | str, profile: Profile
 ) -> Judgement | None:
     """Return the judgement for one kind of slice, ``None`` where it is too small."""
-    percentile, activity, dram = profile.activity_percentile, measured.activity, measured.dram
+    percentile, activity, dram = measured.percentile, measured.activity, measured.dram
     limits = (profile.slice_target * part.sm_share, profile.slice_target * part.memory_share)
     fits = (
         measured.peak_bytes * profile.memory_factor <= part.memory_bytes
@@ -80,7 +80,7 @@ def _try(
             f"fits the slice; activity stays below {profile.slice_target:.0%} of its share. An engine that "
             "takes a share of the memory in advance must be told the slice's size."
         ),
-        evidence=measured.evidence(percentile, *limits, part.memory_bytes / profile.memory_factor),
+        evidence=measured.evidence(*limits, part.memory_bytes / profile.memory_factor),
         risk=risk,
         effort="slice",
         savings=None if isinstance(rate, str) else rate.worth(Decimal(0), rest, condition),

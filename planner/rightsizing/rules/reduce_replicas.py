@@ -114,9 +114,11 @@ def _replicas_needed(
         ("dram_active_ratio", profile.activity_percentile, profile.dram_target),
     )
     found = [
-        (metric, replicas * one.at(percentile) / target, one.evidence(percentile, target))
+        (metric, replicas * one.at(sure) / target, one.evidence(sure, target))
         for metric, percentile, target in rows
-        if (one := sums.get((workload, metric))) and one.confidence >= Confidence.MEDIUM
+        if (one := sums.get((workload, metric)))
+        and one.confidence >= Confidence.MEDIUM
+        and (sure := one.surely(percentile))
     ]
     missing = {metric for metric, _, _ in rows} - {metric for metric, _, _ in found}
     if missing:

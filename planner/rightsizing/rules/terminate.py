@@ -2,6 +2,7 @@
 
 from inferplan.planner.confidence import Confidence
 from inferplan.planner.rightsizing.finding import Action
+from inferplan.planner.rightsizing.guards import too_much_missing
 from inferplan.planner.rightsizing.judging import Context, Judgement, freed
 from inferplan.planner.rightsizing.statistic import Statistic
 from inferplan.planner.rightsizing.unit import Unit
@@ -55,6 +56,8 @@ def judge(unit: Unit, context: Context) -> Judgement | str:
 
 def _uncertain(unit: Unit) -> str | None:
     """Return what was not measured for a week that would show requests; ``None`` where all was."""
+    if unit.activity and (missing := too_much_missing(unit.activity, "p99")):
+        return missing
     asked = [one for name in ("requests_running", *_COUNTED) if _for_a_week(one := unit.get(name))]
     if not asked or not _for_a_week(unit.get("dram_active_ratio")):
         return "requests or memory bandwidth were not measured beside it for a week"
