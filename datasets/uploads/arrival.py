@@ -15,8 +15,9 @@ import pandas as pd
 from inferplan.datasets.uploads.clock import ZONE_QUESTION, Clock, zone, zone_note
 from inferplan.datasets.uploads.metrics import UNITS
 from inferplan.datasets.uploads.reading import MISSING_FROM, NeedsAnswerError, SampleTable
+from inferplan.datasets.uploads.refusals import Refusals
 from inferplan.datasets.uploads.report import naive_utc
-from inferplan.datasets.uploads.scanning import Refusals, column_text, quoted, text_literal
+from inferplan.datasets.uploads.scanning import column_text, quoted, text_literal
 from inferplan.datasets.uploads.times_in_sql import TimeForm, form_of, offset_at, shifts
 from inferplan.datasets.uploads.values import MISSING_TEXT, number
 

@@ -21,8 +21,8 @@ from inferplan.datasets.uploads.reading import (
     Series,
     UnreadableError,
 )
+from inferplan.datasets.uploads.refusals import Refusals
 from inferplan.datasets.uploads.requests import land_latencies, requests_by_minute
-from inferplan.datasets.uploads.scanning import Refusals
 from inferplan.datasets.uploads.values import labels_of, variant_of
 
 if TYPE_CHECKING:

@@ -26,10 +26,12 @@ from inferplan.datasets.uploads.reading import (
     Histograms,
     NeedsAnswerError,
     ReadOptions,
+    RecordTable,
     SampleTable,
     Series,
     Tally,
 )
+from inferplan.datasets.uploads.record_tables import land_records
 from inferplan.datasets.uploads.report import Gathered, ImportReport, ParseReport, naive_utc
 from inferplan.datasets.uploads.statistics import RATE
 from inferplan.datasets.uploads.tablewriter import TableWriter
@@ -222,6 +224,10 @@ def _pour(
     counters = Counters(tally)
     for item in chosen.read(upload, options, tally):
         progress.at(f"Reading, {tally.rows_read:,} rows so far" if tally.rows_read else "Reading")
+        if isinstance(item, RecordTable):
+            for landed in land_records(item, writer):
+                gathered.take_landed(landed)
+            continue
         for one in land(item, writer) if isinstance(item, SampleTable) else (item,):
             if isinstance(one, Histograms):
                 writer.histograms(one)

@@ -1,10 +1,11 @@
 """What a reader of an export yields, what it may be told, and how it keeps count."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import Field
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
+    from inferplan.datasets.uploads.fields import Field
     from inferplan.datasets.uploads.roles import Roles
     from inferplan.datasets.uploads.scanning import Table
 
@@ -141,10 +143,35 @@ class SampleTable(NamedTuple):
         return [*self.roles.labels, *(one for one in (self.roles.metric_name, self.roles.unit) if one)]
 
 
+class Target(NamedTuple):
+    """A kind of record that some rows of a table are."""
+
+    kind: "type[BillLine | Allocation]"
+    needed: tuple[str, ...]
+    """What must be said of each where it matters."""
+    columns: Mapping[str, str]
+    """Column of the record -> SQL, where it is not what the field of its name says."""
+    rows: str = "true"
+    """SQL that is true or false of every row: whether it is such a record."""
+    matters: Mapping[str, str] = MappingProxyType({})
+    """What fields say -> SQL of the rows in which it matters whether it can be read, if not in all."""
+    note: str | None = None
+    """What the report says where there are such rows."""
+
+
+class RecordTable(NamedTuple):
+    """A table of whose rows the database makes records itself."""
+
+    table: "Table"
+    fields: "Sequence[Field]"
+    targets: Sequence[Target]
+
+
 class BillLine(Row):
     """A line of a bill; money is exact, ``None`` is "not stated"."""
 
     line: int
+    """Of the file, if no line is blank or in two, else counted in rows."""
     period_start: datetime
     period_end: datetime
     charge_category: str
@@ -212,7 +239,7 @@ class Advice(Row):
     detail: dict[str, Any] = Field(default_factory=dict)
 
 
-Item = Batch | SampleTable | Histograms | BillLine | Allocation | Advice
+Item = Batch | SampleTable | RecordTable | Histograms | BillLine | Allocation | Advice
 Items = Iterator[Item]
 
 

@@ -5,21 +5,16 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from itertools import count
-from string import Template
 from typing import Any
 
 from inferplan.datasets.uploads.json_stream import with_whole_signs
 from inferplan.datasets.uploads.metrics import plain
 from inferplan.datasets.uploads.opening import Upload
 from inferplan.datasets.uploads.reading import Tally
-from inferplan.datasets.uploads.scanning import column_names, opened, quoted
+from inferplan.datasets.uploads.scanning import cell, column_names, opened
 from inferplan.datasets.uploads.tables import dialect, rows
 
-_TEXT = Template(  # tags are maps there, and JSON in CSV
-    "CASE WHEN typeof($column) SIMILAR TO '(MAP|STRUCT|JSON).*' THEN coalesce(to_json($column)::VARCHAR, '') "
-    "ELSE coalesce($column::VARCHAR, '') END"
-)
-_NOTHING = {"", "null", "none", "nan", "n/a", "?", "unset", "\\n"}
+NOTHING = {"", "null", "none", "nan", "n/a", "?", "unset", "\\n"}
 _MOST = Decimal(10) ** 15  # in any currency: no line of a bill is larger
 _FIRST_YEAR, _END_YEAR = 2000, 2100
 _TEAM_TAGS = ("team", "user_team", "user:team", "label_team", "owner", "costcenter", "cost_center")
@@ -46,40 +41,46 @@ def _parquet(upload: Upload, tally: Tally) -> Iterator[tuple[int, list[str]]]:
     yield 0, names
     lines = count(1)
     with opened(upload, names, tally) as table:
-        for frame in table.select(", ".join(_TEXT.substitute(column=quoted(name)) for name in names)):
+        for frame in table.select(", ".join(f"coalesce({cell(name)}, '')" for name in names)):
             for row in frame.itertuples(index=False, name=None):
                 yield next(lines), list(row)
 
 
+def heard(text: str) -> str | None:
+    """Return what a cell says, ``None`` for a word for nothing."""
+    found = text.strip()
+    return None if found.casefold() in NOTHING else found
+
+
 def said(record: Mapping[str, str], *names: str) -> str | None:
     """Return the first of the named cells that says something."""
-    for name in names:
-        value = record.get(plain(name), "")
-        if value.casefold() not in _NOTHING:
-            return value
-    return None
+    return next((text for name in names if (text := heard(record.get(plain(name), "")))), None)
+
+
+def amount(text: str, name: str) -> Decimal | None:
+    """Return the exact amount in a cell of column ``name``; raises ``ValueError`` for what is no number."""
+    found = heard(text)
+    if found is None:
+        return None
+    try:
+        exact = Decimal(found)
+    except InvalidOperation:
+        exact = Decimal("NaN")
+    if not exact.is_finite() or abs(exact) >= _MOST:
+        msg = f"{name} of {found[:40]!r} is no amount"
+        raise ValueError(msg)
+    return exact
 
 
 def money(record: Mapping[str, str], name: str) -> Decimal | None:
-    """Return the exact amount in a cell; raises ``ValueError`` for one that is no number."""
-    text = said(record, name)
-    if text is None:
-        return None
-    try:
-        amount = Decimal(text)
-    except InvalidOperation:
-        msg = f"{name} of {text[:40]!r} is no amount"
-        raise ValueError(msg) from None
-    if not amount.is_finite() or abs(amount) >= _MOST:
-        msg = f"{name} of {text[:40]!r} is no amount"
-        raise ValueError(msg)
-    return amount
+    """Return the exact amount in a cell of a record; raises ``ValueError`` for one that is no number."""
+    return amount(record.get(plain(name), ""), name)
 
 
 def quantity(record: Mapping[str, str], name: str) -> float | None:
     """Return the number in a cell; raises ``ValueError`` for one that is none."""
-    amount = money(record, name)
-    return None if amount is None else float(amount)
+    found = money(record, name)
+    return None if found is None else float(found)
 
 
 def moment(text: str | None, name: str) -> datetime:
@@ -99,16 +100,25 @@ def moment(text: str | None, name: str) -> datetime:
 
 
 def mapping(text: str | None) -> dict[str, Any]:
-    """Return the tags in a cell: JSON, or the same with single quotes; empty where it is neither."""
-    if not text:
-        return {}
-    for candidate in (text, text.replace("'", '"')):
+    """Return the tags in a cell; empty where it holds none.
+
+    They are JSON, the same with single quotes or without the outer braces (Azure), or a list of keys and
+    values (BigQuery).
+    """
+    for candidate in (text, text.replace("'", '"'), f"{{{text}}}") if text else ():
         try:
             found = json.loads(candidate)
         except (ValueError, RecursionError):
             continue
-        return with_whole_signs(found, candidate) if isinstance(found, dict) else {}
+        whole = with_whole_signs(found, candidate)
+        return whole if isinstance(whole, dict) else _paired(whole)
     return {}
+
+
+def _paired(found: object) -> dict[str, Any]:
+    """Return the pairs in a list of objects with a key and a value each."""
+    pairs = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    return {str(one["key"]): one.get("value") for one in pairs if "key" in one}
 
 
 def team_of(tags: Mapping[str, Any]) -> str | None:

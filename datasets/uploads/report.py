@@ -9,6 +9,7 @@ from inferplan.datasets.uploads.clock import us_of
 from inferplan.datasets.uploads.metrics import OF_REQUESTS
 from inferplan.datasets.uploads.opening import Upload
 from inferplan.datasets.uploads.reading import Advice, Allocation, BillLine, Problem, Question, Series, Tally
+from inferplan.datasets.uploads.record_tables import Landed
 from inferplan.datasets.uploads.statistics import RATE, Order, SeriesFacts, entity_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -97,9 +98,15 @@ class Gathered:
         self.records += 1
         if isinstance(record, Advice):
             return
-        start, end = (
-            us_of(moment.replace(tzinfo=UTC)) for moment in (record.period_start, record.period_end)
-        )
+        self._widen(record.period_start, record.period_end)
+
+    def take_landed(self, landed: Landed) -> None:
+        """Count records that were written and widen the span by their periods."""
+        self.records += landed.records
+        self._widen(landed.first_at, landed.last_at)
+
+    def _widen(self, *span: datetime) -> None:
+        start, end = (us_of(moment.replace(tzinfo=UTC)) for moment in span)
         self.first_us = start if self.first_us is None else min(self.first_us, start)
         self.last_us = end if self.last_us is None else max(self.last_us, end)
 

@@ -4,20 +4,22 @@ import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pandas as pd
 
 from inferplan.datasets.scratch import scratch_folder
+from inferplan.datasets.uploads.metrics import plain
 from inferplan.datasets.uploads.nesting import nested
 from inferplan.datasets.uploads.opening import Upload
 from inferplan.datasets.uploads.ragged import refuse_ragged
 from inferplan.datasets.uploads.reading import SHOWN_PROBLEMS, Tally, UnreadableError
-from inferplan.datasets.uploads.row_lines import row_lines
+from inferplan.datasets.uploads.refusals import MAX_REJECTS, Refusals, Reject, rejected, too_many
+from inferplan.datasets.uploads.row_lines import line_numbers
 from inferplan.datasets.uploads.tables import MAX_COLUMNS, dialect, first_row, has_header, open_quote
 from inferplan.datasets.warehouse import MEMORY, Warehouse
 from inferplan.datasets.warehouse_errors import lack_of
@@ -25,19 +27,13 @@ from inferplan.datasets.warehouse_errors import lack_of
 if TYPE_CHECKING:
     from inferplan.datasets.warehouse import Cursor
 
-MAX_REJECTS = 20_000
-"""Faults that are counted; DuckDB keeps the line with each, and finds one for every cell too many."""
 _VECTORS = 128  # of 2,048 rows: a quarter of a million rows at a time
 _JSON = re.compile(r"[\ufeff\s]*(?:\{|\[\s*\{)")
-_OPEN_QUOTE = "Value with unterminated quote found"
 _WORDS_OF_DUCKDB = re.compile(
     r"""^(?:\w+ )*Error: |^\w+Exception: | (?:(?:in|of|from) )?(?:file )?['"]/.*?['"]"""
 )
-_CELLS = re.compile(r"Expected Number of Columns: (\d+) Found: (\d+)")
 _FETCH = Template("SELECT $columns FROM (SELECT * FROM $source $limit)")
 _NESTED = Template("(SELECT $columns FROM $source)")
-_COUNT = Template("SELECT count(*) FROM ($query)")
-_FIRST = Template("SELECT row, reason FROM ($query) ORDER BY row LIMIT $limit")
 
 
 def column_names(upload: Upload) -> list[str]:
@@ -95,41 +91,34 @@ def first_cells(upload: Upload) -> list[str]:
     return [] if has_header(row) else row
 
 
-class Refusal(NamedTuple):
-    """A cell or row that was refused."""
-
-    row: int
-    """From 0, without header and rejected lines."""
-    reason: str
-
-
-@dataclass
-class Refusals:
-    """How many cells of a table were refused, and the first of them."""
-
-    count: int = 0
-    first: list[Refusal] = field(default_factory=list)
-
-    def take(self, cursor: "Cursor", query: str) -> int:
-        """Take in what ``query`` finds (row, reason); return how many."""
-        [(found,)] = cursor.execute(_COUNT.substitute(query=query)).fetchall()
-        if found:
-            first = cursor.execute(_FIRST.substitute(query=query, limit=SHOWN_PROBLEMS)).fetchall()
-            self.first = sorted([*self.first, *(Refusal(*one) for one in first)])[:SHOWN_PROBLEMS]
-            self.count += found
-        return int(found)
-
-
 @dataclass(frozen=True)
 class Table:
     """A file that can be queried several times, every cell as text."""
 
     upload: Upload
     tally: Tally
+    path: Path
+    """Of the upload itself, or of a plain copy."""
     source: str
     """What stands behind FROM."""
+    names: Sequence[str]
+    """Of the columns."""
     lines_before: int
     """Lines of the file before the first row; 0 for JSON and Parquet."""
+
+    @property
+    def is_blank(self) -> str:
+        """SQL that is true of a row without anything in any cell."""
+        return "trim(concat(*COLUMNS(*))) = ''" if self._is_delimited else "false"
+
+    def cells(self, columns: Sequence[str]) -> list[str]:
+        """Return SQL of the cells in those of ``columns`` that the table has, each as CSV would have it.
+
+        Names are compared without case and signs.
+        """
+        by_name = {plain(name): name for name in reversed(self.names)}
+        found = (by_name.get(plain(column)) for column in columns)
+        return [quoted(name) if self._is_delimited else cell(name) for name in found if name is not None]
 
     @property
     def decimal_comma(self) -> bool:
@@ -169,28 +158,31 @@ class Table:
 
         Of the ``rows_arrived`` so many ``headers`` only repeat the header.
         """
-        rejects = _rejects(cursor) if self._is_delimited else []
-        for line, reason in rejects:
-            if reason.startswith(_OPEN_QUOTE):
-                raise open_quote(self.upload, line)
-        if rejects and cursor.execute("SELECT count(*) FROM reject_errors").fetchall()[0][0] >= MAX_REJECTS:
+        rejects = rejected(cursor) if self._is_delimited else []
+        for one in rejects:
+            if one.is_open_quote:
+                raise open_quote(self.upload, one.line)
+        if rejects and too_many(cursor):
             msg = (
                 f"{self.upload.file_name} has too many lines that are no rows of its table; the first is "
-                f"line {rejects[0][0]}: {rejects[0][1]}. Export it again, or mend it."
+                f"line {rejects[0].line}: {rejects[0].reason}. Export it again, or mend it."
             )
             raise UnreadableError(msg)
         self.tally.rows_read += rows_arrived - headers + len(rejects)
-        rejected = [line for line, _ in rejects]
-        lines = self._lines([one.row for one in refusals.first], rejected, rows_arrived)
-        told = [*rejects, *zip(lines, (one.reason for one in refusals.first), strict=True)]
-        for line, reason in sorted(told)[:SHOWN_PROBLEMS]:
+        told = self._told(rejects, refusals, rows_arrived)
+        for line, reason in told:
             self.tally.refuse(line, reason)
-        self.tally.rows_refused += len(rejects) + refusals.count - min(len(told), SHOWN_PROBLEMS)
+        self.tally.rows_refused += len(rejects) + refusals.count - len(told)
 
-    def _lines(self, wanted: list[int], rejected: list[int], rows_arrived: int) -> list[int]:
-        if not self._is_delimited:
-            return [row + 1 for row in wanted]
-        return row_lines(self.upload, wanted, rejected, rows_arrived, self.lines_before)
+    def _told(self, rejects: list[Reject], refusals: Refusals, rows_arrived: int) -> list[tuple[int, str]]:
+        """Return the first refusals with their lines in the file."""
+        rows = [one.row for one in refusals.first]
+        if self._is_delimited:
+            numbered = line_numbers(self.upload, self.path, rows, rejects, rows_arrived, self.lines_before)
+        else:
+            numbered = [row + 1 for row in rows], []
+        reasons = (one.reason for one in (*refusals.first, *rejects))
+        return sorted(zip((*numbered[0], *numbered[1]), reasons, strict=True))[:SHOWN_PROBLEMS]
 
 
 @contextmanager
@@ -200,7 +192,7 @@ def opened(upload: Upload, names: Sequence[str], tally: Tally) -> Iterator[Table
         if not (upload.is_parquet or _is_json(upload)):
             refuse_ragged(upload, path, len(names))
         source, lines_before = _source(upload, path, names)
-        yield Table(upload, tally, source, lines_before)
+        yield Table(upload, tally, path, source, names, lines_before)
 
 
 def _source(upload: Upload, path: Path, names: Sequence[str]) -> tuple[str, int]:
@@ -232,25 +224,18 @@ def _within(column: str, path: str, name: str) -> str:
     return f"CASE WHEN json_valid({text}) THEN {inside} END AS {quoted(name)}"
 
 
-def _rejects(cursor: "Cursor") -> list[tuple[int, str]]:
-    found = cursor.execute(
-        "SELECT line, any_value(error_message) FROM reject_errors GROUP BY line ORDER BY line"
-    ).fetchall()
-    return [(int(line), _reason(str(message))) for line, message in found]
-
-
-def _reason(message: str) -> str:
-    """Return what DuckDB says of a line, in our words."""
-    if counts := _CELLS.match(message):
-        return f"{counts[2]} cells where the header has {counts[1]}"
-    if message.startswith("Invalid unicode"):
-        return "not UTF-8 text, unlike the first lines of the file"
-    return message.splitlines()[0]
-
-
 def quoted(name: str) -> str:
     """Return an identifier in quotes, as SQL wants it."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def cell(name: str) -> str:
+    """Return an expression for a column's cells as a CSV file would have them: maps and lists are JSON."""
+    column = quoted(name)
+    return (
+        f"CASE WHEN regexp_matches(typeof({column}), '^(MAP|STRUCT|JSON)|\\[\\d*\\]$') "
+        f"THEN to_json({column})::VARCHAR ELSE {column}::VARCHAR END"
+    )
 
 
 def column_text(name: str) -> str:

@@ -28,11 +28,8 @@ if TYPE_CHECKING:
 MAX_LABEL = 2_000
 _PIECE = 1_000_000
 _RECORDS = 20_000
-_INSERTS: dict[type, str] = {
-    BillLine: "INSERT INTO bill_lines BY NAME FROM arriving",
-    Allocation: "INSERT INTO cost_allocations BY NAME FROM arriving",
-    Advice: "INSERT INTO tool_advice BY NAME FROM arriving",
-}
+TABLES: dict[type, str] = {BillLine: "bill_lines", Allocation: "cost_allocations", Advice: "tool_advice"}
+"""Of records."""
 _INSERT_BINS = (
     "INSERT INTO usage_histograms SELECT series_id, bucket, samples, seconds, low, high FROM arriving_bins"
 )
@@ -50,7 +47,7 @@ class TableWriter:
     def __init__(self, cursor: "Cursor", import_id: int, file_name: str) -> None:
         """Write with ``cursor`` under the number ``import_id``."""
         self.cursor = cursor
-        self._import_id = import_id
+        self.import_id = import_id
         self._file_name = file_name
         first = cursor.execute("SELECT coalesce(max(series_id), 0) + 1 FROM usage_series").fetchall()
         self._first_id = int(first[0][0])
@@ -95,7 +92,7 @@ class TableWriter:
     def record(self, record: BillLine | Allocation | Advice) -> None:
         """Take a record of a bill or of another tool."""
         waiting = self._records.setdefault(type(record), [])
-        waiting.append((self._import_id, *(_cell(value) for _, value in record)))
+        waiting.append((self.import_id, *(_cell(value) for _, value in record)))
         if len(waiting) >= _RECORDS:
             self._write_records(type(record))
 
@@ -120,7 +117,7 @@ class TableWriter:
                 msg = f"{self._file_name} holds a {name} of more than {MAX_LABEL:,} characters."
                 raise UnreadableError(msg)
         return (
-            self._ids[series], self._import_id, series.metric, series.variant,
+            self._ids[series], self.import_id, series.metric, series.variant,
             *entity_of(series, self._file_name), replica_of(series), *labels,
             found.samples, found.first_us, found.last_us, found.step_s, found.coverage,
             found.irregular, series in self._binned,
@@ -143,7 +140,8 @@ class TableWriter:
 
     def _write_records(self, kind: type[BillLine] | type[Allocation] | type[Advice]) -> None:
         columns = ("import_id", *kind.model_fields)
-        _insert(self.cursor, _INSERTS[kind], columns, self._records.pop(kind))
+        statement = f"INSERT INTO {TABLES[kind]} BY NAME FROM arriving"
+        _insert(self.cursor, statement, columns, self._records.pop(kind))
 
 
 _SERIES_COLUMNS = (

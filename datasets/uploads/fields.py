@@ -1,0 +1,96 @@
+"""What columns of a file say of a record: texts, times, amounts and tags.
+
+Texts and plain numbers are read in SQL. What SQL cannot read is read here, each different text once.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from inferplan.datasets.uploads.records import NOTHING, amount, heard, mapping, moment, team_of
+from inferplan.datasets.uploads.scanning import text_literal
+
+_AMOUNT = "DECIMAL(33, 18)"  # below 1e15, as ``records.amount`` takes it
+Reader = Callable[[str, str], Sequence[object]]
+_NOTHING = "[" + ", ".join(text_literal(word) for word in sorted(NOTHING)) + "]"
+
+
+@dataclass(frozen=True)
+class Field:
+    """Columns that say one thing of a record, or several."""
+
+    columns: tuple[str, ...]
+    """Names in the file; where there are several, the first one that says something counts."""
+    outputs: Mapping[str, str]
+    """Name of what is said -> its SQL type."""
+    read: Reader | None = None
+    """From a text and the name of its column to what is said, ``None`` for nothing; raises ``ValueError`` for
+    a text that cannot be. Without it the text is what is said."""
+    cast: Callable[[str], str] | None = None
+    """From SQL of the text to SQL of what is said, NULL where ``read`` must be asked."""
+
+
+def texts(**columns: str | tuple[str, ...]) -> tuple[Field, ...]:
+    """Return the fields of cells that are taken as they are, by name: column of the file."""
+    return tuple(
+        Field((column,) if isinstance(column, str) else column, {name: "VARCHAR"})
+        for name, column in columns.items()
+    )
+
+
+def times(**columns: str) -> tuple[Field, ...]:
+    """Return the fields of times; one without a zone is UTC."""
+    return tuple(Field((column,), {name: "TIMESTAMP"}, _time) for name, column in columns.items())
+
+
+def amounts(**columns: str) -> tuple[Field, ...]:
+    """Return the fields of exact amounts: 18 digits after the point, which sums of them do not lose."""
+    return tuple(Field((column,), {name: _AMOUNT}, _amount, _as_amount) for name, column in columns.items())
+
+
+def tags(column: str) -> Field:
+    """Return the field of ``tags`` and the ``team`` that they name."""
+    return Field((column,), {"tags": "VARCHAR", "team": "VARCHAR"}, _tags)
+
+
+def machine(column: str) -> Field:
+    """Return the field of ``instance_type`` and ``gpu_count`` in properties of a SKU."""
+    return Field((column,), {"instance_type": "VARCHAR", "gpu_count": "DOUBLE"}, _machine)
+
+
+def said_in_sql(cell: str) -> str:
+    """Return SQL of what a text ``cell`` says: without the spaces around it, NULL for a word for nothing."""
+    return f"CASE WHEN NOT list_contains({_NOTHING}, lower(trim({cell}))) THEN trim({cell}) END"
+
+
+def _time(text: str, column: str) -> Sequence[object]:
+    found = heard(text)
+    return (found and moment(found, column),)
+
+
+def _amount(text: str, column: str) -> Sequence[object]:
+    found = amount(text, column)
+    return (None if found is None else format(found, "f"),)
+
+
+def _as_amount(text: str) -> str:
+    return f"TRY_CAST({text} AS {_AMOUNT})"
+
+
+def _tags(text: str, column: str) -> Sequence[object]:
+    found = mapping(heard(text))
+    return json.dumps(found, default=str), team_of(found)
+
+
+def _machine(text: str, column: str) -> Sequence[object]:
+    found = mapping(heard(text))
+    return _said(found.get("InstanceType")), _positive(found.get("GpuCount"))
+
+
+def _said(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def _positive(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and value > 0 else None
