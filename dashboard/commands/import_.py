@@ -1,8 +1,11 @@
 """`inferplan import`: read exports of other tools into the warehouse."""
 
 import sys
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
+from shutil import copyfileobj
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 import click
@@ -12,6 +15,7 @@ from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.exports import (
     NeedsAnswerError,
     ReadOptions,
+    archived,
     forget,
     formats,
     import_file,
@@ -76,8 +80,8 @@ def command(
 ) -> None:
     """Import utilization exports, bills and other tools' advice.
 
-    Each file lands whole or not at all; the same file twice changes nothing; a file that is refused does not
-    stop the others.
+    A FILE may be a directory, a zip archive of several, or - for standard input. Each lands whole or not at
+    all; the same file twice changes nothing; a file that is refused does not stop the others.
     """
     if list_formats:
         for known in formats():
@@ -104,12 +108,15 @@ def command(
         columns=dict(_pair(column) for column in columns) or ({} if forget_map else None),
     )
     refused = False
-    for path in paths:
-        try:
-            _one(path, options, dry_run=dry_run, as_json=as_json)
-        except InferplanError as error:
-            refused = True
-            print_refusal(str(path), f"{error}{_hint(error)}", as_json=as_json)
+    with TemporaryDirectory(prefix="inferplan-") as folder:
+        for path, name, member in _files(paths, Path(folder)):
+            try:
+                shown = f"{path.name}/{member}" if member else path.name
+                told = options.model_copy(update={"file_name": shown, "member": member})
+                _one(path, name, told, dry_run=dry_run, as_json=as_json)
+            except InferplanError as error:
+                refused = True
+                print_refusal(name, f"{error}{_hint(error)}", as_json=as_json)
     if refused:
         sys.exit(WRONG_INPUT)
 
@@ -122,12 +129,28 @@ def _forget_all() -> None:
             click.echo(f"Forgot what was said for {one.file_name}: {columns}")
 
 
-def _one(path: Path, options: ReadOptions, *, dry_run: bool, as_json: bool) -> None:
+def _files(paths: Iterable[Path], folder: Path) -> Iterator[tuple[Path, str, str | None]]:
+    """Yield path, name and member of each file: of a directory all, of an archive its members, of - stdin."""
+    for path in paths:
+        if str(path) == "-":
+            stored = folder / "stdin"
+            with stored.open("wb") as copy:
+                copyfileobj(sys.stdin.buffer, copy)
+            yield stored, "stdin", None
+        elif path.is_dir():
+            yield from _files(sorted(found for found in path.rglob("[!.]*") if found.is_file()), folder)
+        elif members := archived(path):
+            yield from ((path, f"{path}/{member}", member) for member in members)
+        else:
+            yield path, str(path), None
+
+
+def _one(path: Path, name: str, options: ReadOptions, *, dry_run: bool, as_json: bool) -> None:
     with Warehouse.open() as warehouse:
         if dry_run:
-            print_report(str(path), inspect(path, options, warehouse=warehouse), as_json=as_json)
+            print_report(name, inspect(path, options, warehouse=warehouse), as_json=as_json)
         else:
-            print_report(str(path), import_file(warehouse, path, options), as_json=as_json)
+            print_report(name, import_file(warehouse, path, options), as_json=as_json)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -20,6 +20,7 @@ from inferplan.datasets.uploads.reading import (
     UnreadableError,
 )
 from inferplan.datasets.uploads.report import ImportReport, ParseReport
+from inferplan.datasets.uploads.unpacking import archived
 
 __all__ = [
     "CancelledError",
@@ -32,6 +33,7 @@ __all__ = [
     "ReadOptions",
     "Remembered",
     "UnreadableError",
+    "archived",
     "forget",
     "formats",
     "import_file",

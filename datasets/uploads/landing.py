@@ -66,7 +66,7 @@ def inspect(
         If ``progress`` was cancelled.
     """
     options, progress = options or ReadOptions(), progress or Progress()
-    upload = look(Path(path), options.file_name, progress)
+    upload = look(Path(path), options.file_name, progress, options.member)
     chosen = recognise(upload)
     recalled = recall(warehouse, upload, options) if warehouse and chosen.kind == "table" else None
     with scratch_folder() as folder:
@@ -99,7 +99,7 @@ def import_file(
         If ``progress`` was cancelled.
     """
     options, progress = options or ReadOptions(), progress or Progress()
-    upload = look(Path(path), options.file_name, progress)
+    upload = look(Path(path), options.file_name, progress, options.member)
     chosen = recognise(upload)
     recalled = recall(warehouse, upload, options) if chosen.kind == "table" else None
     with _one_at_a_time, warehouse.transaction() as cursor, progress.watching(cursor):

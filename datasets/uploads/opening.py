@@ -58,6 +58,8 @@ class Upload:
     is_plain: bool
     """Parquet, or UTF-8 with one kind of line end, without NUL bytes and very long lines."""
     is_packed: bool
+    member: str | None = None
+    """File of an archive that holds several."""
 
     @property
     def digest(self) -> str:
@@ -68,7 +70,7 @@ class Upload:
     @contextmanager
     def binary(self) -> Iterator[IO[bytes]]:
         """Open the decompressed bytes."""
-        with decompressed(self.path, self.file_name) as stream:
+        with decompressed(self.path, self.file_name, self.member) as stream:
             yield stream
 
     @contextmanager
@@ -106,8 +108,12 @@ class Upload:
         return None
 
 
-def look(path: Path, file_name: str | None = None, progress: Progress | None = None) -> Upload:
-    """Look through the file once and return it, or raise ``UnreadableError`` with the reason.
+def look(
+    path: Path, file_name: str | None = None, progress: Progress | None = None, member: str | None = None
+) -> Upload:
+    """Look through the file, or a ``member`` of the archive, once and return it.
+
+    Raises ``UnreadableError`` with the reason where it cannot be read.
 
     Reads all of it: a broken end must be found before anything is imported.
     """
@@ -118,7 +124,7 @@ def look(path: Path, file_name: str | None = None, progress: Progress | None = N
     progress = progress or Progress()
     progress.at("Checking")
     with _refusing(name):
-        return _looked_through(path, name, progress)
+        return _looked_through(path, name, progress, member)
 
 
 @contextmanager
@@ -131,9 +137,9 @@ def _refusing(name: str) -> Iterator[None]:
         raise UnreadableError(msg) from error
 
 
-def _looked_through(path: Path, name: str, progress: Progress) -> Upload:
+def _looked_through(path: Path, name: str, progress: Progress, member: str | None) -> Upload:
     stored_bytes, packed = max(1, path.stat().st_size), compression(path) is not None
-    with decompressed(path, name) as stream:
+    with decompressed(path, name, member) as stream:
         head = _first(stream, name)
         is_parquet = head[:4] == b"PAR1"
         encoding = _encoding(head)
@@ -160,6 +166,7 @@ def _looked_through(path: Path, name: str, progress: Progress) -> Upload:
         is_parquet=is_parquet,
         is_plain=is_parquet or (sweep.is_plain and encoding.startswith("utf-8")),
         is_packed=packed,
+        member=member,
     )
 
 

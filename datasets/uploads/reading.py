@@ -51,6 +51,8 @@ class ReadOptions(Row):
     """
     file_name: str | None = None
     """Name to show, where the path is a temporary one."""
+    member: str | None = None
+    """File of a zip archive that holds several."""
 
 
 class Question(NamedTuple):

@@ -12,6 +12,7 @@ from typing import IO, cast
 
 from inferplan.datasets.uploads.reading import UnreadableError
 
+_WORKBOOK = "xl/workbook.xml"
 _HIDDEN = re.compile(r"^__MACOSX/|(^|/)\.[^/]+$")
 
 
@@ -24,9 +25,21 @@ def compression(path: Path) -> str | None:
     return "zip" if magic == b"PK\x03\x04" else None
 
 
+def archived(path: Path) -> tuple[str, ...]:
+    """Return the names of the files in a zip archive of several, nothing for any other file."""
+    if not path.is_file() or compression(path) != "zip":
+        return ()
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = tuple(member.filename for member in _members(archive))
+    except (NotImplementedError, OSError, zipfile.BadZipFile):
+        return ()  # opening it says why
+    return names if len(names) > 1 and _WORKBOOK not in names else ()
+
+
 @contextmanager
-def decompressed(path: Path, name: str) -> Iterator[IO[bytes]]:
-    """Open the bytes of a file, decompressed, or those of the one file in an archive.
+def decompressed(path: Path, name: str, member: str | None = None) -> Iterator[IO[bytes]]:
+    """Open the bytes of a file, decompressed, or those of the ``member`` or only file of an archive.
 
     Raises
     ------
@@ -39,8 +52,8 @@ def decompressed(path: Path, name: str) -> Iterator[IO[bytes]]:
             with gzip.open(path, "rb") as unpacked:
                 yield cast("IO[bytes]", unpacked)
         elif kind == "zip":
-            with zipfile.ZipFile(path) as archive, archive.open(_only_member(archive, name)) as member:
-                yield member
+            with zipfile.ZipFile(path) as archive, archive.open(_found(archive, name, member)) as opened:
+                yield opened
         else:
             with path.open("rb") as stream:
                 yield stream
@@ -54,18 +67,25 @@ def decompressed(path: Path, name: str) -> Iterator[IO[bytes]]:
         raise UnreadableError(msg) from error
 
 
-def _only_member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
-    members = [
+def _members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    return [
         member
         for member in archive.infolist()
         if not member.is_dir() and not _HIDDEN.search(member.filename) and member.file_size
     ]
-    if any(member.filename == "xl/workbook.xml" for member in members):
+
+
+def _found(archive: zipfile.ZipFile, name: str, wanted: str | None) -> zipfile.ZipInfo:
+    members = [member for member in _members(archive) if wanted in (None, member.filename)]
+    if any(member.filename == _WORKBOOK for member in members):
         msg = f"{name} is an Excel workbook: save the sheet as CSV and upload that."
         raise UnreadableError(msg)
     if len(members) != 1:
         listed = ", ".join(_printable(member.filename) for member in members[:5]) or "none"
-        msg = f"{name} holds {len(members)} files ({listed}); put one export into one zip file."
+        msg = (
+            f"{name} holds {len(members)} files ({listed}); put one export into one zip file. "
+            "'inferplan import' takes one of several."
+        )
         raise UnreadableError(msg)
     if members[0].flag_bits & 1:
         msg = f"{name} is encrypted: decrypt it first."
