@@ -18,7 +18,7 @@ from inferplan.datasets.errors import UnknownNameError
 from inferplan.datasets.uploads.metrics import METRICS, OF_REQUESTS, OF_THE_WEEK
 from inferplan.planner.confidence import DAY_S, confidence
 from inferplan.planner.usage_histograms import BINNED
-from inferplan.planner.usage_queries import CHOSEN, FACTS, KINDS, OVERLAPPING, SINGLE, WEIGHTED
+from inferplan.planner.usage_queries import CHOSEN, FACTS, HELD, KINDS, OVERLAPPING, SINGLE, WEIGHTED
 from inferplan.planner.usage_sums import FILLED, GAPPY, PACES, PASSES, SPANS, WHOLE
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ GROUPINGS: tuple[By, ...] = ("gpu", "node", "replica", "model", "team")
 BUCKET_S = 300
 PIECE_SAMPLES = 12_500_000
 """Samples whose quantiles are held at once: an eighth of a gigabyte."""
+HISTOGRAM_SAMPLES = 500
+"""As many samples as a histogram weighs: some sixty rows, each held with what lies below it."""
 _PER_SECOND = "_per_s"
 _PEAKS = [
     name
@@ -167,7 +169,9 @@ def _one_by_one(warehouse: "Warehouse", parameters: Mapping[str, object]) -> pd.
         pieces = _choose(cursor, parameters, PIECE_SAMPLES)
         repeats, irregular, binned = cursor.execute(KINDS).fetchall()[0]
         parts = [cursor.execute(SINGLE, {"piece": piece}).df() for piece in range(pieces)]
-        asked = ((OVERLAPPING, repeats), (WEIGHTED, irregular), (BINNED, binned))
+        if binned:
+            parts += [cursor.execute(BINNED, {"piece": piece}).df() for piece in range(pieces)]
+        asked = ((OVERLAPPING, repeats), (WEIGHTED, irregular))
         parts += [cursor.execute(sql).df() for sql, is_there in asked if is_there]
         _forget(cursor, "facts", "chosen")
     return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
@@ -187,7 +191,7 @@ def _added_up(warehouse: "Warehouse", parameters: Mapping[str, object], gappy: s
 def _choose(cursor: "Cursor", parameters: Mapping[str, object], piece_samples: int) -> int:
     """Choose the series and put them into groups; return in how many pieces the groups lie."""
     cursor.execute(CHOSEN, parameters)
-    [(samples,)] = cursor.execute("SELECT coalesce(sum(samples), 0) FROM chosen").fetchall()
+    [(samples,)] = cursor.execute(HELD, {"histogram": HISTOGRAM_SAMPLES}).fetchall()
     pieces = math.ceil(samples / piece_samples) or 1
     cursor.execute(FACTS, {"pieces": pieces})
     return pieces

@@ -7,7 +7,8 @@ from string import Template
 # count samples, or seconds where samples stand for different times.
 _QUERY = Template("""
 WITH wanted AS MATERIALIZED (
-    SELECT c.series_id, c.g, c.step_s FROM chosen AS c JOIN facts AS f USING (g) WHERE f.binned
+    SELECT c.series_id, c.g, c.step_s FROM chosen AS c JOIN facts AS f USING (g)
+    WHERE f.binned AND f.piece = $$piece
 ),
 bins AS (
     SELECT w.g, h.bucket, CAST(sum(h.samples) AS DOUBLE) AS samples,
@@ -40,6 +41,7 @@ _QUANTILE = Template("""
         - min(high) FILTER (until > floor($share * (weights - 1))))
     * any_value($share * (weights - 1) - floor($share * (weights - 1)))
 """)
+# In pieces, because windows hold all of their rows.
 BINNED = _QUERY.substitute(
     quantiles=", ".join(_QUANTILE.substitute(share=share) for share in (0.5, 0.9, 0.95, 0.99, 0.999))
 )

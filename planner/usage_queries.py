@@ -51,6 +51,7 @@ SELECT * EXCLUDE (window_at, first_at),  -- a histogram counts whole or not at a
     ) AS meets_another
 FROM placed WHERE grp IS NOT NULL AND (window_at IS NULL OR last_at >= window_at)
 """
+HELD = "SELECT coalesce(sum(CASE WHEN binned THEN $histogram ELSE samples END), 0) FROM chosen"
 # Groups of neighbouring series are one piece: samples of a series lie together, so that a pass over a piece
 # reads little else.
 FACTS = """

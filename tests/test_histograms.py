@@ -90,6 +90,16 @@ def test_percentiles_of_whole_percents_are_those_of_the_samples(warehouse: Wareh
     assert done.parsed.entities == (("gpu", 4),)
 
 
+def test_histograms_taken_in_pieces_give_the_same(
+    warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import_file(warehouse, reduced(fleet(), table(), tmp_path / "histogram.parquet"))
+    whole = usage.by_entity(warehouse)
+    monkeypatch.setattr(usage, "PIECE_SAMPLES", 2 * usage.HISTOGRAM_SAMPLES)
+    assert len(whole) == 8
+    assert whole.equals(usage.by_entity(warehouse))
+
+
 def test_other_values_are_never_understated_and_off_by_less_than_a_bucket(
     warehouse: Warehouse, tmp_path: Path
 ) -> None:
