@@ -244,3 +244,9 @@ def test_exports_with_different_steps_weigh_time_not_samples(empty: Warehouse) -
     )
     assert found["coverage"] == pytest.approx(1, abs=0.01)
     assert found["days"] == pytest.approx(15, abs=0.01)
+
+
+def test_the_floor_is_the_services_whatever_its_gpus(empty: Warehouse) -> None:
+    idle = idle_member(pod="svc-7c9d5b7f6c-zzzzz", uuid="idle", host="n9")
+    other = member(pod="svc-7c9d5b7f6c-bbbbb", uuid="b", sm=0.7, dram=0.6, fb=70.0, gpu_name="NVIDIA L40S")
+    assert on(advise(empty, idle, other), "zzzzz").action == "suspected_idle"

@@ -25,6 +25,8 @@ class Context:
     measured: Measurements
     workloads: Mapping[str, Sequence[Unit]]
     """Replicas that are alike, by ``Unit.workload``."""
+    services: Mapping[str, Sequence[Unit]]
+    """All replicas, by ``Unit.service``."""
 
 
 @dataclass(frozen=True, slots=True)

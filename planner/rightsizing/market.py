@@ -176,22 +176,22 @@ class Market:
         )
 
     def alternatives(self, gpu: str, count: int, rate: Rate) -> Sequence[Offer]:
-        """Return the cheapest on-demand machine of each other GPU that costs less, the cheapest first.
+        """Return an on-demand machine of each other GPU that costs less, the cheapest first.
 
-        Of the same provider and region where the rate has them. As many whole machines are counted as
-        ``count`` GPUs need.
+        The cheapest one of the same provider and region where the rate has them, else the one in the middle
+        of all, as the rate is. As many whole machines are counted as ``count`` GPUs need.
         """
         place = (rate.provider, rate.region)
         asked = (gpu, count, place, rate.expected)
         if asked not in self._alternatives:
-            found: dict[str, Offer] = {}
+            found: dict[str, list[Offer]] = {}
             for offer in self._by_price(count):
-                is_near = rate.provider is None or (
-                    offer.provider == rate.provider and _same(offer.region, rate.region or "")
-                )
-                if offer.gpu != gpu and is_near and machine_usd_per_hour(offer, count) < rate.expected:
-                    found.setdefault(offer.gpu, offer)
-            self._alternatives[asked] = tuple(found.values())
+                is_near = offer.provider == rate.provider and _same(offer.region, rate.region or "")
+                if offer.gpu != gpu and (is_near or rate.provider is None):
+                    found.setdefault(offer.gpu, []).append(offer)
+            usual = (offers[0 if rate.provider else len(offers) // 2] for offers in found.values())
+            cheaper = [one for one in usual if machine_usd_per_hour(one, count) < rate.expected]
+            self._alternatives[asked] = sorted(cheaper, key=lambda one: machine_usd_per_hour(one, count))
         return self._alternatives[asked]
 
     def _by_price(self, count: int) -> list[Offer]:

@@ -68,6 +68,11 @@ class Profile(Row):
         return patterns
 
     @property
+    def has_targets(self) -> bool:
+        """Whether a latency must be kept."""
+        return any((self.ttft_target_s, self.tpot_target_s, self.e2e_target_s))
+
+    @property
     def window(self) -> Window:
         """Which samples count."""
         return Window(self.lookback_days, self.warm_up_minutes * _S_PER_MINUTE)

@@ -60,12 +60,14 @@ def context_of(measured: Measurements, profile: Profile, offers: Sequence[Offer]
 
         offers = current_offers(measured.warehouse)
     workloads: dict[str, list[Unit]] = {}
+    services: dict[str, list[Unit]] = {}
     for unit in measured.units:
         workloads.setdefault(unit.workload, []).append(unit)
+        services.setdefault(unit.service, []).append(unit)
     has_bills = measured.warehouse.rows("SELECT 1 FROM bill_lines LIMIT 1")
     billed = effective_rates(measured.warehouse, measured.import_ids) if has_bills else None
     market = Market(offers, billed)
-    return Context(profile=profile, market=market, measured=measured, workloads=workloads)
+    return Context(profile=profile, market=market, measured=measured, workloads=workloads, services=services)
 
 
 def decide(context: Context) -> tuple[Finding, ...]:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from inferplan.datasets.schema import GIB, Gpu
 from inferplan.planner.rightsizing.finding import Action
 from inferplan.planner.rightsizing.guards import Measured, growth, measured_enough
-from inferplan.planner.rightsizing.judging import Context, Judgement, risk_of
+from inferplan.planner.rightsizing.judging import HIGHEST_RISK, Context, Judgement, risk_of
 from inferplan.planner.rightsizing.market import Rate
 from inferplan.planner.rightsizing.profile import Profile
 from inferplan.planner.rightsizing.targets import why_too_slow
@@ -26,6 +26,11 @@ class _Slice:
     sm_share: float
     memory_share: float
     memory_bytes: float
+
+    @property
+    def times_as_slow(self) -> float:
+        """How many times as long as on the whole GPU work takes at most."""
+        return 1 / min(self.sm_share, self.memory_share)
 
 
 def judge(unit: Unit, context: Context) -> Judgement | str:
@@ -48,7 +53,7 @@ def judge(unit: Unit, context: Context) -> Judgement | str:
         found = _try(unit, part, measured, rate, context.profile)
         if found is None:
             continue
-        too_slow = why_too_slow(unit, context.profile, 1 / min(part.sm_share, part.memory_share))
+        too_slow = why_too_slow(unit, context.profile, part.times_as_slow)
         if too_slow is None:
             return found
         slow = f"on a {part.name} slice {too_slow}"
@@ -78,10 +83,11 @@ def _try(
         detail=(
             f"The largest memory use, {measured.peak_bytes / GIB:.1f} GiB times {profile.memory_factor:g}, "
             f"fits the slice; activity stays below {profile.slice_target:.0%} of its share. An engine that "
-            "takes a share of the memory in advance must be told the slice's size."
+            "takes a share of the memory in advance must be told the slice's size. Everything there, "
+            f"training and batch work too, takes up to {part.times_as_slow:.1f} times as long."
         ),
         evidence=measured.evidence(*limits, part.memory_bytes / profile.memory_factor),
-        risk=risk,
+        risk=min(HIGHEST_RISK, risk + (not profile.has_targets)),
         effort="slice",
         savings=None if isinstance(rate, str) else rate.worth(Decimal(0), rest, condition),
         no_savings_reason=rate if isinstance(rate, str) else None,

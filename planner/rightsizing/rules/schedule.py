@@ -41,7 +41,10 @@ def judge(unit: Unit, context: Context) -> Judgement | str:
     return Judgement(
         action=action,
         title=f"Stop it for {hours} idle hours a week",
-        detail=f"Idle in at least 80 % of the weeks (UTC): {shown}. Start it early enough to load the model.",
+        detail=(
+            f"Idle in at least 80 % of the weeks (UTC): {shown}. Start it early enough to load the "
+            "model, and move the hours where those who use it put their clocks forward or back."
+        ),
         evidence=(activity.evidence("p50"), activity.evidence("p95")),
         risk=risk_of((0.01,), unit),
         effort="schedule",

@@ -74,7 +74,7 @@ def _for_a_week(one: Statistic | None) -> bool:
 def _below_floor(unit: Unit, context: Context) -> str | None:
     """Return that too few replicas would be left; where all are idle, none is needed."""
     working = [
-        one for one in context.workloads[unit.workload] if one.activity is None or one.activity.p99 >= SM_P99
+        one for one in context.services[unit.service] if one.activity is None or one.activity.p99 >= SM_P99
     ]
     least = context.profile.min_replicas
     if 0 < len(working) < least:
