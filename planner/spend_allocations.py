@@ -33,8 +33,9 @@ newest AS (
 ),
 grouped AS (
     SELECT key, pod, namespace, team, is_idle, period_start AS first_at, period_end AS end_at,
-        coalesce(gpu_hours, 0) > 0 OR coalesce(gpu_cost, 0) > 0 AS has_gpu, sum(gpu_hours) AS gpu_hours,
-        sum(total_cost) AS cost, json_object('cluster', max(cluster), 'controller', max(controller)) AS tags
+        bool_or(coalesce(gpu_hours, 0) > 0 OR coalesce(gpu_cost, 0) > 0) AS has_gpu,
+        sum(gpu_hours) AS gpu_hours, sum(total_cost) AS cost,
+        json_object('cluster', max(cluster), 'controller', max(controller)) AS tags
     FROM newest WHERE period_end > period_start GROUP BY ALL
 ),
 processes AS (

@@ -142,6 +142,105 @@ def test_what_a_commitment_costs_is_never_taken_for_nothing(
     assert [float(cost) for (cost,) in costs] == [98.32, 58.99, 98.32]
 
 
+FOCUS_LINE = {
+    "ChargePeriodStart": "2026-10-01T00:00Z", "ChargePeriodEnd": "2026-10-02T00:00Z",
+    "ChargeCategory": "Usage",
+    "BilledCost": "88.1", "EffectiveCost": "88.1", "BillingCurrency": "EUR",
+}  # fmt: skip
+LEGACY_LINE = {
+    "identity/LineItemId": "x", "lineItem/LineItemType": "Usage", "lineItem/UnblendedCost": "88.1",
+    "lineItem/CurrencyCode": "EUR", "lineItem/UsageStartDate": "2026-10-01T00:00:00Z",
+    "lineItem/UsageEndDate": "2026-10-02T00:00:00Z", "lineItem/ResourceId": "i-1",
+    "product/instanceType": "p5.48xlarge", "resourceTags/user:Team": "llm", "resourceTags/aws:createdBy": "",
+}  # fmt: skip
+FLAVOURS = {
+    "Azure": (
+        FOCUS_LINE
+        | {"ResourceId": "/subscriptions/1/virtualmachines/nc-1", "Tags": '{"team":"llm"}',
+           "x_SkuDetails": '{"VCPUs":24,"ServiceType":"Standard_NC24ads_A100_v4"}'},
+        ("/subscriptions/1/virtualmachines/nc-1", "Standard_NC24ads_A100_v4", None, "llm", {"team": "llm"}),
+    ),
+    "Azure's cost export, whose tags lack the braces": (
+        FOCUS_LINE | {"ResourceId": "vm", "Tags": '"team": "llm","env": "prod"'},
+        ("vm", None, None, "llm", {"team": "llm", "env": "prod"}),
+    ),
+    "Google": (
+        FOCUS_LINE
+        | {"ResourceId": "//compute/projects/p/instances/a3", "SkuPriceDetails": "",
+           "Tags": '[{"key":"team","value":"llm","type":"label","inherited":false}]'},
+        ("//compute/projects/p/instances/a3", None, None, "llm", {"team": "llm"}),
+    ),
+    "AWS": (
+        FOCUS_LINE
+        | {"ResourceId": "i-1", "Tags": '{"user:team":"llm"}',
+           "SkuPriceDetails": '{"InstanceType":"p5.48xlarge","GpuCount":"8"}'},
+        ("i-1", "p5.48xlarge", 8.0, "llm", {"user:team": "llm"}),
+    ),
+    "a CUR of before 2.0": (LEGACY_LINE, ("i-1", "p5.48xlarge", None, "llm", {"user:Team": "llm"})),
+    "the same in Athena's names": (
+        {name.replace("/", "_").replace(":", "_"): text for name, text in LEGACY_LINE.items()},
+        ("i-1", "p5.48xlarge", None, "llm", {"user_Team": "llm"}),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_bills_of_all_providers_name_machine_and_team(
+    tmp_path: Path, warehouse: Warehouse, flavour: str
+) -> None:
+    row, wanted = FLAVOURS[flavour]
+    path = tmp_path / "bill.csv"
+    path.write_text("\ufeff" + written([row]))
+    import_file(warehouse, path)
+    *found, said_tags = warehouse.rows(
+        "SELECT currency, billed_cost, effective_cost, period_start, period_end, resource_id, instance_type, "
+        "gpu_count, team, tags FROM bill_lines"
+    )[0]
+    assert tuple(found) == (
+        "EUR", Decimal("88.1"), Decimal("88.1"), datetime(2026, 10, 1), datetime(2026, 10, 2), *wanted[:4],
+    )  # fmt: skip
+    assert json.loads(said_tags) == wanted[4]
+
+
+def test_a_bill_in_parquet_says_what_it_says_in_csv(tmp_path: Path, warehouse: Warehouse) -> None:
+    path = tmp_path / "cur.parquet"
+    warehouse.execute(
+        "COPY (SELECT 'Usage' AS line_item_line_item_type, 88.1::DOUBLE AS line_item_unblended_cost, "
+        "1e-7::DOUBLE AS line_item_usage_amount, 'EUR' AS line_item_currency_code, i::VARCHAR AS "
+        "line_item_resource_id, TIMESTAMP '2026-10-01' AS line_item_usage_start_date, "
+        "TIMESTAMPTZ '2026-10-02 00:00:00+00' AS line_item_usage_end_date, "
+        f"MAP {{'user_team': 'llm', 'n': i::VARCHAR}} AS resource_tags FROM range(3000) AS t(i)) TO '{path}'"
+    )
+    assert import_file(warehouse, path).parsed.values_kept == 3000
+    assert warehouse.rows(
+        "SELECT count(*), sum(effective_cost), min(quantity), min(period_start), max(period_end), "
+        "count(*) FILTER (tags ->> 'n' = resource_id AND line = resource_id::INT + 1), max(team) "
+        "FROM bill_lines"
+    ) == [
+        (3000, Decimal("264300"), Decimal("0.0000001"), datetime(2026, 10, 1), datetime(2026, 10, 2),
+         3000, "llm")
+    ]  # fmt: skip
+
+
+def test_only_the_gpus_of_a_pod_are_gpu_hours(tmp_path: Path, warehouse: Warehouse) -> None:
+    pod = CUR_LINE | {
+        "line_item_resource_id": "arn:aws:eks:us-east-1:1:pod/prod/llm/llama-0/1",
+        "line_item_unblended_cost": "", "line_item_usage_type": "",
+        "split_line_item_parent_resource_id": "i-1", "split_line_item_split_cost": "2",
+        "split_line_item_unused_cost": "0.5", "line_item_usage_amount": "8",
+    }  # fmt: skip
+    path = tmp_path / "cur.csv"
+    kinds = ("USE1-EKS-EC2-GPU-Hours", "USE1-EKS-EC2-vCPU-Hours", "USE1-EKS-EC2-GB-Hours")
+    path.write_text(written([pod | {"line_item_usage_type": kind} for kind in kinds]))
+    report = import_file(warehouse, path).parsed
+    assert (report.values_kept, report.notes) == (
+        3, ("Split rows divide a machine among its pods: they are no extra money.",),
+    )  # fmt: skip
+    assert warehouse.rows(
+        "SELECT cluster, namespace, pod, sum(gpu_hours), sum(total_cost) FROM cost_allocations GROUP BY ALL"
+    ) == [("prod", "llm", "llama-0", 8.0, Decimal("7.5"))]
+
+
 def test_lines_are_told_as_an_editor_numbers_them(tmp_path: Path, warehouse: Warehouse) -> None:
     good = USUAL | {name: cells[0][0] for name, cells in CELLS.items()}
     header, row = written([good]).splitlines()

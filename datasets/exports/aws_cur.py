@@ -1,8 +1,10 @@
-"""AWS Cost and Usage Report 2.0 (Data Exports), as CSV with the columns that its query chose.
+"""AWS Cost and Usage Report: 2.0 with the columns that its query chose, or the one before; CSV or Parquet.
 
 The unblended total counts a Savings Plan's usage and its fee; the negation rows take the usage out again.
 Amortised: covered usage at the plan's rate, the plan's unused commitment, reservations' effective cost and
-their unused fee, all other lines as they are. Split rows divide a machine among pods and are no extra money.
+their unused fee, all other lines as they are. Split rows divide a machine among pods and are no extra money;
+a pod has one for its GPUs, one for its vCPUs and one for its memory
+(docs.aws.amazon.com/cur/latest/userguide/split-cost-allocation-data.html). Before 2.0 each tag was a column.
 """
 
 from inferplan.datasets.uploads.fields import amounts, tags, texts, times
@@ -41,7 +43,7 @@ _FIELDS = (
         split_unused="split_line_item_unused_cost",
         split_usage="split_line_item_actual_usage",
     ),
-    tags("resource_tags"),
+    tags("resource_tags", spread="resource_tags"),
     *texts(
         line_type="line_item_line_item_type",
         plan_id="savings_plan_savings_plan_a_r_n",
@@ -53,6 +55,7 @@ _FIELDS = (
         instance_type="product_instance_type",
         service_category=("product_instance_family", "product_product_family"),
         quantity_unit="pricing_unit",
+        usage_type="line_item_usage_type",
         currency="line_item_currency_code",
         account="line_item_usage_account_id",
         node="split_line_item_parent_resource_id",
@@ -115,7 +118,8 @@ _SPLIT = Target(
         "namespace": f"CASE WHEN len({_POD}) >= 3 THEN {_POD}[2] END",
         "pod": f"CASE WHEN len({_POD}) >= 3 THEN {_POD}[3] END",
         "is_idle": "false",
-        "gpu_hours": "quantity",
+        "gpu_hours": "CASE WHEN NOT coalesce(regexp_matches(usage_type, '(vCPU|GB)-Hours'), false) "
+        "THEN quantity END",
         "gpu_usage_ratio": "split_usage",
         "total_cost": "coalesce(split_cost, 0) + coalesce(split_unused, 0)",
     },

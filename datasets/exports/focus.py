@@ -1,8 +1,9 @@
-"""FOCUS 1.0 to 1.2: the FinOps cost and usage specification, as CSV.
+"""FOCUS 1.0 to 1.2: the FinOps cost and usage specification, as CSV or Parquet.
 
 Purchase rows have no effective cost, the usage that they cover has; unused commitment stands in rows of its
 own without a resource; so does a capacity reservation that nothing ran in, with the reservation as resource
-(FinOps-Open-Cost-and-Usage-Spec/FOCUS_Spec, tags v1.0, v1.1, v1.2).
+(FinOps-Open-Cost-and-Usage-Spec/FOCUS_Spec, tags v1.0, v1.1, v1.2). Before there were SkuPriceDetails Azure
+told the size of a machine in x_SkuDetails, as ServiceType.
 """
 
 from inferplan.datasets.uploads.fields import amounts, machine, tags, texts, times
@@ -19,7 +20,7 @@ kind = "bill"
 _NEEDED = {"billedcost", "effectivecost", "chargecategory", "chargeperiodstart", "chargeperiodend"}
 _FIELDS = (
     *times(period_start="ChargePeriodStart", period_end="ChargePeriodEnd"),
-    machine("SkuPriceDetails"),
+    machine("SkuPriceDetails", "x_SkuDetails"),
     *amounts(
         quantity="ConsumedQuantity",
         billed_cost="BilledCost",

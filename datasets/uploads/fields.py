@@ -4,10 +4,11 @@ Texts and plain numbers are read in SQL. What SQL cannot read is read here, each
 """
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from inferplan.datasets.uploads.metrics import plain
 from inferplan.datasets.uploads.records import NOTHING, amount, heard, mapping, moment, team_of
 from inferplan.datasets.uploads.scanning import text_literal
 
@@ -29,6 +30,8 @@ class Field:
     a text that cannot be. Without it the text is what is said."""
     cast: Callable[[str], str] | None = None
     """From SQL of the text to SQL of what is said, NULL where ``read`` must be asked."""
+    spread: str = ""
+    """How the names of columns begin that say a part each, in files that have none of ``columns``."""
 
 
 def texts(**columns: str | tuple[str, ...]) -> tuple[Field, ...]:
@@ -49,14 +52,14 @@ def amounts(**columns: str) -> tuple[Field, ...]:
     return tuple(Field((column,), {name: _AMOUNT}, _amount, _as_amount) for name, column in columns.items())
 
 
-def tags(column: str) -> Field:
+def tags(column: str, spread: str = "") -> Field:
     """Return the field of ``tags`` and the ``team`` that they name."""
-    return Field((column,), {"tags": "VARCHAR", "team": "VARCHAR"}, _tags)
+    return Field((column,), {"tags": "VARCHAR", "team": "VARCHAR"}, _tags, spread=spread)
 
 
-def machine(column: str) -> Field:
+def machine(*columns: str) -> Field:
     """Return the field of ``instance_type`` and ``gpu_count`` in properties of a SKU."""
-    return Field((column,), {"instance_type": "VARCHAR", "gpu_count": "DOUBLE"}, _machine)
+    return Field(columns, {"instance_type": "VARCHAR", "gpu_count": "DOUBLE"}, _machine)
 
 
 def said_in_sql(cell: str) -> str:
@@ -79,18 +82,19 @@ def _as_amount(text: str) -> str:
 
 
 def _tags(text: str, column: str) -> Sequence[object]:
-    found = mapping(heard(text))
+    found = {key: value for key, value in mapping(heard(text)).items() if value is not None}
     return json.dumps(found, default=str), team_of(found)
 
 
 def _machine(text: str, column: str) -> Sequence[object]:
-    found = mapping(heard(text))
-    return _said(found.get("InstanceType")), _positive(found.get("GpuCount"))
+    found = {plain(key).removeprefix("x"): value for key, value in mapping(heard(text)).items()}
+    kind = found.get("instancetype") or found.get("servicetype")
+    return kind and str(kind), _positive(found.get("gpucount"))
 
 
-def _said(value: Any) -> str | None:
-    return None if value is None else str(value)
-
-
-def _positive(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and value > 0 else None
+def _positive(value: object) -> float | None:
+    try:
+        number = float(str(value))
+    except ValueError:
+        return None
+    return number if 0 < number < math.inf else None

@@ -103,6 +103,9 @@ class _Landing:
     def _cell(self, field: Field) -> str | None:
         """Return SQL of the text in the columns of a field, ``None`` where the file has none of them."""
         found = self._table.cells(field.columns)
+        if not found and field.spread and (parts := self._table.cells_within(field.spread)):
+            pairs = (f"{text_literal(name)}, {said_in_sql(cell)}" for name, cell in parts.items())
+            return f"json_object({', '.join(pairs)})::VARCHAR"
         if field.read is None:
             found = [said_in_sql(cell) for cell in found]
         return f"coalesce({', '.join(found)})" if found else None

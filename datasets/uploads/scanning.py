@@ -112,13 +112,17 @@ class Table:
         return "trim(concat(*COLUMNS(*))) = ''" if self._is_delimited else "false"
 
     def cells(self, columns: Sequence[str]) -> list[str]:
-        """Return SQL of the cells in those of ``columns`` that the table has, each as CSV would have it.
-
-        Names are compared without case and signs.
-        """
+        """Return SQL of the cells in those of ``columns`` that there are; case and signs do not matter."""
         by_name = {plain(name): name for name in reversed(self.names)}
-        found = (by_name.get(plain(column)) for column in columns)
-        return [quoted(name) if self._is_delimited else cell(name) for name in found if name is not None]
+        return [self._cell(by_name[name]) for column in columns if (name := plain(column)) in by_name]
+
+    def cells_within(self, beginning: str) -> dict[str, str]:
+        """Return SQL of the cells of columns whose names have that ``beginning``, by the rest of the name."""
+        within = re.compile(rf"{'_?'.join(beginning.split('_'))}[_/](.+)", re.IGNORECASE)
+        return {found[1]: self._cell(name) for name in self.names if (found := within.fullmatch(name))}
+
+    def _cell(self, name: str) -> str:
+        return quoted(name) if self._is_delimited else cell(name)
 
     @property
     def decimal_comma(self) -> bool:
