@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
+from functools import lru_cache
 
 SHOWN_LETTERS = 80
 
@@ -15,12 +16,18 @@ class UnknownNameError(InferplanError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         """Compose the message from the ``kind`` of thing, the unknown ``name`` and all ``known`` names."""
-        by_folded = {candidate.casefold(): candidate for candidate in known}
-        close = difflib.get_close_matches(name.casefold(), by_folded, n=4, cutoff=0.4)
         self.name = name
-        self.nearest = tuple(by_folded[match] for match in close)
+        self.nearest = _nearest(name, tuple(known))
         hint = f" Did you mean {', '.join(self.nearest)}?" if self.nearest else ""
         super().__init__(f"There is no {kind} named {shown(name)} in the catalog.{hint}")
+
+
+@lru_cache(maxsize=256)
+def _nearest(name: str, known: tuple[str, ...]) -> tuple[str, ...]:
+    """Return up to four names like ``name``; a fleet asks for the same unknown one ten thousand times."""
+    by_folded = {candidate.casefold(): candidate for candidate in known}
+    close = difflib.get_close_matches(name.casefold(), by_folded, n=4, cutoff=0.4)
+    return tuple(by_folded[match] for match in close)
 
 
 def shown(text: str) -> str:
