@@ -27,9 +27,9 @@ class WarehouseHeldError(WarehouseError):
     def __init__(self, path: Path, pid: int | None) -> None:
         """Compose the message from the file's ``path`` and the holder's ``pid``."""
         self.pid = pid
-        holder = f"process {pid}" if pid else "another process"
+        self.holder = f"process {pid}" if pid else "another process"
         super().__init__(
-            f"The warehouse {path} is open in {holder}, and one process at a time may have it. "
+            f"The warehouse {path} is open in {self.holder}, and one process at a time may have it. "
             f"Stop that process (a running dashboard, most often), or {ELSEWHERE}."
         )
 

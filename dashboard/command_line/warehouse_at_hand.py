@@ -1,5 +1,6 @@
-"""The warehouse for commands that can do without one."""
+"""The warehouse for commands that can do without one, or wait for it."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -10,6 +11,9 @@ from inferplan.datasets.warehouse_path import warehouse_path
 
 if TYPE_CHECKING:
     from inferplan.datasets.warehouse import Warehouse
+
+PATIENCE_S = 10.0
+PAUSE_S = 0.1
 
 
 @contextmanager
@@ -36,3 +40,50 @@ def warehouse_at_hand(what: str) -> Iterator["Warehouse | None"]:
         return
     with warehouse:
         yield warehouse
+
+
+@contextmanager
+def warehouse_or_bundled(what: str) -> Iterator["Warehouse"]:
+    """Open the warehouse, or where another process holds it one in memory, in which bundled prices are.
+
+    Parameters
+    ----------
+    what
+        What the answer goes without in memory, for the note on standard error.
+    """
+    from inferplan.datasets.warehouse import MEMORY, Warehouse
+    from inferplan.datasets.warehouse_errors import WarehouseHeldError
+
+    try:
+        warehouse = Warehouse.open()
+    except WarehouseHeldError as error:
+        click.echo(f"Note: without {what}. {error}", err=True)
+        warehouse = Warehouse.open(MEMORY)
+    with warehouse:
+        yield warehouse
+
+
+def awaited_warehouse() -> "Warehouse":
+    """Open the warehouse; where another process holds it, as a second import at once does, wait a little.
+
+    Raises
+    ------
+    WarehouseError
+        As ``Warehouse.open`` does, once it was waited for long enough.
+    """
+    from inferplan.datasets.warehouse import Warehouse
+    from inferplan.datasets.warehouse_errors import WarehouseHeldError
+
+    end: float | None = None
+    while True:
+        try:
+            return Warehouse.open()
+        except WarehouseHeldError as error:
+            if end is None:
+                end = time.monotonic() + PATIENCE_S
+                click.echo(
+                    f"Waiting up to {PATIENCE_S:g} s for the warehouse: {error.holder} has it.", err=True
+                )
+            elif time.monotonic() >= end:
+                raise
+            time.sleep(PAUSE_S)

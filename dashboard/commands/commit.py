@@ -8,9 +8,9 @@ import click
 
 from inferplan.dashboard.command_line.case_options import read_lines
 from inferplan.dashboard.command_line.printing import print_facts, print_table
+from inferplan.dashboard.command_line.warehouse_at_hand import warehouse_or_bundled
 from inferplan.dashboard.commands.economics import AMOUNT, contract_options
 from inferplan.datasets.errors import InferplanError, UnknownNameError
-from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner.commitment_choice import EVEN_CHANCE, CommitmentChoice, choose
 from inferplan.planner.demand import Demand, read_demand
 from inferplan.pricing.conditions import NegotiatedTerms
@@ -88,7 +88,7 @@ def _print(found: CommitmentChoice, wanted: Demand) -> None:
 
 
 def _machine(offer_id: str) -> MachineTerms:
-    with Warehouse.open() as warehouse:
+    with warehouse_or_bundled("imported prices") as warehouse:
         sold = {one.on_demand.offer_id: one for one in machine_terms(current_offers(warehouse))}
     if offer_id not in sold:
         if not sold:

@@ -12,6 +12,7 @@ import pandas as pd
 from inferplan.dashboard.command_line.case_options import case_from_options, case_options, target_options
 from inferplan.dashboard.command_line.portfolio import fleet_json, print_fleet, read_portfolio, save_fleet
 from inferplan.dashboard.command_line.printing import print_table
+from inferplan.dashboard.command_line.warehouse_at_hand import warehouse_or_bundled
 from inferplan.dashboard.comparing import words
 from inferplan.dashboard.measurements.at_hand import evidence_in
 from inferplan.datasets.warehouse import Warehouse
@@ -23,6 +24,7 @@ from inferplan.planner.portfolio import Portfolio
 from inferplan.pricing.offers import current_offers
 
 MILLISECONDS = 1000
+WITHOUT = "imported prices and own measurements"
 SEVERAL = ("model", "gpu", "engine", "tp", "pp", "ep", "dp", "weights_dtype", "kv_dtype")
 """Fields of a case that are searched: several may be given."""
 SIZE = click.IntRange(1, MOST_GPUS)
@@ -90,7 +92,7 @@ def command(
         raise click.UsageError("--save keeps a portfolio: give --portfolio FILE.")
     gpu = search.gpus[0] if search.gpus else "H100 SXM"  # a case names one; every GPU on offer is tried
     cases = [case_from_options({"gpu": gpu, "model": model, **given}) for model in _once(models) or (None,)]
-    with Warehouse.open() as warehouse:
+    with warehouse_or_bundled(WITHOUT) as warehouse:
         found = _swept(warehouse, cases, search)
     if as_json:
         click.echo(_json(found, search.rank_by))
@@ -107,7 +109,7 @@ def _once(value: Any) -> Any:
 
 def _serve_several(portfolio: Portfolio, search: Search, plan_name: str | None, *, as_json: bool) -> None:
     by_cost = search.model_copy(update={"rank_by": "usd_per_request"})
-    with Warehouse.open() as warehouse:
+    with Warehouse.open() if plan_name else warehouse_or_bundled(WITHOUT) as warehouse:
         fleet = cheapest_fleet(portfolio, _swept(warehouse, portfolio.cases(), by_cost))
         saved = save_fleet(warehouse, plan_name, portfolio, search, fleet) if plan_name else None
     if as_json:

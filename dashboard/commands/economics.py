@@ -9,11 +9,11 @@ import click
 
 from inferplan.dashboard.command_line.case_options import case_from_options, case_options, read_lines
 from inferplan.dashboard.command_line.printing import print_facts, print_table
+from inferplan.dashboard.command_line.warehouse_at_hand import warehouse_or_bundled
 from inferplan.dashboard.measurements.at_hand import evidence_at_hand, evidence_option
 from inferplan.datasets import catalog
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.schema import Offer
-from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner.case import Case
 from inferplan.planner.demand import Demand, read_demand
 from inferplan.planner.economics import HOURS_PER_MONTH, UsdInterval
@@ -103,7 +103,7 @@ def _offer(case: Case) -> Offer | None:
     """Return the newest price of the case's offer, else the cheapest machine; ``None`` for a given price."""
     if case.offer is None and case.usd_per_gpu_hour is not None:
         return None
-    with Warehouse.open() as warehouse:
+    with warehouse_or_bundled("imported prices") as warehouse:
         offers = current_offers(warehouse)
     if case.offer is not None:
         return catalog.offer(case.offer, offers)

@@ -1,19 +1,23 @@
 """`inferplan import`: read exports of other tools into the warehouse."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from shutil import copyfileobj
-from tempfile import TemporaryDirectory
 from typing import Literal
 
 import click
 
 from inferplan.dashboard.command_line.import_reports import print_refusal, print_report
+from inferplan.dashboard.command_line.warehouse_at_hand import awaited_warehouse, warehouse_at_hand
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.exports import (
+    ImportReport,
     NeedsAnswerError,
+    ParseReport,
     ReadOptions,
     archived,
     forget,
@@ -23,7 +27,7 @@ from inferplan.datasets.exports import (
     remembered,
     undo_import,
 )
-from inferplan.datasets.warehouse import Warehouse
+from inferplan.datasets.scratch import scratch_folder
 
 WRONG_INPUT = 2
 
@@ -88,7 +92,7 @@ def command(
             click.echo(known.title)
         return
     if undo is not None:
-        with Warehouse.open() as warehouse:
+        with awaited_warehouse() as warehouse:
             undo_import(warehouse, undo)
         click.echo(f"Import {undo} was taken out.")
         return
@@ -108,12 +112,12 @@ def command(
         columns=dict(_pair(column) for column in columns) or ({} if forget_map else None),
     )
     refused = False
-    with TemporaryDirectory(prefix="inferplan-") as folder:
-        for path, name, member in _files(paths, Path(folder)):
+    with _taking(dry_run=dry_run) as take, scratch_folder() as folder:
+        for path, name, member in _files(paths, folder):
             try:
                 shown = f"{path.name}/{member}" if member else path.name
                 told = options.model_copy(update={"file_name": shown, "member": member})
-                _one(path, name, told, dry_run=dry_run, as_json=as_json)
+                print_report(name, take(path, told), as_json=as_json)
             except InferplanError as error:
                 refused = True
                 print_refusal(name, f"{error}{_hint(error)}", as_json=as_json)
@@ -122,7 +126,7 @@ def command(
 
 
 def _forget_all() -> None:
-    with Warehouse.open() as warehouse:
+    with awaited_warehouse() as warehouse:
         for one in remembered(warehouse):
             forget(warehouse, one.signature)
             columns = ", ".join(f"{column} = {meaning}" for column, meaning in one.columns.items())
@@ -145,12 +149,15 @@ def _files(paths: Iterable[Path], folder: Path) -> Iterator[tuple[Path, str, str
             yield path, str(path), None
 
 
-def _one(path: Path, name: str, options: ReadOptions, *, dry_run: bool, as_json: bool) -> None:
-    with Warehouse.open() as warehouse:
-        if dry_run:
-            print_report(name, inspect(path, options, warehouse=warehouse), as_json=as_json)
-        else:
-            print_report(name, import_file(warehouse, path, options), as_json=as_json)
+@contextmanager
+def _taking(*, dry_run: bool) -> Iterator[Callable[[Path, ReadOptions], ParseReport | ImportReport]]:
+    """Yield what is done with each file: it is imported, or only read, which needs no warehouse."""
+    if dry_run:
+        with warehouse_at_hand("what was said of columns") as known:
+            yield lambda path, options: inspect(path, options, warehouse=known)
+    else:
+        with awaited_warehouse() as warehouse:
+            yield partial(import_file, warehouse)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from inferplan.dashboard.command_line.printing import print_table
+from inferplan.dashboard.command_line.warehouse_at_hand import warehouse_or_bundled
 from inferplan.datasets import catalog
 from inferplan.datasets.schema import Offer
 from inferplan.datasets.warehouse import Warehouse
@@ -31,7 +32,7 @@ def command() -> None:
 def list_prices(gpu: str | None, provider: str | None, region: str | None, as_json: bool) -> None:
     """List the newest price of every offer, cheapest per GPU first."""
     gpu_name = catalog.gpu(gpu).name if gpu else None
-    with Warehouse.open() as warehouse:
+    with warehouse_or_bundled("imported prices") as warehouse:
         offers = [
             offer
             for offer in current_offers(warehouse)
