@@ -1,7 +1,9 @@
 """Hostile files are refused with a reason, in little memory, and nothing lands."""
 
+import bz2
 import gzip
 import json
+import tarfile
 import tracemalloc
 import zipfile
 from datetime import datetime
@@ -26,6 +28,19 @@ def zipped(folder: Path, name: str, members: dict[str, str | bytes]) -> Path:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for member, content in members.items():
             archive.writestr(member, content)
+    return path
+
+
+def tarred(folder: Path, content: Path) -> Path:
+    path = folder / "a.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        archive.add(content, content.name)
+    return path
+
+
+def database(folder: Path) -> Path:
+    path = folder / "other.duckdb"
+    Warehouse.open(path).close()
     return path
 
 
@@ -90,7 +105,10 @@ def hostile(folder: Path) -> dict[str, tuple[Path, str]]:
         "lines 10,000 deep": (write(folder, "u.json", '{"a":' * 10_000 + "}" * 10_000), "no objects with"),
         "a number of 5,000 digits": (write(folder, "v.json", PROMETHEUS.format("9" * 5000)), "cannot be"),
         "Parquet cut off": (write(folder, "w.parquet", b"PAR1" + b"0" * 100), "cut off: export it again"),
-        "encrypted Parquet": (write(folder, "x.parquet", b"PARE" + bytes(100)), "not a text file"),
+        "encrypted Parquet": (write(folder, "x.parquet", b"PARE" + bytes(100)), "encrypted Parquet: write"),
+        "bzip2": (write(folder, "z.bz2", bz2.compress(good)), "with bzip2: decompress it, or use gzip"),
+        "a tar archive": (tarred(folder, write(folder, "aa.csv", good)), "a tar archive: take the export"),
+        "a database": (database(folder), "a DuckDB database: export the table"),
     }  # fmt: skip
 
 
@@ -105,6 +123,12 @@ def test_hostile_files_are_refused_with_a_reason_and_little_memory(
         assert tracemalloc.get_traced_memory()[1] < 200 << 20, name
     tracemalloc.stop()
     assert set(rows(warehouse).values()) == {0}
+
+
+def test_a_header_that_begins_like_a_binary_format_is_text(tmp_path: Path) -> None:
+    table = HEADER.replace("timestamp", "PARENT_TIMESTAMP") + ROW
+    options = ReadOptions(columns={"PARENT_TIMESTAMP": "time"})
+    assert inspect(write(tmp_path, "a.csv", table), options).rows_read == 1
 
 
 def test_the_bound_on_decompression_is_not_reached_by_real_telemetry(tmp_path: Path) -> None:

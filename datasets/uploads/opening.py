@@ -26,19 +26,32 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _LINE_ENDS = re.compile(r"\r\n|\n|\r")
+_LETTERS = re.compile(rb"[ -~]+")
+_DECOMPRESS = "decompress it, or use gzip or zip"
 _FOREIGN_MAGIC = (
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook: save it as CSV"),
-    (b"%PDF", "a PDF document"),
-    (b"\x89PNG", "a picture"),
-    (b"\xff\xd8\xff", "a picture"),
-    (b"\x7fELF", "a program"),
-    (b"\x28\xb5\x2f\xfd", "compressed with zstd: decompress it first"),
-    (b"\x1f\x8b", "compressed twice: decompress it once"),
-    (b"PK\x03\x04", "an archive inside an archive: take the export out"),
-    (b"PK\x05\x06", "an empty zip archive"),
-    (b"BZh", "compressed with bzip2: decompress it first"),
-    (b"\xfd7zXZ", "compressed with xz: decompress it first"),
+    (0, b"\xd0\xcf\x11\xe0", "an old Excel workbook: save it as CSV"),
+    (0, b"%PDF", "a PDF document"),
+    (0, b"\x89PNG", "a picture"),
+    (0, b"\xff\xd8\xff", "a picture"),
+    (0, b"\x7fELF", "a program"),
+    (0, b"\x1f\x8b", "compressed twice: decompress it once"),
+    (0, b"PK\x03\x04", "an archive inside an archive: take the export out"),
+    (0, b"PK\x05\x06", "an empty zip archive"),
+    (257, b"ustar", "a tar archive: take the export out"),
+    (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive: take the export out"),
+    (0, b"Rar!", "a RAR archive: take the export out"),
+    (0, b"\x28\xb5\x2f\xfd", f"compressed with zstd: {_DECOMPRESS}"),
+    (0, b"BZh", f"compressed with bzip2: {_DECOMPRESS}"),
+    (0, b"\xfd7zXZ", f"compressed with xz: {_DECOMPRESS}"),
+    (0, b"\x04\x22\x4d\x18", f"compressed with lz4: {_DECOMPRESS}"),
+    (0, b"PARE", "encrypted Parquet: write it without encryption"),
+    (0, b"ARROW1", "an Arrow file: write it as Parquet"),
+    (0, b"ORC", "an ORC file: write it as Parquet"),
+    (0, b"Obj\x01", "an Avro file: write it as Parquet"),
+    (0, b"SQLite format 3\0", "an SQLite database: export the table as CSV"),
+    (8, b"DUCK", "a DuckDB database: export the table as CSV or Parquet"),
 )
+"""Where other kinds of files have which bytes, and what they are; letters alone count in binary data only."""
 
 
 @dataclass(frozen=True)
@@ -214,12 +227,13 @@ def _first(stream: IO[bytes], name: str) -> bytes:
 
 
 def _refuse_binary(head: bytes, text: str, name: str) -> None:
-    for magic, what in _FOREIGN_MAGIC:
-        if head.startswith(magic):
+    control = sum(sign < " " and sign not in "\t\n\r\f" for sign in text)
+    is_binary = control > len(text) // 50 + 2
+    for at, magic, what in _FOREIGN_MAGIC:
+        if head.startswith(magic, at) and (is_binary or not _LETTERS.fullmatch(magic)):
             msg = f"{name} is {what}."
             raise UnreadableError(msg)
-    control = sum(sign < " " and sign not in "\t\n\r\f" for sign in text)
-    if control > len(text) // 50 + 2:
+    if is_binary:
         msg = f"{name} is not a text file: it holds binary data, whatever its name says."
         raise UnreadableError(msg)
     if "\0" in _LINE_ENDS.split(text.lstrip("\ufeff\r\n"), maxsplit=1)[0]:
