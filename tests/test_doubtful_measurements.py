@@ -250,3 +250,22 @@ def test_the_floor_is_the_services_whatever_its_gpus(empty: Warehouse) -> None:
     idle = idle_member(pod="svc-7c9d5b7f6c-zzzzz", uuid="idle", host="n9")
     other = member(pod="svc-7c9d5b7f6c-bbbbb", uuid="b", sm=0.7, dram=0.6, fb=70.0, gpu_name="NVIDIA L40S")
     assert on(advise(empty, idle, other), "zzzzz").action == "suspected_idle"
+
+
+def test_a_replica_is_no_smaller_than_the_busiest_of_them_needs(empty: Warehouse) -> None:
+    """Whoever spreads requests may send the quiet one as much as the other gets."""
+    hot = member(pod="svc-7c9d5b7f6c-bbbbb", uuid="GPU-2", sm=0.7, dram=0.6, fb=70.0)
+    assert on(advise(empty, quiet(), busy("other")), "svc").action == "mig_slice"
+    assert {one.action for one in advise(empty, quiet(), hot)} == {"keep"}
+
+
+def test_a_calendar_keeps_the_floor(empty: Warehouse) -> None:
+    """Of two replicas one rests at night: the other would be alone then. Where both rest, both may stop."""
+    night = np.where((np.arange(STEPS) // 12) % 24 < 10, 0.0, 1.0)
+    rests = [
+        member(pod=f"svc-7c9d5b7f6c-{name}", uuid=name, sm=0.7, dram=0.6, fb=70.0, load=night)
+        for name in ("aaaaa", "bbbbb")
+    ]
+    works = member(pod="svc-7c9d5b7f6c-ccccc", uuid="ccccc", sm=0.7, dram=0.6, fb=70.0)
+    assert {one.action for one in advise(empty, *rests)} == {"schedule"}
+    assert {one.action for one in advise(empty, rests[0], works)} == {"keep"}

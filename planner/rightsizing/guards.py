@@ -93,6 +93,13 @@ def percentile_of(profile: Profile, *found: Statistic) -> str:
     return least.surely(profile.activity_percentile)
 
 
+def below_floor(working: int, profile: Profile) -> str | None:
+    """Return that too few replicas at work would be left; where none works, none is needed."""
+    if not 0 < working < profile.min_replicas:
+        return None
+    return f"{working} of its replicas at work would be left, and the profile keeps {profile.min_replicas}"
+
+
 def growth(unit: Unit) -> float:
     """Return the factor for demand not seen yet, 1 + 1/days: as the Kubernetes VPA's upper bound."""
     days = min((one.days for one in unit.statistics.values()), default=0.0)

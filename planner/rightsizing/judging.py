@@ -1,8 +1,9 @@
 """What a rule is given and what it gives back."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import reduce
 from typing import Protocol
 
 from inferplan.planner.confidence import Confidence
@@ -10,6 +11,7 @@ from inferplan.planner.rightsizing.evidence import Measurements
 from inferplan.planner.rightsizing.finding import Action, Effort, Evidence, Finding, Rejected, Savings
 from inferplan.planner.rightsizing.market import Market, Rate
 from inferplan.planner.rightsizing.profile import Profile
+from inferplan.planner.rightsizing.statistic import Statistic
 from inferplan.planner.rightsizing.unit import Unit
 
 HIGHEST_RISK = 4
@@ -27,6 +29,24 @@ class Context:
     """Replicas that are alike, by ``Unit.workload``."""
     services: Mapping[str, Sequence[Unit]]
     """All replicas, by ``Unit.service``."""
+    _merged: dict[str, Mapping[str, Statistic]] = field(default_factory=dict, init=False, repr=False)
+
+    def busiest(self, unit: Unit) -> Unit:
+        """Return the unit with each metric as high as on the busiest of its replicas.
+
+        Whoever spreads requests over replicas may send any of them what another one gets now. What one of
+        them lacks is left out.
+        """
+        replicas = self.workloads[unit.workload]
+        if len(replicas) == 1:
+            return unit
+        if unit.workload not in self._merged:
+            metrics = set.intersection(*(set(one.statistics) for one in replicas))
+            self._merged[unit.workload] = {
+                metric: reduce(Statistic.with_hotter, (one.statistics[metric] for one in replicas))
+                for metric in sorted(metrics)
+            }
+        return replace(unit, statistics=self._merged[unit.workload])
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,8 @@ action: Action = "downsize_type"
 
 
 def judge(unit: Unit, context: Context) -> Judgement | str:
-    """Fit where the cheapest other GPU on offer passes every row."""
+    """Fit where the cheapest other GPU on offer passes every row for the busiest of the replicas."""
+    unit = context.busiest(unit)
     if unit.mig_profile or unit.gpu is None:
         return "the GPU is a slice, or is not in the catalog"
     measured = measured_enough(unit, context.profile)

@@ -5,7 +5,7 @@ from decimal import Decimal
 from inferplan.planner.confidence import Confidence
 from inferplan.planner.rightsizing.evidence import HOURS_PER_WEEK
 from inferplan.planner.rightsizing.finding import Action
-from inferplan.planner.rightsizing.guards import too_much_missing
+from inferplan.planner.rightsizing.guards import below_floor, too_much_missing
 from inferplan.planner.rightsizing.judging import Context, Judgement, freed, risk_of
 from inferplan.planner.rightsizing.unit import Unit
 
@@ -32,8 +32,10 @@ def judge(unit: Unit, context: Context) -> Judgement | str:
     hours = sum(length for _, length in blocks)
     if hours < WORTHWHILE_H:
         return f"only {hours} hours a week are known to be idle week after week"
-    if protected := context.profile.why_protected(unit):
-        return protected
+    idle = {(start + ahead) % HOURS_PER_WEEK for start, length in blocks for ahead in range(length)}
+    others = [one for one in context.services[unit.service] if not idle.issubset(one.idle_hours)]
+    if reason := context.profile.why_protected(unit) or below_floor(len(others), context.profile):
+        return reason
     rate = context.market.rate(unit)
     share = Decimal(hours) / HOURS_PER_WEEK
     savings = None if isinstance(rate, str) else freed(rate, unit.gpus_held, share)

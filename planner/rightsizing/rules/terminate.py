@@ -2,7 +2,7 @@
 
 from inferplan.planner.confidence import Confidence
 from inferplan.planner.rightsizing.finding import Action
-from inferplan.planner.rightsizing.guards import too_much_missing
+from inferplan.planner.rightsizing.guards import below_floor, too_much_missing
 from inferplan.planner.rightsizing.judging import Context, Judgement, freed
 from inferplan.planner.rightsizing.statistic import Statistic
 from inferplan.planner.rightsizing.unit import Unit
@@ -72,14 +72,10 @@ def _for_a_week(one: Statistic | None) -> bool:
 
 
 def _below_floor(unit: Unit, context: Context) -> str | None:
-    """Return that too few replicas would be left; where all are idle, none is needed."""
     working = [
         one for one in context.services[unit.service] if one.activity is None or one.activity.p99 >= SM_P99
     ]
-    least = context.profile.min_replicas
-    if 0 < len(working) < least:
-        return f"{len(working)} of its replicas at work would be left, and the profile keeps {least}"
-    return None
+    return below_floor(len(working), context.profile)
 
 
 def _what_to_do(suspicion: str | None) -> str:
