@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -76,11 +77,7 @@ EVIDENCE_COLUMNS = (
 
 @dataclass(frozen=True)
 class Overview:
-    """What the page shows of findings: few objects, however large the fleet.
-
-    Streamlit searches all objects there are for garbage after each run of a page: ten thousand findings that
-    are kept as objects hold every press on every page up.
-    """
+    """What the page shows of findings: few objects, however large the fleet."""
 
     findings: int
     changes: int
@@ -119,10 +116,23 @@ def findings(warehouse: Warehouse, profile: Profile, import_ids: Sequence[int]) 
 def _overview(
     version: str, profile_json: str, import_ids: tuple[int, ...], *, _warehouse: Warehouse
 ) -> Overview:
-    return _overview_of(_findings(version, profile_json, import_ids, _warehouse=_warehouse))
+    found = _overview_of(_findings(version, profile_json, import_ids, _warehouse=_warehouse))
+    _spare_collections()
+    return found
 
 
-# As data, which Streamlit keeps as bytes: see Overview.
+def _spare_collections() -> None:
+    """Leave what is there now out of garbage collections, until something is computed anew.
+
+    Streamlit looks through all objects for garbage after each run of a page. What is kept of ten thousand GPUs
+    for the next profile would hold up every press on every page by a tenth of a second.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
+
+
+# As data, which Streamlit keeps as bytes.
 @st.cache_data(max_entries=16, ttl=KEEP_S, show_spinner=False)
 def _findings(
     version: str, profile_json: str, import_ids: tuple[int, ...], *, _warehouse: Warehouse

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -89,7 +88,8 @@ def _percentiles(
     found = usage.percentiles(_warehouse, by, list(import_ids))
     found = pd.concat([found, _held_shares(found)], ignore_index=True)
     found["title"] = found["metric"].map(metric_title)
-    found["label"] = [_label(row) for row in found.to_dict("records")]
+    places = (found[name] for name in ("entity", "entity_kind", "host", "gpu_index", "gpu_name"))
+    found["label"] = [_label(*place) for place in zip(*places, strict=True)]
     ambiguous = found.duplicated(["label", "metric"], keep=False)
     found.loc[ambiguous, "label"] += " · " + found.loc[ambiguous, "entity"].str[-ID_LETTERS:]
     return found
@@ -110,14 +110,13 @@ def _held_shares(found: pd.DataFrame) -> pd.DataFrame:
     return held.assign(metric=HELD_SHARE, unit="ratio")
 
 
-def _label(row: Mapping[Any, Any]) -> str:
+def _label(entity: str, kind: str | None, *parts: object) -> str:
     """Return what people call a GPU: host, index and name; groups are called by their own name."""
-    if row.get("entity_kind") not in ("gpu", "mig"):
-        return str(row["entity"])
-    parts = [row.get("host"), row.get("gpu_index"), row.get("gpu_name")]
-    words = [str(part) for part in parts if isinstance(part, str) and part]
+    if kind not in ("gpu", "mig"):
+        return entity
+    words = [part for part in parts if isinstance(part, str) and part]
     label = " · ".join([words[0], f"GPU {words[1]}", *words[2:]]) if len(words) > 2 else " · ".join(words)
-    return label.replace("NVIDIA ", "") or str(row["entity"])
+    return label.replace("NVIDIA ", "") or entity
 
 
 def axis_of(metric: str, unit: str) -> tuple[str, float]:
