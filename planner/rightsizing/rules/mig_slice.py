@@ -34,7 +34,7 @@ class _Slice:
 
 
 def judge(unit: Unit, context: Context) -> Judgement | str:
-    """Fit where memory, SMs and bandwidth of the smallest possible slice hold the peaks of the busiest replica."""
+    """Fit where the memory, SMs and bandwidth of a slice hold the peaks of the busiest replica."""
     unit = context.busiest(unit)
     total = unit.memory_total_bytes
     if unit.mig_profile:
