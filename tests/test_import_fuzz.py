@@ -52,6 +52,8 @@ SAMPLES = {
     "nvidia-smi": "timestamp, index, utilization.gpu [%], memory.used [MiB]\n2024/05/01 1"
     "2:00:00.003, 0, 45 %, "
     "1024 MiB\n2024/10/27 02:30:00.003, 1, [N/A], 2 MiB\n",
+    "nvidia-smi-dmon": "# gpu   pwr    sm    fb\n# Idx     W     %    MB\n    0    61    10  5120\n"
+    "    0    62     -  5120\n",
     "cloudwatch-json": '{"MetricDataResults":[{"Id":"m1","Label":"nvidia_smi_utilization_gpu i'
     '-0123456789abcdef0 '
     f'0","Timestamps":[{TIMES}],"Values":[97.5,98],"StatusCode":"PartialData"}}]}}',

@@ -38,9 +38,10 @@ def form_of(sample: str, options: ReadOptions) -> TimeForm:
     if ELAPSED.match(sample):
         start, unit_s = elapsed_from(options)
         return TimeForm(False, lambda text: _of_elapsed(text, start, unit_s))
-    if found := NUMBERS.match(sample):
-        day_first = is_day_first(found["sign"], options.date_order)
-        return TimeForm(True, lambda text: _of_numbers(text, found["sign"], day_first=day_first))
+    if numbers := NUMBERS.match(sample):
+        sign = numbers["sign"]
+        day_first = is_day_first(sign, options.date_order)
+        return TimeForm(True, lambda text: _of_numbers(text, sign, day_first=day_first))
     dashed = (lambda text: f"replace({text}, '/', '-')") if "/" in sample else (lambda text: text)
     if found := _ZULU.match(sample):
         return TimeForm(False, lambda text: _of_utc(text, dashed(text), found[1]))
