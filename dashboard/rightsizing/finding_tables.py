@@ -124,8 +124,8 @@ def _overview(
 def _spare_collections() -> None:
     """Leave what is there now out of garbage collections, until something is computed anew.
 
-    Streamlit looks through all objects for garbage after each run of a page. What is kept of ten thousand GPUs
-    for the next profile would hold up every press on every page by a tenth of a second.
+    Streamlit looks through all objects for garbage after each run of a page: what is kept of ten thousand
+    GPUs for the next profile would hold up every press on every page by a tenth of a second.
     """
     gc.unfreeze()
     gc.collect()
