@@ -86,6 +86,9 @@ def test_rightsize_needs_an_import_and_finds_what_the_sample_fleet_hides() -> No
     actions = {finding["action"] for finding in findings}
     assert {"upsize", "terminate", "keep", "insufficient_history"} <= actions
     assert all(finding["is_sample"] for finding in findings)
+    trust = {finding["action"]: finding["confidence"] for finding in findings}
+    assert (trust["terminate"], trust["insufficient_history"]) == ("high", "none")
+    assert all(finding["rejected"] and finding["evidence"] for finding in findings if finding["savings"])
 
 
 def test_one_day_of_data_never_shrinks_anything(exports: list[str]) -> None:

@@ -51,11 +51,15 @@ def command(
             raise InferplanError(msg)
         findings = recommend(warehouse, chosen, import_ids or None)
     if as_json:
-        click.echo(json.dumps([asdict(finding) for finding in findings], default=str))
+        click.echo(json.dumps([_record(finding) for finding in findings], default=str))
     else:
         _print(findings)
     if check and any(finding.action not in NO_CHANGE for finding in findings):
         sys.exit(1)
+
+
+def _record(finding: Finding) -> dict[str, object]:
+    return asdict(finding) | {"confidence": finding.confidence.name.lower()}
 
 
 def _print(findings: tuple[Finding, ...]) -> None:
