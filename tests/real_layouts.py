@@ -7,7 +7,8 @@ MIB = 1024.0**2
 START = {"start": "2024-05-01T12:00:00", "interval_s": 5.0}
 UTC = {"time_zone": "UTC"}
 GPU_LABELS = {"Hostname": "n", "gpu": "0"}
-Landed = dict[tuple[str, str], list[float]]
+Case = tuple[str, dict[str, Any], dict[tuple[str, str], list[float]]]
+"""What the file says, what is told of it, and the values that land by metric and place."""
 
 
 def prometheus(*series: tuple[dict[str, str], list[float]]) -> list[dict[str, Any]]:
@@ -38,7 +39,7 @@ def streamed(name: str, value: float, **dimensions: str) -> str:
 
 
 CLOUDWATCH_TIMES = ["2024-05-01T12:01:00+00:00", "2024-05-01T12:00:00+00:00"]
-CASES: dict[str, tuple[str, dict[str, Any], Landed]] = {
+CASES: dict[str, Case] = {
     "nvidia-smi without timestamp": (
         "index, utilization.gpu [%], memory.used [MiB]\n0, 45 %, 10 MiB\n1, 1 %, 3 MiB\n0, 46 %, 10 MiB\n",
         START,
@@ -261,30 +262,5 @@ CASES: dict[str, tuple[str, dict[str, Any], Landed]] = {
         '[{"ts": "2024-05-01T12:00Z", "gpu": {"index": 0, "memory": {"used": 9}}, "labels": {"host": "n"}}]',
         {},
         {("fb_used_bytes", "n/0"): [9 * MIB]},
-    ),
-    "answers of an OpenAI server": (
-        "\n".join(
-            json.dumps({"created": 1714564801 + n, "model": "m", "choices": [],
-                        "usage": {"prompt_tokens": 10, "completion_tokens": 20}})
-            for n in range(2)
-        ),
-        {},
-        {("requests", "m"): [2], ("prompt_tokens", "m"): [20], ("generation_tokens", "m"): [40]},
-    ),
-    "BurstGPT": (
-        "Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type\n5,ChatGPT,472,18,490,API log\n"
-        "65,ChatGPT,1087,230,1317,API log\n",
-        {"start": "2024-05-01T12:00:00", "elapsed_unit": "s"},
-        {
-            ("requests", "ChatGPT"): [1, 1],
-            ("prompt_tokens", "ChatGPT"): [472, 1087],
-            ("generation_tokens", "ChatGPT"): [18, 230],
-        },
-    ),
-    "Mooncake": (
-        '{"timestamp": 0, "input_length": 7, "output_length": 5, "hash_ids": [1]}\n'
-        '{"timestamp": 60000, "input_length": 9, "output_length": 6, "hash_ids": [2]}\n',
-        {"start": "2024-05-01T12:00:00", "elapsed_unit": "ms"},
-        {("requests", ""): [1, 1], ("prompt_tokens", ""): [7, 9], ("generation_tokens", ""): [5, 6]},
     ),
 }  # fmt: skip

@@ -54,6 +54,8 @@ SAMPLES = {
     "1024 MiB\n2024/10/27 02:30:00.003, 1, [N/A], 2 MiB\n",
     "nvidia-smi-dmon": "# gpu   pwr    sm    fb\n# Idx     W     %    MB\n    0    61    10  5120\n"
     "    0    62     -  5120\n",
+    "engine-log": "INFO 01-15 12:00:00 metrics.py:455] Avg prompt throughput: 1.5 tokens/s, Avg generation "
+    "throughput: 30.0 tokens/s, Running: 3 reqs, Pending: 0 reqs, GPU KV cache usage: 12.5%\n",
     "cloudwatch-json": '{"MetricDataResults":[{"Id":"m1","Label":"nvidia_smi_utilization_gpu i'
     '-0123456789abcdef0 '
     f'0","Timestamps":[{TIMES}],"Values":[97.5,98],"StatusCode":"PartialData"}}]}}',

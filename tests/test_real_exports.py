@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from real_layouts import CASES, UTC
+from serving_layouts import CASES as SERVING
 
 from inferplan.dashboard.__main__ import cli
 from inferplan.datasets.exports import ReadOptions, UnreadableError, import_file, inspect
 from inferplan.datasets.warehouse import MEMORY, Warehouse
 
 _LANDED = """
-SELECT metric, concat_ws('/', host, instance_id, gpu_uuid, coalesce(gpu_index, mig_id), pod, model),
+SELECT metric, concat_ws('/', host, instance_id, gpu_uuid, coalesce(gpu_index, mig_id, engine), pod, model),
     list(value ORDER BY gpu_index IS NULL, measured_at)
 FROM usage_series JOIN usage_samples USING (series_id)
 WHERE import_id = ? AND NOT ends_with(metric, '_per_s') GROUP BY ALL
@@ -27,9 +28,9 @@ def shared() -> Iterator[Warehouse]:
         yield opened
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", CASES | SERVING)
 def test_what_lands(tmp_path: Path, shared: Warehouse, name: str) -> None:
-    content, told, expected = CASES[name]
+    content, told, expected = (CASES | SERVING)[name]
     path = tmp_path / "export"
     path.write_text(content, encoding="utf-8")
     done = import_file(shared, path, ReadOptions.model_validate(told))
