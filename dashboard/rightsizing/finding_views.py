@@ -55,23 +55,23 @@ def show_summary(found: Overview) -> None:
 
 def show_findings(warehouse: Warehouse, found: Overview) -> None:
     """Show each finding as a line that opens; the rest of a long list is in the table."""
-    _show_first(warehouse, found)
+    for number, finding in enumerate(found.first):
+        _show_finding(warehouse, finding, number)
     if found.findings > len(found.first):
         _show_table(found)
 
 
 @st.fragment
-def _show_first(warehouse: Warehouse, found: Overview) -> None:
-    for number, finding in enumerate(found.first):
-        panel = st.expander(
-            _headline(finding),
-            icon=ICONS.get(finding.action, SHRINKS),
-            key=f"{KEY}finding.{finding.action}.{finding.entity}.{number}",
-            on_change="rerun",
-        )
-        if panel.open:
-            with panel:
-                _show_one(warehouse, finding)
+def _show_finding(warehouse: Warehouse, finding: Finding, number: int) -> None:
+    panel = st.expander(
+        _headline(finding),
+        icon=ICONS.get(finding.action, SHRINKS),
+        key=f"{KEY}finding.{finding.action}.{finding.entity}.{number}",
+        on_change="rerun",
+    )
+    if panel.open:
+        with panel:
+            _show_one(warehouse, finding)
 
 
 def _show_table(found: Overview) -> None:

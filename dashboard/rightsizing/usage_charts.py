@@ -34,8 +34,8 @@ def usage_percentiles(rows: Sequence[Mapping[Any, Any]], title: str, *, is_share
         _percentile_marks(alt.X("value:Q", **x), y, ".1%" if is_share else ",.3~s"),
     ]
     if is_share:
-        capacity = alt.Chart().mark_rule(strokeDash=[4, 3], color="gray")
-        layers.append(capacity.encode(x=alt.X(datum=1, **x)))
+        capacity = alt.Chart(alt.InlineData(values=[{"capacity": 1}]))
+        layers.append(capacity.mark_rule(strokeDash=[4, 3], color="gray").encode(x=alt.X("capacity:Q", **x)))
     data = alt.InlineData(values=[dict(row) for row in rows])
     return alt.LayerChart(data=data, layer=layers, height=len(rows) * ROW_PX + AXES_PX)
 
@@ -70,7 +70,7 @@ def usage_series(
     rows
         With ``at`` (ISO time, UTC), ``low``, ``mean``, ``high``; ``gap`` numbers the stretches without a gap.
     """
-    chart = alt.Chart(alt.InlineData(values=[dict(row) for row in rows])).encode(
+    chart = alt.Chart().encode(
         x=alt.X("at:T", title=None, axis=alt.Axis(format="%d %b", tickCount=8, labelOverlap=True))
     )
     axis = alt.Axis(format="%" if is_share else "~s", tickCount=4)
@@ -95,7 +95,8 @@ def usage_series(
                 tooltip=[alt.Tooltip("limit:Q", title="Limit", format=number)],
             )
         )
-    return alt.LayerChart(layer=[*layers], height=SERIES_PX)
+    data = alt.InlineData(values=[dict(row) for row in rows])
+    return alt.LayerChart(data=data, layer=layers, height=SERIES_PX)
 
 
 def _reach(rows: Sequence[Mapping[Any, Any]]) -> float:
