@@ -53,6 +53,21 @@ CASES: dict[str, Case] = {
     "nvidia-smi of one column": (
         "utilization.gpu [%]\n1 %\n0 %\n", START, {("gpu_util_ratio", ""): [0.01, 0]},
     ),
+    "a table of one's own without times": (
+        "gpu,gpu_util,mem_used_mib\n0,45,1\n1,5,3\n0,46,1\n",
+        START,
+        {
+            ("gpu_util_ratio", "0"): [0.45, 0.46],
+            ("gpu_util_ratio", "1"): [0.05],
+            ("fb_used_bytes", "0"): [MIB, MIB],
+            ("fb_used_bytes", "1"): [3 * MIB],
+        },
+    ),
+    "nvidia-smi without header and times": (
+        "0, 45 %, 10 MiB\n0, 46 %, [N/A]\n",
+        {**START, "columns": {"0": "gpu_index", "1": "gpu_util_ratio", "2": "fb_used_bytes"}},
+        {("gpu_util_ratio", "0"): [0.45, 0.46], ("fb_used_bytes", "0"): [10 * MIB]},
+    ),
     "nvidia-smi with bus ids": (
         "timestamp, pci.bus_id, utilization.gpu [%]\n2024/05/01 12:00:00.003, 00000000:3B:00.0, 45 %\n"
         "2024/05/01 12:00:00.004, 00000000:5E:00.0, [N/A]\n2024/05/01 12:00:05.004, 00000000:5E:00.0, 5 %\n",
@@ -191,6 +206,21 @@ CASES: dict[str, Case] = {
         ),
         {},
         {("gpu_util_ratio", ""): [0.45, 0.45], ("gpu_util_ratio", "m2"): [0.05, 0.05]},
+    ),
+    "CloudWatch, a label of many words": (
+        json.dumps(
+            {
+                "MetricDataResults": [
+                    {
+                        "Label": "CWAgent nvidia_smi_utilization_gpu i-0123456789abcdef0 0 Maximum us-east-1",
+                        "Timestamps": CLOUDWATCH_TIMES[:1],
+                        "Values": [5],
+                    }
+                ]
+            }
+        ),
+        {},
+        {("gpu_util_ratio", "i-0123456789abcdef0/0"): [0.05]},
     ),
     "CloudWatch get-metric-statistics": (
         json.dumps(

@@ -27,11 +27,15 @@ kind = "usage"
 _INSTANCE = re.compile(r"^i-[0-9a-f]{8,17}$")
 _TYPE = re.compile(r"^[a-z][a-z0-9-]*\.(?:\d*x?large|metal(?:-\d+xl)?|small|medium|micro|nano)$")
 _UUID = re.compile(r"^(?:GPU|MIG)-[0-9a-f-]{36}$", re.IGNORECASE)
+_NO_PLACE = re.compile(
+    r"^(average|maximum|minimum|sum|samplecount|p\d+(\.\d+)?|\d+s|cwagent|aws/\w+|nvidia|tesla|"
+    r"(us|eu|ap|sa|ca|me|af|il|mx|cn)(-gov)?-(north|south|east|west|central)+-\d)$",
+    re.IGNORECASE,
+)
+"""Statistics, periods, namespaces, regions and makers, which labels hold beside places."""
 _WORD = re.compile(r"[^\s,;|]+")
 _RESULTS = re.compile(r'"(MetricDataResults|metricDataResults)"\s*:\s*\[')
 _SINGLE = re.compile(r'"Datapoints"\s*:\s*\[|"metric_stream_name"\s*:')
-
-
 _STATISTICS = ("Maximum", "Average", "Sum", "Minimum")
 
 
@@ -154,7 +158,7 @@ def _meaning(label: str, identity: str, options: ReadOptions) -> tuple[Naming | 
     rest = [
         word
         for word in words
-        if not (named(word) or _INSTANCE.match(word) or _TYPE.match(word) or _UUID.match(word))
+        if not (named(word) or any(known.match(word) for known in (_INSTANCE, _TYPE, _UUID, _NO_PLACE)))
     ]
     index = next((word for word in rest if word.isdigit()), None)
     place = next((word for word in rest if not word.isdigit()), None)

@@ -1,21 +1,12 @@
 """``nvidia-smi --query-gpu=... --format=csv``: units in headers and cells, local times or none."""
 
-from inferplan.datasets.uploads.gathering import Gatherer
 from inferplan.datasets.uploads.metrics import Naming, named
 from inferplan.datasets.uploads.opening import Upload
-from inferplan.datasets.uploads.reading import (
-    Items,
-    Labels,
-    ReadOptions,
-    SampleTable,
-    Series,
-    Tally,
-    UnreadableError,
-)
+from inferplan.datasets.uploads.reading import Items, ReadOptions, SampleTable, Tally, UnreadableError
 from inferplan.datasets.uploads.roles import Roles, is_time, preferred
-from inferplan.datasets.uploads.rounds import Rounds
+from inferplan.datasets.uploads.rounds import samples_in_rounds
 from inferplan.datasets.uploads.scanning import column_names, opened
-from inferplan.datasets.uploads.tables import dialect, header, rows
+from inferplan.datasets.uploads.tables import header
 from inferplan.datasets.uploads.values import known_label
 
 name = "nvidia-smi"
@@ -38,7 +29,7 @@ def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
     names = column_names(upload)
     roles = _roles(names, tally)
     if not roles.time:
-        yield from _in_rounds(upload, names, roles, options, tally)
+        yield from samples_in_rounds(upload, names, roles, options, tally)
         return
     with opened(upload, names, tally) as table:
         yield SampleTable(table, roles, options)
@@ -66,26 +57,3 @@ def _roles(names: list[str], tally: Tally) -> Roles:
 
 def _label(column: str) -> str | None:
     return "gpu_name" if column.casefold() == "name" else known_label(column)
-
-
-def _in_rounds(upload: Upload, names: list[str], roles: Roles, options: ReadOptions, tally: Tally) -> Items:
-    """Yield the samples of a file without times: a GPU that comes again begins the next round."""
-    rounds, gatherer = Rounds(options, "nvidia-smi without the column timestamp"), Gatherer(tally)
-    rounds.ask()
-    for line, row in rows(upload, dialect(upload.head), tally):
-        cells = [cell.strip() for cell in row]
-        if not any(cells) or cells == names:
-            continue
-        tally.rows_read += 1
-        if len(cells) != len(names):
-            tally.refuse(line, f"{len(cells)} cells where the header has {len(names)}")
-            continue
-        said = dict(zip(names, cells, strict=True))
-        place = {field: said[column] for column, field in roles.labels.items()}
-        labels = Labels(**{"host": options.host, **place})
-        us = rounds.us(labels)
-        for column, naming in roles.metrics.items():
-            gatherer.take(said[column], naming, Series(naming.metric, labels), us, line)
-        if gatherer.full:
-            yield from gatherer.flush()
-    yield from gatherer.flush()

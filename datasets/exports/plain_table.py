@@ -10,9 +10,10 @@ import re
 
 from inferplan.datasets.uploads.dates import with_date_order
 from inferplan.datasets.uploads.opening import Upload
-from inferplan.datasets.uploads.reading import Items, ReadOptions, SampleTable, Tally
-from inferplan.datasets.uploads.roles import assign
-from inferplan.datasets.uploads.scanning import column_names, first_cells, opened
+from inferplan.datasets.uploads.reading import Items, ReadOptions, SampleTable, Tally, UnreadableError
+from inferplan.datasets.uploads.roles import Roles, assign
+from inferplan.datasets.uploads.rounds import samples_in_rounds
+from inferplan.datasets.uploads.scanning import column_names, first_cells, is_delimited, opened
 from inferplan.datasets.uploads.tables import header
 
 name = "table"
@@ -37,8 +38,20 @@ def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
     for column in roles.without_unit:
         tally.note(f"{column} has no unit and is left out: say --map {column}=e2e_ms, ttft_s or the like.")
     tally.ignored.update(name for name in names if not roles.knows(name))
+    if not roles.time:
+        yield from _without_times(upload, names, roles, options, tally)
+        return
     if roles.time_is_utc and options.time_zone is None:
         options = options.model_copy(update={"time_zone": "UTC"})
     options = with_date_order(options, upload.head)
     with opened(upload, names, tally) as table:
         yield SampleTable(table, roles, options)
+
+
+def _without_times(
+    upload: Upload, names: list[str], roles: Roles, options: ReadOptions, tally: Tally
+) -> Items:
+    if not is_delimited(upload):
+        msg = f"{upload.file_name} has no column of times, which only delimited text may lack."
+        raise UnreadableError(msg)
+    yield from samples_in_rounds(upload, names, roles, options, tally)

@@ -9,7 +9,8 @@ from inferplan.datasets.uploads.reading import RATIO_SLACK, Batch, NeedsAnswerEr
 from inferplan.datasets.uploads.values import number
 
 FLUSH_VALUES = 250_000
-_LARGEST_MIB = float(1 << 24)  # 16 TiB written in MiB, or 16 MB written in bytes: no GPU holds either
+_LARGEST_GPU_MIB = float(1 << 20)  # 1 TiB written in MiB, or 1 MB written in bytes: no GPU uses either
+_LARGEST_MIB = float(1 << 24)  # the same of machines: 16 TiB or 16 MB
 
 
 @dataclass(slots=True)
@@ -111,7 +112,7 @@ def factor_by_peak(metric: str, peak: float, tally: Tally) -> float:
     if unit == "ratio" and peak > RATIO_SLACK:
         tally.note(f"{metric}: values above 1 were read as percents.")
         return PERCENT
-    if unit == "bytes" and 0 < peak < _LARGEST_MIB:
+    if unit == "bytes" and 0 < peak < (_LARGEST_GPU_MIB if metric.startswith("fb_") else _LARGEST_MIB):
         tally.note(f"{metric}: values without a unit were read as MiB.")
         return MIB
     return 1.0

@@ -133,7 +133,10 @@ def assign(names: Sequence[str], options: ReadOptions, first_row: Sequence[str] 
     if found.value and not (found.metric_name or found.metrics or found.tokens):
         found = replace(found, metrics={found.value: told_metric(options.metric)})
     measured = found.metrics or found.is_request_log or (found.metric_name and found.value)
-    if not found.time or not measured:
+    counts_rounds = found.metrics and (
+        (options.start and options.interval_s) or "ignore" not in by_role  # else one may be the time
+    )
+    if not measured or not (found.time or counts_rounds):
         raise NeedsAnswerError(_question(first_row or names, bool(found.time)))
     return found
 
@@ -224,6 +227,7 @@ def _question(names: Sequence[str], has_time: bool) -> Question:
     return Question(
         "columns",
         f"The table does not say {missing}. Its columns are {shown}. Say for each what it is: time, a metric "
-        "such as gpu_util_ratio or fb_used_bytes, or a label such as gpu_index or host.",
+        "such as gpu_util_ratio or fb_used_bytes, or a label such as gpu_index or host."
+        + ("" if has_time else " Where no column is a time, tell start and interval."),
         (*ROLES, *sorted(_LABELS), *METRICS),
     )

@@ -1,9 +1,21 @@
 """Times of printouts that have none: what is printed again begins the next round."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 
 from inferplan.datasets.uploads.clock import start_us
-from inferplan.datasets.uploads.reading import NeedsAnswerError, Question, ReadOptions
+from inferplan.datasets.uploads.gathering import Gatherer
+from inferplan.datasets.uploads.opening import Upload
+from inferplan.datasets.uploads.reading import (
+    Items,
+    Labels,
+    NeedsAnswerError,
+    Question,
+    ReadOptions,
+    Series,
+    Tally,
+)
+from inferplan.datasets.uploads.roles import Roles
+from inferplan.datasets.uploads.tables import dialect, rows
 
 _US = 1_000_000
 
@@ -49,3 +61,36 @@ class Rounds:
         self._printed.add(entity)
         first_us, interval_s = self._need(has_more=self._round > 0)
         return first_us + round(self._round * interval_s * _US)
+
+
+def samples_in_rounds(
+    upload: Upload, names: Sequence[str], roles: Roles, options: ReadOptions, tally: Tally
+) -> Items:
+    """Yield the samples of delimited text without times: a place that comes again begins the next round.
+
+    Raises
+    ------
+    NeedsAnswerError
+        If start or interval were not told.
+    """
+    rounds, gatherer = Rounds(options, "This table"), Gatherer(tally)
+    rounds.ask()
+    form = dialect(upload.head)
+    for line, row in rows(upload, form, tally):
+        cells = [cell.strip() for cell in row]
+        if not any(cells) or cells == list(names):
+            continue
+        tally.rows_read += 1
+        if len(cells) != len(names):
+            tally.refuse(line, f"{len(cells)} cells where the header has {len(names)}")
+            continue
+        said = dict(zip(names, cells, strict=True))
+        place = {field: said[column] for column, field in roles.labels.items() if said[column]}
+        labels = Labels(**{"host": options.host, **place})
+        us = rounds.us(labels)
+        for column, naming in roles.metrics.items():
+            series = Series(naming.metric, labels)
+            gatherer.take(said[column], naming, series, us, line, decimal_comma=form.decimal_comma)
+        if gatherer.full:
+            yield from gatherer.flush()
+    yield from gatherer.flush()

@@ -36,9 +36,14 @@ _FETCH = Template("SELECT $columns FROM (SELECT * FROM $source $limit)")
 _NESTED = Template("(SELECT $columns FROM $source)")
 
 
+def is_delimited(upload: Upload) -> bool:
+    """Return whether a table is lines of cells, neither JSON nor Parquet."""
+    return not (upload.is_parquet or _is_json(upload))
+
+
 def column_names(upload: Upload) -> list[str]:
     """Return the names of the columns; a table without a header gets ``0``, ``1``, ..."""
-    if upload.is_parquet or _is_json(upload):
+    if not is_delimited(upload):
         return _described(upload)
     names = _few(first_row(upload), upload)
     if not has_header(names):
@@ -85,7 +90,7 @@ def _unlike(name: str, place: int, seen: set[str]) -> str:
 
 def first_cells(upload: Upload) -> list[str]:
     """Return the first row of delimited text that has no header, empty otherwise."""
-    if upload.is_parquet or _is_json(upload):
+    if not is_delimited(upload):
         return []
     row = first_row(upload)
     return [] if has_header(row) else row
@@ -131,7 +136,7 @@ class Table:
 
     @property
     def _is_delimited(self) -> bool:
-        return not (self.upload.is_parquet or _is_json(self.upload))
+        return is_delimited(self.upload)
 
     def run(self, cursor: "Cursor", sql: str) -> list[tuple[Any, ...]]:
         """Return what ``sql`` over the table gives; raises ``UnreadableError`` where the file is broken."""
@@ -193,7 +198,7 @@ class Table:
 def opened(upload: Upload, names: Sequence[str], tally: Tally) -> Iterator[Table]:
     """Open the upload as a table with the columns ``names``; raises ``UnreadableError`` for a ragged one."""
     with _file(upload, tally) as path:
-        if not (upload.is_parquet or _is_json(upload)):
+        if is_delimited(upload):
             refuse_ragged(upload, path, len(names))
         source, lines_before = _source(upload, path, names)
         yield Table(upload, tally, path, source, names, lines_before)
