@@ -9,6 +9,7 @@ with zero.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -18,7 +19,7 @@ from inferplan.datasets.errors import UnknownNameError
 from inferplan.datasets.uploads.metrics import METRICS, OF_REQUESTS, OF_THE_WEEK
 from inferplan.planner.confidence import DAY_S, confidence
 from inferplan.planner.usage_histograms import BINNED
-from inferplan.planner.usage_queries import CHOSEN, FACTS, HELD, KINDS, OVERLAPPING, SINGLE, WEIGHTED
+from inferplan.planner.usage_queries import CHOSEN, ENDS, FACTS, HELD, KINDS, OVERLAPPING, SINGLE, WEIGHTED
 from inferplan.planner.usage_sums import FILLED, GAPPY, PACES, PASSES, SPANS, WHOLE
 
 if TYPE_CHECKING:
@@ -62,10 +63,6 @@ class Window:
 
 
 EVERYTHING = Window()
-_REACH = """
-SELECT min(first_at) >= max(last_at) - to_seconds($lookback_s) FROM usage_series
-WHERE $imports IS NULL OR list_contains($imports::BIGINT[], import_id)
-"""
 
 
 def window_within(warehouse: "Warehouse", window: Window, import_ids: Sequence[int] | None = None) -> Window:
@@ -73,8 +70,8 @@ def window_within(warehouse: "Warehouse", window: Window, import_ids: Sequence[i
     if window.lookback_days is None:
         return window
     imports = list(import_ids) if import_ids is not None else None
-    asked = {"lookback_s": window.lookback_days * DAY_S, "imports": imports}
-    [(is_inside,)] = warehouse.rows(_REACH, asked)
+    [(begins, latest)] = warehouse.rows(ENDS, {"imports": imports})
+    is_inside = begins is not None and begins >= latest - timedelta(days=window.lookback_days)
     return replace(window, lookback_days=None) if is_inside else window
 
 
@@ -190,7 +187,8 @@ def _added_up(warehouse: "Warehouse", parameters: Mapping[str, object], gappy: s
 
 def _choose(cursor: "Cursor", parameters: Mapping[str, object], piece_samples: int) -> int:
     """Choose the series and put them into groups; return in how many pieces the groups lie."""
-    cursor.execute(CHOSEN, parameters)
+    [(begins, latest)] = cursor.execute(ENDS, {"imports": parameters["imports"]}).fetchall()
+    cursor.execute(CHOSEN, {**parameters, "begins": begins, "latest": latest})
     [(samples,)] = cursor.execute(HELD, {"histogram": HISTOGRAM_SAMPLES}).fetchall()
     pieces = math.ceil(samples / piece_samples) or 1
     cursor.execute(FACTS, {"pieces": pieces})

@@ -3,13 +3,16 @@
 Groups and members are numbered, so that the pass joins and groups by integers.
 """
 
+# When the chosen imports begin and end. A clock that runs ahead of the import does not say how late it is.
+ENDS = """
+SELECT min(u.first_at), coalesce(
+    max(u.last_at) FILTER (u.last_at <= i.imported_at + INTERVAL 1 DAY), max(u.last_at))
+FROM usage_series AS u JOIN imports AS i USING (import_id)
+WHERE $imports IS NULL OR list_contains($imports::BIGINT[], import_id)
+"""
 CHOSEN = """
 CREATE TEMP TABLE chosen AS
-WITH ends AS (  -- where the chosen imports begin and end, and when each place was first seen
-    SELECT min(first_at) AS begins, max(last_at) AS latest FROM usage_series
-    WHERE $imports IS NULL OR list_contains($imports::BIGINT[], import_id)
-),
-seen AS (SELECT entity, min(first_at) AS seen_at FROM usage_series GROUP BY entity),
+WITH seen AS (SELECT entity, min(first_at) AS seen_at FROM usage_series GROUP BY entity),
 processes AS (  -- model and team of a serving process, carried to its GPUs by the pod
     SELECT replica, any_value(model) AS model, any_value(team) AS team
     FROM usage_series WHERE replica IS NOT NULL GROUP BY replica
@@ -19,9 +22,9 @@ placed AS (
     SELECT s.series_id, s.metric, s.variant, s.entity, s.entity_kind, s.host, s.replica, s.gpu_name,
         s.gpu_index, s.samples, s.first_at, s.last_at, s.step_s, s.irregular, s.binned,
         greatest(
-            ends.latest - to_seconds($lookback_s),
+            $latest::TIMESTAMP - to_seconds($lookback_s),
             CASE WHEN list_contains($activity::VARCHAR[], s.metric)
-                AND seen.seen_at > ends.begins + to_seconds($warm_up_s)
+                AND seen.seen_at > $begins::TIMESTAMP + to_seconds($warm_up_s)
             THEN seen.seen_at + to_seconds($warm_up_s) END
         ) AS window_at,
         coalesce(s.model, p.model) AS model, coalesce(s.team, p.team) AS team,
@@ -34,7 +37,7 @@ placed AS (
             WHEN 'model' THEN coalesce(s.model, p.model)
             ELSE coalesce(s.team, p.team)
         END AS grp
-    FROM usage_series AS s JOIN seen USING (entity) CROSS JOIN ends
+    FROM usage_series AS s JOIN seen USING (entity)
         LEFT JOIN processes AS p USING (replica) LEFT JOIN mapped AS m USING (entity)
     WHERE ($imports IS NULL OR list_contains($imports::BIGINT[], s.import_id))
         AND ($metrics IS NULL OR list_contains($metrics::VARCHAR[], s.metric))

@@ -269,3 +269,15 @@ def test_a_calendar_keeps_the_floor(empty: Warehouse) -> None:
     works = member(pod="svc-7c9d5b7f6c-ccccc", uuid="ccccc", sm=0.7, dram=0.6, fb=70.0)
     assert {one.action for one in advise(empty, *rests)} == {"schedule"}
     assert {one.action for one in advise(empty, rests[0], works)} == {"keep"}
+
+
+def test_a_clock_that_runs_ahead_does_not_blind_the_fleet(empty: Warehouse) -> None:
+    """One machine is four years ahead: what the others did in the last month counts all the same."""
+    ahead = [
+        (series, times + 4 * 365 * 86_400_000_000, values)
+        for series, times, values in member(pod="ahead-7c9d5b7f6c-aaaaa", uuid="GPU-2", sm=0.05, dram=0.05)
+    ]
+    past = -60 * 86_400_000_000
+    fleet = [[(series, times + past, values) for series, times, values in quiet()], ahead]
+    found = advise(empty, *fleet, busy("other", begin_day=-60))
+    assert on(found, "svc").action == "mig_slice"

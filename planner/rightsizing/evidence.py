@@ -17,11 +17,12 @@ from inferplan.datasets import catalog
 from inferplan.planner import usage
 from inferplan.planner.request_latency import RequestLatency, request_latencies
 from inferplan.planner.rightsizing.doubts import doubt
-from inferplan.planner.rightsizing.evidence_queries import IDLE, LATEST, PLACES, SHARES, TOGETHER, WEEKS
+from inferplan.planner.rightsizing.evidence_queries import IDLE, PLACES, SHARES, TOGETHER, WEEKS
 from inferplan.planner.rightsizing.latency import MEASURED_BY, latencies
 from inferplan.planner.rightsizing.statistic import Statistic, statistics_of
 from inferplan.planner.rightsizing.unit import SHOWS_WORK, Unit
 from inferplan.planner.usage_histograms import IDLE_COUNTED
+from inferplan.planner.usage_queries import ENDS
 
 if TYPE_CHECKING:
     from inferplan.datasets.warehouse import Warehouse
@@ -118,7 +119,7 @@ class Measurements:
     @cached_property
     def latest(self) -> datetime | None:
         """The newest sample (naive UTC); ``None`` where there is none."""
-        found: datetime | None = self.warehouse.rows(LATEST, {"imports": self._imports})[0][0]
+        found: datetime | None = self.warehouse.rows(ENDS, {"imports": self._imports})[0][1]
         return found
 
     @cached_property

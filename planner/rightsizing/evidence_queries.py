@@ -1,9 +1,5 @@
 """The SQL behind ``evidence``: one pass over the samples each."""
 
-LATEST = """
-SELECT max(last_at) FROM usage_series
-WHERE $imports IS NULL OR list_contains($imports::BIGINT[], import_id)
-"""
 SHARES = """
 WITH wanted AS (
     SELECT series_id, entity, metric, last_at, coalesce(step_s, 1) AS step_s FROM usage_series
