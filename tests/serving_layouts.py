@@ -41,6 +41,30 @@ CASES: dict[str, Case] = {
             ("kv_cache_usage_ratio", "1"): [0.02],
         },
     ),
+    "LiteLLM's spend logs": (
+        "request_id,prompt_tokens,completion_tokens,startTime,endTime,completionStartTime,model\n"
+        "r,10,20,2024-05-01 12:00:00.123,2024-05-01 12:00:04.123,2024-05-01 12:00:00.623,m\n"
+        "s,1,2,2024-05-01 12:00:09,2024-05-01 12:00:10,,m\n",
+        UTC,
+        {
+            ("requests", "m"): [2],
+            ("prompt_tokens", "m"): [11],
+            ("generation_tokens", "m"): [22],
+            ("e2e_request_s", "m"): [4, 1],
+            ("ttft_request_s", "m"): [0.5],
+        },
+    ),
+    "Langfuse's observations": (
+        '[{"startTime":"2024-05-01T12:00:00.000Z","endTime":"2024-05-01T12:00:04.000Z","model":"m",'
+        '"completionStartTime":null,"usageDetails":{"input":10,"output":20}}]',
+        {},
+        {
+            ("requests", "m"): [1],
+            ("prompt_tokens", "m"): [10],
+            ("generation_tokens", "m"): [20],
+            ("e2e_request_s", "m"): [4],
+        },
+    ),
     "BurstGPT": (
         "Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type\n5,ChatGPT,472,18,490,API log\n"
         "65,ChatGPT,1087,230,1317,API log\n",

@@ -49,7 +49,10 @@ def advice(line: int, detail: dict[str, Any], record: Mapping[str, str]) -> Advi
     """Return the advice of one container from its ``detail``: resource -> current and recommended amount."""
     requests = [detail["cpu_requests"], detail["memory_requests"]]
     shown = [
-        f"{kind_of} {change['current']} -> {change['recommended']}" for kind_of, change in detail.items()
+        f"{kind_of.replace('_', ' ')} {_shown(kind_of, change['current'])} -> "
+        f"{_shown(kind_of, change['recommended'])}"
+        for kind_of, change in detail.items()
+        if change["current"] is not None or change["recommended"] is not None
     ]
     return Advice(
         line=line,
@@ -62,6 +65,13 @@ def advice(line: int, detail: dict[str, Any], record: Mapping[str, str]) -> Advi
         risk=record.get("severity"),
         detail=detail,
     )
+
+
+def _shown(kind_of: str, value: float | None) -> str:
+    """Return cores or GiB as they are read."""
+    if value is None:
+        return "none"
+    return f"{value / UNITS['gib']:.3g} GiB" if kind_of.startswith("memory") else f"{value:.3g}"
 
 
 def _finding(requests: list[dict[str, Any]], severity: str) -> str:

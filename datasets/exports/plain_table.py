@@ -14,6 +14,7 @@ from inferplan.datasets.uploads.reading import Items, ReadOptions, SampleTable, 
 from inferplan.datasets.uploads.roles import Roles, assign
 from inferplan.datasets.uploads.rounds import samples_in_rounds
 from inferplan.datasets.uploads.scanning import column_names, first_cells, is_delimited, opened
+from inferplan.datasets.uploads.spans import with_spans
 from inferplan.datasets.uploads.tables import header
 
 name = "table"
@@ -44,7 +45,8 @@ def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
     if roles.time_is_utc and options.time_zone is None:
         options = options.model_copy(update={"time_zone": "UTC"})
     options = with_date_order(options, upload.head)
-    with opened(upload, names, tally) as table:
+    with opened(upload, names, tally) as opened_table:
+        table, roles = with_spans(opened_table, roles)
         yield SampleTable(table, roles, options)
 
 
