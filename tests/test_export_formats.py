@@ -134,6 +134,17 @@ def test_counters_become_increases_across_a_restart(tmp_path: Path, warehouse: W
     assert inspect(path).values_kept == 5
 
 
+def test_a_rate_is_no_counter(tmp_path: Path, warehouse: Warehouse) -> None:
+    rates = [(1714564800.0 + 60 * n, str(50 + (-1) ** n)) for n in range(20)]
+    running = ({"__name__": "vllm:num_requests_running", "pod": "a"}, [(1714564800.0, "1")])
+    path = write(
+        tmp_path, "a.json", matrix(({"__name__": "vllm:prompt_tokens_total", "pod": "a"}, rates), running)
+    )
+    report = import_file(warehouse, path).parsed
+    assert (report.values_kept, report.rows_refused) == (1, 19)
+    assert "falls in 10 of 19 steps" in report.problems[0].reason
+
+
 def test_a_slice_is_an_entity_of_its_own(tmp_path: Path, warehouse: Warehouse) -> None:
     slice_labels = {**GPU, "GPU_I_PROFILE": "1g.10gb", "GPU_I_ID": "7"}
     content = matrix(({"__name__": "DCGM_FI_PROF_GR_ENGINE_ACTIVE", **slice_labels}, [(1714564800, "0.4")]))

@@ -6,6 +6,7 @@ import numpy.typing as npt
 from inferplan.datasets.uploads.reading import Series, Tally
 from inferplan.datasets.uploads.statistics import US
 
+_FEW_STEPS, _MOST_FALLS = 10, 0.2  # a process that restarts more often than this serves nobody
 Values = npt.NDArray[np.float64]
 Times = npt.NDArray[np.int64]
 
@@ -52,6 +53,14 @@ class Counters:
             times_us, readings = times_us[fresh], readings[fresh]
         self._last[series] = (int(times_us[-1]), float(readings[-1]))
         steps = np.diff(readings)
+        falls = int((steps < 0).sum())
+        if len(steps) >= _FEW_STEPS and falls > _MOST_FALLS * len(steps):
+            reason = (
+                f"{series.metric} falls in {falls:,} of {len(steps):,} steps, as a rate does and no counter: "
+                "export the counter itself"
+            )
+            self._tally.refuse(None, reason, rows=len(steps))
+            return times_us[:0], readings[:0], readings[:0]
         increases = np.where(steps >= 0, steps, readings[1:])
         seconds = np.diff(times_us) / US
         return times_us[1:], increases, increases / seconds
