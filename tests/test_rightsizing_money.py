@@ -11,6 +11,7 @@ from measured_fleet import OFFERS, advise, kept, offer
 from inferplan.datasets.exports import import_file
 from inferplan.datasets.uploads.landing import undo_import
 from inferplan.datasets.warehouse import MEMORY, Warehouse
+from inferplan.planner.rightsizing import Profile
 
 
 @pytest.fixture(scope="module")
@@ -142,3 +143,20 @@ def test_type_and_region_of_a_machine_are_its_bills(empty: Warehouse, tmp_path: 
     assert far["downsize_type"] == pytest.approx(Decimal("9.10") - Decimal("2.70"), abs=cent)
     (unnamed,) = advise(empty, kept("c", **idle | {"instance_type": "p5.4xlarge"}), offers=prices)
     assert "cheapest of 2 regions" in unnamed.savings.basis
+
+
+def test_a_whole_machine_is_changed_for_a_whole_machine(empty: Warehouse) -> None:
+    """One GPU of its own is not changed for an eighth of eight; an eighth is, where others take the rest."""
+    small = {"sm": 0.1, "dram": 0.1, "fb": 40.0, "kv": 0.05, "model": "Qwen/Qwen3-8B"}
+    eight = offer("p4de.24xlarge", "A100 SXM 80GB", 8, "27.44")
+    own = advise(empty, kept("a", **small), offers=(offer("p5.4xlarge", "H100 SXM", 1, "6.88"), eight))
+    assert [one.action for one in own] == ["keep"]
+    machine = offer("p5.48xlarge", "H100 SXM", 8, "55.04")
+    fleet = (kept("b", **small | {"instance_type": "p5.48xlarge"}),)
+    (found,) = advise(empty, *fleet, profile=Profile(slice_target=0.01), offers=(machine, eight))
+    assert found.action == "downsize_type"
+    assert found.savings.expected == ((Decimal("55.04") - Decimal("27.44")) / 8 * 730).quantize(
+        Decimal("0.01")
+    )
+    assert found.savings.low == (-Decimal("27.44") * 730).quantize(Decimal("0.01"))
+    assert "The other GPUs of p4de.24xlarge must serve somebody too." in found.savings.condition

@@ -125,7 +125,7 @@ def test_the_model_is_checked_where_it_would_move(empty: Warehouse) -> None:
     unknown = advise(empty, kept("a", kv=0.2, **one | {"model": "m"}))
     assert {found.action for found in unknown} == {"keep", "commitment"}
     for changed in ({"kv": 0.6}, {"kv": 0.1, "model": "Qwen/Qwen3-32B"}):
-        found = advise(empty, kept("a", **one | changed))[0]
+        found = advise(empty, kept("a", **one | changed | {"instance_type": "p5.48xlarge"}))[0]
         assert found.title.startswith("Move it to 1 x A100 SXM 80GB"), changed
     served = {"prompt_tokens_per_s": 1000.0, "requests_per_s": 2.0}
     found = advise(empty, kept("a", kv=0.2, running=20.0, rates=served, **one), profile=SLOW)[0]

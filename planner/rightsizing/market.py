@@ -36,6 +36,17 @@ class Rate:
     """Of ``effective``, what no commitment covers."""
     billed: str = NO_BILL
 
+    def instead_of(self, offer: Offer, gpus: int) -> Decimal:
+        """Return USD per hour of ``gpus`` GPUs of ``offer`` in place of these.
+
+        A share of the machine where these are a share of theirs or their machine is not known; the whole
+        machine in place of a whole one, and where it is no multiple of them.
+        """
+        is_whole = self.machine_gpus is not None and self.machine_gpus <= gpus
+        if is_whole or offer.gpu_count % gpus:
+            return offer.usd_per_hour or _ZERO
+        return per_gpu(offer) * gpus
+
     def worth(
         self, low: Decimal, share: Decimal, condition: str, new: Decimal = _ZERO, basis: str | None = None
     ) -> Savings:
@@ -179,29 +190,28 @@ class Market:
         """Return an on-demand machine of each other GPU that costs less, the cheapest first.
 
         The cheapest one of the same provider and region where the rate has them, else the one in the middle
-        of all, as the rate is. As many whole machines are counted as ``count`` GPUs need.
+        of all, as the rate is.
         """
-        place = (rate.provider, rate.region)
-        asked = (gpu, count, place, rate.expected)
+        asked = (gpu, count, rate.provider, rate.region, rate.machine_gpus, rate.expected)
         if asked not in self._alternatives:
             found: dict[str, list[Offer]] = {}
-            for offer in self._by_price(count):
+            for offer in self._by_price(count, rate):
                 is_near = offer.provider == rate.provider and _same(offer.region, rate.region or "")
                 if offer.gpu != gpu and (is_near or rate.provider is None):
                     found.setdefault(offer.gpu, []).append(offer)
             usual = (offers[0 if rate.provider else len(offers) // 2] for offers in found.values())
-            cheaper = [one for one in usual if machine_usd_per_hour(one, count) < rate.expected]
-            self._alternatives[asked] = sorted(cheaper, key=lambda one: machine_usd_per_hour(one, count))
+            cheaper = [one for one in usual if rate.instead_of(one, count) < rate.expected]
+            self._alternatives[asked] = sorted(cheaper, key=lambda one: rate.instead_of(one, count))
         return self._alternatives[asked]
 
-    def _by_price(self, count: int) -> list[Offer]:
+    def _by_price(self, count: int, rate: Rate) -> list[Offer]:
         offers = [
             offer
             for offers in self._by_gpu.values()
             for offer in offers
             if offer.purchase_option == ON_DEMAND and offer.gpu_count >= count
         ]
-        return sorted(offers, key=lambda offer: (machine_usd_per_hour(offer, count), offer.offer_id))
+        return sorted(offers, key=lambda offer: (rate.instead_of(offer, count), offer.offer_id))
 
     def yearly(self, listed: Offer) -> list[Offer]:
         """Return the one-year commitments for the machine of ``listed``, where it is."""
@@ -219,13 +229,6 @@ class Market:
 def per_gpu(offer: Offer) -> Decimal:
     """Return USD per GPU-hour of a priced offer."""
     return (offer.usd_per_hour or _ZERO) / Decimal(str(offer.gpu_count))
-
-
-def machine_usd_per_hour(offer: Offer, gpus: int) -> Decimal:
-    """Return USD per hour of what ``gpus`` GPUs occupy: a whole machine where it is no multiple of them."""
-    if offer.gpu_count % gpus == 0:
-        return per_gpu(offer) * gpus
-    return offer.usd_per_hour or _ZERO
 
 
 def priced(offer: Offer) -> str:

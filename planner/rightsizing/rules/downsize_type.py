@@ -9,7 +9,7 @@ from inferplan.datasets.schema import GIB, Gpu, Offer
 from inferplan.planner.rightsizing.finding import Action, Savings
 from inferplan.planner.rightsizing.guards import DRAM_CEILING, Measured, growth, measured_enough
 from inferplan.planner.rightsizing.judging import HIGHEST_RISK, Context, Judgement, risk_of
-from inferplan.planner.rightsizing.market import Rate, machine_usd_per_hour, priced
+from inferplan.planner.rightsizing.market import Rate, priced
 from inferplan.planner.rightsizing.model_check import check_model
 from inferplan.planner.rightsizing.profile import Profile
 from inferplan.planner.rightsizing.targets import why_too_slow
@@ -136,12 +136,14 @@ def _flops_per_s(gpu: Gpu) -> float:
 
 
 def _savings(rate: Rate, offer: Offer, gpus: int) -> Savings:
-    new = machine_usd_per_hour(offer, gpus)
+    new, alone = rate.instead_of(offer, gpus), offer.usd_per_hour or Decimal(0)
     shared = rate.machine_gpus is not None and rate.machine_gpus > gpus
     condition = (
         "Saved only when the whole machine it leaves goes away; until then it costs the new machine."
         if shared
         else "Saved when the machine it leaves is given back."
     )
-    low = -new if shared else rate.low - new
+    if alone > new:
+        condition += f" The other GPUs of {offer.instance_type} must serve somebody too."
+    low = -alone if shared else rate.low - alone
     return rate.worth(low, Decimal(1), condition, new, f"now {rate.basis}; then {priced(offer)}")
