@@ -1,5 +1,6 @@
 """The file of a warehouse before it is opened, and what a killed process left of it and beside it."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +21,8 @@ def make_folder(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UnwritableWarehouseError(path, str(error)) from error
+    if not os.access(path.parent, os.W_OK):
+        raise UnwritableWarehouseError(path, "nothing can be written beside it, as every change needs")
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from sample_uploads import CHARGE, FOCUS, HEADER, ROW, rows, write
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.exports import ReadOptions, UnreadableError, import_file, inspect
 from inferplan.datasets.uploads import sweeping
+from inferplan.datasets.uploads.unpacking import archived
 from inferplan.datasets.warehouse import Warehouse
 
 QUOTE = '2024-05-01T12:02:00Z,"n1,0,0.5\n'
@@ -51,6 +52,7 @@ def hostile(folder: Path) -> dict[str, tuple[Path, str]]:
         for _ in range(270):
             stream.write((b"0" * 1023 + b"\n") * 1024)
     two_files = zipped(folder, "two.zip", {"a.csv": HEADER + ROW, "b.csv": HEADER + ROW})
+    crowded = zipped(folder, "crowd.zip", {f"{n}.csv": HEADER for n in range(1001)})
     one = zipped(folder, "one.zip", {"a.csv": good}).read_bytes()
     long_line = folder / "line.csv"
     with long_line.open("wb") as stream:
@@ -61,6 +63,7 @@ def hostile(folder: Path) -> dict[str, tuple[Path, str]]:
         "truncated gzip": (write(folder, "a.gz", gzip.compress(good)[:-200]), "damaged or was cut off"),
         "zip bomb": (bomb, "decompressed: refused"),
         "two files in a zip": (two_files, "holds 2 files"),
+        "too many files in a zip": (crowded, r"holds 1001 files .* up to 1,000"),
         "a workbook": (zipped(folder, "book.csv", {"xl/workbook.xml": "<workbook/>"}), "Excel workbook"),
         "one endless line": (long_line, "line above 16 MiB"),
         "binary called csv": (write(folder, "b.csv", bytes(range(256)) * 40), "not a text file"),
@@ -116,6 +119,7 @@ def test_hostile_files_are_refused_with_a_reason_and_little_memory(
     tmp_path: Path, warehouse: Warehouse
 ) -> None:
     files = hostile(tmp_path)
+    assert archived(files["too many files in a zip"][0]) == ()
     tracemalloc.start()
     for name, (path, reason) in files.items():
         with pytest.raises(UnreadableError, match=reason):

@@ -13,6 +13,7 @@ from typing import IO, cast
 from inferplan.datasets.uploads.reading import UnreadableError
 
 _WORKBOOK = "xl/workbook.xml"
+MOST_MEMBERS = 1000
 _HIDDEN = re.compile(r"^__MACOSX/|(^|/)\.[^/]+$")
 
 
@@ -26,7 +27,7 @@ def compression(path: Path) -> str | None:
 
 
 def archived(path: Path) -> tuple[str, ...]:
-    """Return the names of the files in a zip archive of several, nothing for any other file."""
+    """Return the names of the files in a zip archive of several, but not of far too many; else nothing."""
     if not path.is_file() or compression(path) != "zip":
         return ()
     try:
@@ -34,7 +35,7 @@ def archived(path: Path) -> tuple[str, ...]:
             names = tuple(member.filename for member in _members(archive))
     except (NotImplementedError, OSError, zipfile.BadZipFile):
         return ()  # opening it says why
-    return names if len(names) > 1 and _WORKBOOK not in names else ()
+    return names if 1 < len(names) <= MOST_MEMBERS and _WORKBOOK not in names else ()
 
 
 @contextmanager
@@ -84,7 +85,7 @@ def _found(archive: zipfile.ZipFile, name: str, wanted: str | None) -> zipfile.Z
         listed = ", ".join(_printable(member.filename) for member in members[:5]) or "none"
         msg = (
             f"{name} holds {len(members)} files ({listed}); put one export into one zip file. "
-            "'inferplan import' takes one of several."
+            f"'inferplan import' takes one of several, up to {MOST_MEMBERS:,}."
         )
         raise UnreadableError(msg)
     if members[0].flag_bits & 1:
