@@ -232,3 +232,13 @@ def test_a_directory_an_archive_and_standard_input_are_read_file_by_file(tmp_pat
     with Warehouse.open() as opened:
         landed = opened.rows("SELECT file_name, host FROM usage_series JOIN imports USING (import_id)")
     assert set(landed) == {("a.csv", "a"), ("b.csv", "b"), ("two.zip/c.csv", "c"), ("stdin", "d")}
+
+
+@pytest.mark.parametrize(
+    "text", ["12:00" + " UTC" * 5000, "1 Jan " * 5000, "2024-05-01 12:00 America/Argentina"]
+)
+def test_what_only_begins_like_a_time_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "export"
+    path.write_text(f"time,gpu,power_w\n2024-05-01T12:00:00Z,0,1\n{text},0,1\n", encoding="utf-8")
+    report = inspect(path)
+    assert (report.values_kept, report.rows_refused) == (1, 1)

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from inferplan.datasets.uploads.arrival import Arrival
-from inferplan.datasets.uploads.gathering import factor_by_peak
+from inferplan.datasets.uploads.gathering import factor_by_peak, in_unit
 from inferplan.datasets.uploads.legends import legend
-from inferplan.datasets.uploads.metrics import EITHER, METRICS, OF_REQUESTS, UNITS, Naming, unit_factor
+from inferplan.datasets.uploads.metrics import EITHER, METRICS, OF_REQUESTS, UNITS, Naming
 from inferplan.datasets.uploads.reading import (
     RATIO_SLACK,
     Batch,
@@ -164,7 +164,7 @@ class _Landing:
                 if naming is None:
                     self._unused[place] = name
                     continue
-                naming = self._in_unit(naming, said.get(self._table.roles.unit or "", ""))
+                naming = in_unit(naming, said.get(self._table.roles.unit or "", ""), self._tally)
                 place_labels = labels_of({"host": self._table.options.host or "", **raw})
                 key = Series(naming.metric, replace(place_labels, **labels), variant_of(naming.metric, raw))
             rank = self._ranks.setdefault(key, len(self._ranks))
@@ -179,15 +179,6 @@ class _Landing:
         self._cursor.register("arriving", frame)
         self._cursor.execute("CREATE OR REPLACE TEMP TABLE place_ranks AS FROM arriving")
         self._cursor.unregister("arriving")
-
-    def _in_unit(self, naming: Naming, unit: str) -> Naming:
-        """Return a metric of a long table in the unit that its row names."""
-        factor = unit_factor(naming.metric, unit.casefold())
-        if factor is None and unit:
-            self._tally.note(
-                f"{naming.metric}: the unit {unit!r} is not known, the values were read without it."
-            )
-        return naming if factor is None else naming._replace(factor=factor)
 
     def _places(self) -> list[tuple[Any, ...]]:
         found = self._arrival.places()

@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from inferplan.datasets.uploads.reading import NeedsAnswerError, Question, ReadOptions
 
@@ -17,6 +17,7 @@ NUMBERS = re.compile(
 )
 """A date of numbers with the year last, and a time that may follow."""
 _NUMBERS_ANYWHERE = re.compile(r"(?<![\d/.-])(\d{1,2})[/-](\d{1,2})[/-]\d{4}(?![\d/.-])")
+_LONGEST = 64
 _SHORT = re.compile(r"^(\d{4})[-/](\d{1,2})[-/](\d{1,2})(?:[ T](\d{1,2})(:.*))?$")
 _NAMED_ZONE = re.compile(r"^(?P<rest>.*\d)(?:\[|\s+)(?P<zone>[A-Za-z_]+(?:/[A-Za-z_+-]+)+)\]?$")
 _ZONE_AFTER_OFFSET = re.compile(r"^(.*[+-]\d\d:?\d\d)\s+(?:[A-Z]{2,5}|[+-]\d\d)$")
@@ -74,11 +75,18 @@ def moment(text: str, order: str | None) -> datetime:
     >>> str(moment("5/1/2024, 1:05:00 PM", "month first")), str(moment("2024-5-1 9:05", None))
     ('2024-05-01 13:05:00', '2024-05-01 09:05:00')
     """
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        if len(text) > _LONGEST:
+            raise
+    return _unlike_iso(text, order)
+
+
+def _unlike_iso(text: str, order: str | None) -> datetime:
     if match := _NAMED_ZONE.match(text):
-        if match["zone"] not in available_timezones():
-            raise ValueError(text)
         found = moment(match["rest"], order)
-        return found if found.tzinfo else found.replace(tzinfo=ZoneInfo(match["zone"]))
+        return found if found.tzinfo else found.replace(tzinfo=_zone(match["zone"]))
     if found_utc := _OF_UTC.search(text):
         found = moment(text[: found_utc.start()], order)
         return found if found.tzinfo else found.replace(tzinfo=UTC)
@@ -95,9 +103,14 @@ def moment(text: str, order: str | None) -> datetime:
     if short := _SHORT.match(text):
         year, month, day, hour, rest = short.groups()
         text = f"{year}-{month:0>2}-{day:0>2}" + (f" {hour:0>2}{rest}" if hour else "")
-    if _MONTH.search(text):
-        return _of_words(text)
-    return datetime.fromisoformat(text)
+    return _of_words(text) if _MONTH.search(text) else datetime.fromisoformat(text)
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, OSError) as error:  # a folder of zones is no zone
+        raise ValueError(name) from error
 
 
 def _in_half(found: datetime, half: str) -> datetime:

@@ -133,6 +133,14 @@ def factor_of(naming: Naming, unit: str) -> float:
     return factor
 
 
+def in_unit(naming: Naming, unit: str, tally: Tally) -> Naming:
+    """Return a metric in the unit that stands in a column of its own; one that is not known is told."""
+    factor = unit_factor(naming.metric, unit.casefold())
+    if factor is None and unit:
+        tally.note(f"{naming.metric}: the unit {unit!r} is not known, the values were read without it.")
+    return naming if factor is None else naming._replace(factor=factor)
+
+
 METRIC_QUESTION = Question(
     "metric", "The file does not say what its values measure: which metric is it?", tuple(METRICS)
 )

@@ -1,13 +1,16 @@
 """Values inside of objects in JSON, as columns of their own: ``usage.prompt_tokens``."""
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
+from string import Template
 from typing import Any
 
 from inferplan.datasets.uploads.json_stream import documents
 from inferplan.datasets.uploads.reading import UnreadableError
 
+WITHIN = Template("CASE WHEN json_valid($column) THEN json_extract_string($column, $path) END AS $name")
+"""SQL of the value at a path in the texts of a column."""
 _DEPTH = 4
 _MOST = 500
 _DOCUMENTS = 50
@@ -26,6 +29,14 @@ def nested(head: str) -> dict[str, tuple[str, str]]:
                 inner = "".join(f'."{name}"' for name in path[1:])
                 found[".".join(path)] = (path[0], f"${inner}")
     return dict(islice(found.items(), _MOST))
+
+
+def unnested(names: Sequence[str], head: str) -> list[str]:
+    """Return the ``names`` of columns with those of the values in objects instead of the objects."""
+    inner = nested(head)
+    outer = {column for column, _ in inner.values()}
+    kept = [name for name in names if name not in outer]
+    return [*kept, *(name for name in inner if name not in kept)]
 
 
 def _first(head: str) -> Iterator[Any]:

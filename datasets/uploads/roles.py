@@ -107,13 +107,11 @@ def assign(names: Sequence[str], options: ReadOptions, first_row: Sequence[str] 
     """
     given = _given(names, options)
     roles = {name: given.get(name) or _guess(name) for name in names}
-    by_role: dict[str, list[str]] = {}
-    for name, role in roles.items():
-        by_role.setdefault(role, []).append(name)
-    day, clock = _day_and_clock(by_role.get("time", []))
+    first = {role: name for name, role in reversed(roles.items())}
+    day, clock = _day_and_clock([name for name, role in roles.items() if role == "time"])
     found = Roles(
         time=day,
-        clock=by_role.get("clock", [clock])[0],
+        clock=first.get("clock", clock),
         labels=preferred({name: role for name, role in roles.items() if role in _LABELS}),
         metrics={
             name: _naming(name, role, is_given=name in given)
@@ -121,11 +119,11 @@ def assign(names: Sequence[str], options: ReadOptions, first_row: Sequence[str] 
                 {name: role for name, role in roles.items() if role in METRICS or role in _IN_MS}
             ).items()
         },
-        metric_name=by_role.get("metric_name", [None])[0],
-        value=by_role.get("value", [None])[0],
-        unit=by_role.get("unit", [None])[0],
-        input_tokens=by_role.get("input_tokens", [None])[0],
-        output_tokens=by_role.get("output_tokens", [None])[0],
+        metric_name=first.get("metric_name"),
+        value=first.get("value"),
+        unit=first.get("unit"),
+        input_tokens=first.get("input_tokens"),
+        output_tokens=first.get("output_tokens"),
         without_unit=tuple(
             name for name, role in roles.items() if role == "ignore" and plain(name) in _LATENCIES
         ),
@@ -134,7 +132,7 @@ def assign(names: Sequence[str], options: ReadOptions, first_row: Sequence[str] 
         found = replace(found, metrics={found.value: told_metric(options.metric)})
     measured = found.metrics or found.is_request_log or (found.metric_name and found.value)
     counts_rounds = found.metrics and (
-        (options.start and options.interval_s) or "ignore" not in by_role  # else one may be the time
+        (options.start and options.interval_s) or "ignore" not in first  # else one may be the time
     )
     if not measured or not (found.time or counts_rounds):
         raise NeedsAnswerError(_question(first_row or names, bool(found.time)))

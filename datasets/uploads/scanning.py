@@ -14,7 +14,7 @@ import pandas as pd
 
 from inferplan.datasets.scratch import scratch_folder
 from inferplan.datasets.uploads.metrics import plain
-from inferplan.datasets.uploads.nesting import nested
+from inferplan.datasets.uploads.nesting import WITHIN, nested, unnested
 from inferplan.datasets.uploads.opening import Upload
 from inferplan.datasets.uploads.ragged import refuse_ragged
 from inferplan.datasets.uploads.reading import SHOWN_PROBLEMS, Tally, UnreadableError
@@ -66,10 +66,7 @@ def _described(upload: Upload) -> list[str]:
     if names == ["json"]:  # as DuckDB calls what is no object
         msg = f"{upload.file_name} is no table: some of its JSON values are no objects with named fields."
         raise UnreadableError(msg)
-    inner = {} if upload.is_parquet else nested(upload.head)
-    outer = {column for column, _ in inner.values()}
-    kept = [name for name in names if name not in outer]
-    return _few([*kept, *(name for name in inner if name not in kept)], upload)
+    return _few(names if upload.is_parquet else unnested(names, upload.head), upload)
 
 
 def _few(names: list[str], upload: Upload) -> list[str]:
@@ -213,7 +210,11 @@ def _source(upload: Upload, path: Path, names: Sequence[str]) -> tuple[str, int]
     columns = "{" + ", ".join(f"{text_literal(name)}: 'VARCHAR'" for name in stored) + "}"
     if _is_json(upload):
         read = f"read_json({place}, {_json_form(upload)}, columns = {columns})"
-        within = [_within(*inner[name], name) for name in names if name in inner]
+        within = (
+            WITHIN.substitute(column=quoted(column), path=text_literal(path), name=quoted(name))
+            for name, (column, path) in inner.items()
+            if name in names
+        )
         return _NESTED.substitute(columns=", ".join(("*", *within)), source=read), 0
     form = dialect(upload.head)
     skip = form.lines_before_header + has_header(first_row(upload))
@@ -224,13 +225,6 @@ def _source(upload: Upload, path: Path, names: Sequence[str]) -> tuple[str, int]
         f"null_padding = false, strict_mode = true, rejects_limit = {MAX_REJECTS}"
     )
     return f"read_csv({place}, {options})", skip
-
-
-def _within(column: str, path: str, name: str) -> str:
-    """Return an expression for the value at a JSON ``path`` in the texts of a column."""
-    text = quoted(column)
-    inside = f"json_extract_string({text}, {text_literal(path)})"
-    return f"CASE WHEN json_valid({text}) THEN {inside} END AS {quoted(name)}"
 
 
 def quoted(name: str) -> str:
