@@ -1,6 +1,15 @@
 """The SQL behind ``usage`` and the idle hours for samples that came as a histogram."""
 
 from string import Template
+from typing import TYPE_CHECKING
+
+from inferplan.datasets.fleets.reduction import BUCKETS_PER_UNIT
+from inferplan.datasets.uploads.metrics import METRICS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from inferplan.datasets.warehouse import Warehouse
 
 # The value at a rank lies between the smallest and the largest value of the bucket that holds the rank. The
 # largest is taken, so that a need is never understated; it is exact where a bucket holds one value. Ranks
@@ -58,3 +67,21 @@ SELECT entity, list(hour ORDER BY hour) FROM (
     GROUP BY u.entity, h.bucket HAVING sum(h.samples) >= 3 AND sum(h.seconds) >= 0.8 * 3600 * sum(h.samples)
 ) GROUP BY entity
 """
+
+_COUNTED = """
+SELECT greatest((h.bucket - 0.5) / $per_unit, 0) AS low, (h.bucket + 0.5) / $per_unit AS high,
+    sum(h.seconds) / sum(sum(h.seconds)) OVER () AS share
+FROM usage_histograms AS h JOIN usage_series AS u USING (series_id)
+WHERE u.metric = $metric AND (u.entity = $entity OR u.replica = $entity)
+GROUP BY h.bucket ORDER BY h.bucket
+"""
+
+
+def counted_values(warehouse: "Warehouse", entity: str, metric: str) -> "pd.DataFrame":
+    """Return in which share of the time a GPU's or replica's metric lay where, as a reduction counted it.
+
+    Columns ``low`` and ``high`` (bounds of the bucket, in the metric's unit) and ``share`` (0-1, they sum to
+    one); no rows where there are samples instead.
+    """
+    per_unit = BUCKETS_PER_UNIT.get(METRICS[metric].unit, 1.0) if metric in METRICS else 1.0
+    return warehouse.query(_COUNTED, {"entity": entity, "metric": metric, "per_unit": per_unit})

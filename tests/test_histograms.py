@@ -12,6 +12,7 @@ from inferplan.datasets.fleets import SampleTable, read_sample_table, reduction_
 from inferplan.datasets.warehouse import MEMORY, Warehouse
 from inferplan.planner import usage
 from inferplan.planner.rightsizing import recommend
+from inferplan.planner.usage_histograms import counted_values
 
 START = pd.Timestamp("2026-10-05")
 HOURS = 24 * 14
@@ -98,6 +99,21 @@ def test_histograms_taken_in_pieces_give_the_same(
     monkeypatch.setattr(usage, "PIECE_SAMPLES", 2 * usage.HISTOGRAM_SAMPLES)
     assert len(whole) == 8
     assert whole.equals(usage.by_entity(warehouse))
+
+
+def test_counted_values_are_shares_of_the_time_in_buckets_around_whole_percents(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    frame = fleet()
+    import_file(warehouse, reduced(frame, table(), tmp_path / "histogram.parquet"))
+    gpu = str(frame["uuid"].iloc[0])
+    found = counted_values(warehouse, gpu, "sm_active_ratio")
+    percents = frame.loc[frame["uuid"] == gpu, "sm"].round().astype(int)
+    expected = percents.value_counts(normalize=True).sort_index()
+    assert found["share"].tolist() == pytest.approx(expected.tolist())
+    assert found["high"].tolist() == pytest.approx([(percent + 0.5) / 100 for percent in expected.index])
+    assert found["low"].tolist() == pytest.approx([max(0, percent - 0.5) / 100 for percent in expected.index])
+    assert counted_values(warehouse, "GPU-of-nobody", "sm_active_ratio").empty
 
 
 def test_other_values_are_never_understated_and_off_by_less_than_a_bucket(

@@ -50,6 +50,8 @@ def test_findings_beyond_the_first_are_counted_listed_and_downloaded(page: AppTe
     assert next(shown.value for shown in page.metric if shown.label == "GPUs measured") == str(GPUS)
     assert len(page.main.expander) == finding_tables.IN_FULL
     assert [len(table.value) for table in page.dataframe] == [finding_tables.MOST_ROWS]
+    [by_advice] = page.table
+    assert by_advice.value["Findings"].tolist() == [str(GPUS)]
     assert "The first 20 of 520; the table has 500, the download has all." in [
         caption.value for caption in page.caption
     ]

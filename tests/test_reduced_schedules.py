@@ -5,7 +5,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
 
+from inferplan.dashboard.navigation import page_path
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.exports import import_file, undo_import
 from inferplan.datasets.fleets import SampleTable, reduction_sql
@@ -67,6 +70,24 @@ def advised(warehouse: Warehouse, path: Path) -> dict[str, Finding]:
     found = {one.entity: one for one in recommend(warehouse, import_ids=[number])}
     undo_import(warehouse, number)
     return found
+
+
+def test_a_finding_on_counts_shows_in_which_share_of_the_time_values_lay_where(
+    samples: Path, tmp_path: Path, own_warehouse: Path
+) -> None:
+    reduce_on_this_machine(table(samples), tmp_path / "reduced.parquet")
+    with Warehouse.open(own_warehouse) as warehouse:
+        import_file(warehouse, tmp_path / "reduced.parquet")
+        first = recommend(warehouse)[0]
+    app = AppTest.from_file(str(page_path("rightsizing")), default_timeout=60)
+    app.session_state[f"inferplan.rightsizing.finding.{first.action}.{first.entity}.0"] = True
+    app.run()
+    assert [error.message for error in app.exception] == []
+    [chart] = app.get("vega_lite_chart")
+    assert "Share of the time" in chart.proto.spec
+    said = "Counted by value where the samples are: there is no course over time."
+    assert said in [caption.value for caption in app.caption]
+    st.cache_resource.clear()
 
 
 def test_the_calendar_is_that_of_the_samples(samples: Path, tmp_path: Path) -> None:

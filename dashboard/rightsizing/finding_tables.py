@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -10,6 +11,7 @@ from decimal import Decimal
 import pandas as pd
 import streamlit as st
 
+from inferplan.dashboard import formats
 from inferplan.dashboard.reports import Column, Report, Table
 from inferplan.dashboard.rightsizing.usage_tables import KEEP_S, data_version, metric_title
 from inferplan.dashboard.state import now
@@ -92,6 +94,8 @@ class Overview:
     """Savings in USD per month at the billed rates and net of commitments; ``None``: no bill."""
     bases: tuple[str, ...]
     """Prices and sources."""
+    by_advice: pd.DataFrame
+    """How many findings advise what, and what they save together, as texts."""
     first: tuple[Finding, ...]
     """Those that are shown in full."""
     table: pd.DataFrame
@@ -151,7 +155,7 @@ def _overview_of(found: Sequence[Finding]) -> Overview:
             TITLES[one.action],
             one.entity,
             float(one.savings.expected) if one.savings else None,
-            one.no_savings_reason,
+            one.no_savings_reason or "",
         )
         for one in found[:MOST_ROWS]
     ]
@@ -165,6 +169,7 @@ def _overview_of(found: Sequence[Finding]) -> Overview:
         high=sum((one.high for one in saving), Decimal(0)),
         net=sum(net, Decimal(0)) if net else None,
         bases=tuple(sorted({one.basis for one in saving})),
+        by_advice=_by_advice(found),
         first=tuple(found[:IN_FULL]),
         table=pd.DataFrame(rows, columns=["Advice", "Entity", "Savings per month", "Why nothing is saved"]),
     )
@@ -180,6 +185,19 @@ def _measured(
     _warehouse: Warehouse,
 ) -> Measurements:
     return Measurements(_warehouse, list(import_ids), usage.Window(lookback_days, warm_up_s))
+
+
+def _by_advice(found: Sequence[Finding]) -> pd.DataFrame:
+    counts = Counter(one.action for one in found)
+    worth: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for one in found:
+        if one.savings and one.savings.expected > 0:
+            worth[one.action] += one.savings.expected
+    rows = [
+        (TITLES[action], formats.count(count), formats.usd(worth[action], 0) if action in worth else "")
+        for action, count in counts.items()
+    ]
+    return pd.DataFrame(rows, columns=["Advice", "Findings", "Savings per month"]).set_index("Advice")
 
 
 def findings_report(

@@ -17,6 +17,7 @@ from inferplan.planner.request_latency import latency_over_time
 from inferplan.planner.rightsizing import Evidence, Finding, Savings
 from inferplan.planner.rightsizing.evidence import series_together
 from inferplan.planner.rightsizing.latency import COUNTERS, latency_series
+from inferplan.planner.usage_histograms import counted_values
 
 KEY = f"{PREFIX}rightsizing."
 ICONS = {
@@ -55,6 +56,8 @@ def show_summary(found: Overview) -> None:
 
 def show_findings(warehouse: Warehouse, found: Overview) -> None:
     """Show each finding as a line that opens; the rest of a long list is in the table."""
+    if found.findings > len(found.first):
+        st.table(found.by_advice, border="horizontal")
     for number, finding in enumerate(found.first):
         _show_finding(warehouse, finding, number)
     if found.findings > len(found.first):
@@ -113,10 +116,9 @@ def _show_one(warehouse: Warehouse, finding: Finding) -> None:
         st.metric("Effort", finding.effort.capitalize())
     if finding.savings:
         low, high = (formats.usd(end) for end in (finding.savings.low, finding.savings.high))
+        ends = low if low == high else f"{low} to {high}"
         st.caption(
-            formats.plain(
-                f"{low} to {high} per month. {finding.savings.condition} Prices: {finding.savings.basis}."
-            )
+            formats.plain(f"{ends} per month. {finding.savings.condition} Prices: {finding.savings.basis}.")
         )
         st.caption(formats.plain(_as_billed(finding.savings)))
     about = (finding.model, _gpus(finding), finding.host, finding.team)
@@ -175,10 +177,12 @@ def _show_evidence(warehouse: Warehouse, finding: Finding) -> None:
         )
         chosen = drawn[picked or 0]
     found = _series(warehouse, finding, chosen)
-    if found.empty:
-        st.caption("Counted, not measured: there is no series of it.")
-    else:
+    if not found.empty:
         _show_series(found, chosen)
+    elif len(counted := counted_values(warehouse, chosen.entity, chosen.metric)):
+        _show_counted(counted, chosen)
+    else:
+        st.caption("Counted, not measured: there is no series of it.")
 
 
 def _series(warehouse: Warehouse, finding: Finding, piece: Evidence) -> pd.DataFrame:
@@ -197,15 +201,38 @@ def _series(warehouse: Warehouse, finding: Finding, piece: Evidence) -> pd.DataF
 
 def _show_series(found: pd.DataFrame, piece: Evidence) -> None:
     gap = found["measured_at"].diff() > found["measured_at"].diff().median() * 2.5
-    is_share = piece.unit == "ratio" and piece.metric.endswith("_ratio")
-    limit = piece.limit if piece.statistic.startswith(("p", "max")) else None
     rows = found.assign(at=found["measured_at"].dt.strftime("%Y-%m-%dT%H:%M:%SZ"), gap=gap.cumsum())
     title, factor = axis_of(piece.metric, piece.unit)
     rows[["low", "mean", "high"]] *= factor
-    limit = None if limit is None else limit * factor
     st.altair_chart(
         usage_charts.usage_series(
-            rows[["at", "low", "mean", "high", "gap"]].to_dict("records"), title, limit, is_share=is_share
+            rows[["at", "low", "mean", "high", "gap"]].to_dict("records"),
+            title,
+            _limit(piece, factor),
+            is_share=_is_share(piece),
         ),
         alt=f"{title} of {piece.entity} from {found['measured_at'].min()} to {found['measured_at'].max()}",
     )
+
+
+def _show_counted(found: pd.DataFrame, piece: Evidence) -> None:
+    title, factor = axis_of(piece.metric, piece.unit)
+    found[["low", "high"]] *= factor
+    st.altair_chart(
+        usage_charts.counted_values(
+            found.to_dict("records"), title, _limit(piece, factor), is_share=_is_share(piece)
+        ),
+        alt=f"{title} of {piece.entity}: in which share of the time it lay where",
+    )
+    st.caption("Counted by value where the samples are: there is no course over time.")
+
+
+def _is_share(piece: Evidence) -> bool:
+    return piece.unit == "ratio" and piece.metric.endswith("_ratio")
+
+
+def _limit(piece: Evidence, factor: float) -> float | None:
+    """Return the limit to draw, in the unit that is shown; a limit of counts is none of values."""
+    if piece.limit is None or not piece.statistic.startswith(("p", "max")):
+        return None
+    return piece.limit * factor

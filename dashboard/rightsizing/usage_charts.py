@@ -89,14 +89,45 @@ def usage_series(
     layers: list[Any] = [band, line]
     if limit is not None:
         rule = alt.Chart(alt.InlineData(values=[{"limit": limit}])).mark_rule(strokeDash=[4, 3], color="gray")
-        layers.append(
-            rule.encode(
-                y=alt.Y("limit:Q", title=title),
-                tooltip=[alt.Tooltip("limit:Q", title="Limit", format=number)],
-            )
-        )
+        layers.append(rule.encode(y=alt.Y("limit:Q", title=title), tooltip=[_limit_told(number)]))
     data = alt.InlineData(values=[dict(row) for row in rows])
     return alt.LayerChart(data=data, layer=layers, height=SERIES_PX)
+
+
+def counted_values(
+    rows: Sequence[Mapping[Any, Any]], title: str, limit: float | None, *, is_share: bool
+) -> alt.LayerChart:
+    """Return in which share of the time a metric lay where, and the limit it is held against.
+
+    Parameters
+    ----------
+    rows
+        With ``low``, ``high`` (bounds of a bucket) and ``share`` (of the time, 0-1).
+    """
+    axis = alt.Axis(format="%" if is_share else "~s", tickCount=8)
+    x: dict[str, Any] = {"title": title, "axis": axis, "scale": alt.Scale(domainMin=0, nice=True)}
+    number = ".1%" if is_share else ",.3~s"
+    bars = alt.Chart(alt.InlineData(values=[dict(row) for row in rows]))
+    layers: list[Any] = [
+        bars.mark_bar().encode(
+            x=alt.X("low:Q", bin="binned", **x),
+            x2="high:Q",
+            y=alt.Y("share:Q", title="Share of the time", axis=alt.Axis(format="~%", tickCount=4)),
+            tooltip=[
+                alt.Tooltip("low:Q", title="From", format=number),
+                alt.Tooltip("high:Q", title="To", format=number),
+                alt.Tooltip("share:Q", title="Share of the time", format=".1%"),
+            ],
+        )
+    ]
+    if limit is not None:
+        rule = alt.Chart(alt.InlineData(values=[{"limit": limit}])).mark_rule(strokeDash=[4, 3], color="gray")
+        layers.append(rule.encode(x=alt.X("limit:Q", **x), tooltip=[_limit_told(number)]))
+    return alt.LayerChart(layer=layers, height=SERIES_PX)
+
+
+def _limit_told(number: str) -> alt.Tooltip:
+    return alt.Tooltip("limit:Q", title="Limit", format=number)
 
 
 def _reach(rows: Sequence[Mapping[Any, Any]]) -> float:

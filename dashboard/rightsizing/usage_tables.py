@@ -29,6 +29,8 @@ IMPORTANCE = (
     "power_w",
 )
 ID_LETTERS = 6
+SHORT_ID = 12
+"""Letters of an id that is shown whole; of a longer one the last ``ID_LETTERS`` tell it apart."""
 SHARES = ("p50", "p90", "p95", "p99", "max", "mean")
 HELD_SHARE = "fb_used_share"
 USAGE_COLUMNS: Mapping[str, Column] = {
@@ -91,7 +93,8 @@ def _percentiles(
     places = (found[name] for name in ("entity", "entity_kind", "host", "gpu_index", "gpu_name"))
     found["label"] = [_label(*place) for place in zip(*places, strict=True)]
     ambiguous = found.duplicated(["label", "metric"], keep=False)
-    found.loc[ambiguous, "label"] += " · " + found.loc[ambiguous, "entity"].str[-ID_LETTERS:]
+    ids = found.loc[ambiguous, "entity"]
+    found.loc[ambiguous, "label"] += " · " + ids.where(ids.str.len() <= SHORT_ID, ids.str[-ID_LETTERS:])
     return found
 
 
