@@ -281,3 +281,14 @@ def test_a_clock_that_runs_ahead_does_not_blind_the_fleet(empty: Warehouse) -> N
     fleet = [[(series, times + past, values) for series, times, values in quiet()], ahead]
     found = advise(empty, *fleet, busy("other", begin_day=-60))
     assert on(found, "svc").action == "mig_slice"
+
+
+def test_processes_that_share_a_gpu_are_not_told_apart(empty: Warehouse) -> None:
+    """One is idle, the other works: the GPU is neither's alone, whichever of them it is said to belong to."""
+    work = without(quiet("works"), *ENGINE_METRICS)
+    engine = [one for one in idle_member(pod="rests-7c9d5b7f6c-aaaaa") if one[0].metric in ENGINE_METRICS]
+    same_gpu = [(replace(series, labels=replace(series.labels, pod="rests-7c9d5b7f6c-aaaaa")), times, values)
+                for series, times, values in work]  # fmt: skip
+    found = advise(empty, work, same_gpu, engine, busy("other"))
+    assert not {one.action for one in found} & SHRINKING
+    assert any("2 processes were on one of its GPUs" in one.detail for one in found)

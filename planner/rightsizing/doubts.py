@@ -17,7 +17,11 @@ By = Mapping[str, Statistic]
 
 
 def doubt(
-    gpus: Mapping[str, By], gpu_names: Sequence[str], engines: Sequence[By], latest: datetime | None
+    gpus: Mapping[str, By],
+    gpu_names: Sequence[str],
+    processes: int,
+    engines: Sequence[By],
+    latest: datetime | None,
 ) -> str | None:
     """Return the first reason to doubt the measurements of a process, ``None`` where there is none.
 
@@ -27,20 +31,24 @@ def doubt(
         Statistics by metric of each of its GPUs (or slices).
     gpu_names
         The kinds of those GPUs.
+    processes
+        How many were on one of them in the last day that was measured.
     engines
         Statistics by metric of each engine of it.
     latest
         The newest sample of all that was measured.
     """
-    return next(_doubts(gpus, gpu_names, engines, latest), None)
-
-
-def _doubts(
-    gpus: Mapping[str, By], gpu_names: Sequence[str], engines: Sequence[By], latest: datetime | None
-) -> Iterator[str]:
     kinds = sorted(set(gpu_names))
     if len(kinds) > 1:
-        yield f"it was measured on different GPUs: {', '.join(kinds)}"
+        return f"it was measured on different GPUs: {', '.join(kinds)}"
+    if processes > 1:
+        return (
+            f"{processes} processes were on one of its GPUs within a day, and it is not known what each did"
+        )
+    return next(_doubts(gpus, engines, latest), None)
+
+
+def _doubts(gpus: Mapping[str, By], engines: Sequence[By], latest: datetime | None) -> Iterator[str]:
     for metric in (*_WORK, *_OF_GPUS):
         there = sum(metric in of_gpu for of_gpu in gpus.values())
         if 0 < there < len(gpus):

@@ -165,7 +165,7 @@ def _gather(measured: Measurements) -> list[Unit]:
         for entity, hours in warehouse.rows(sql, measured.parameters):
             idle[entity] = idle.get(entity, frozenset(hours)) & frozenset(hours)
     members: dict[str, list[dict[str, Any]]] = {}
-    for row in warehouse.rows(PLACES, {"imports": measured.parameters["imports"]}):
+    for row in warehouse.rows(PLACES, {"imports": measured.parameters["imports"], "latest": measured.latest}):
         place = dict(zip(_PLACE, row, strict=True))
         members.setdefault(_unit_key(place), []).append(place)
     _join_by_pod_alone(members)
@@ -192,7 +192,7 @@ def _is_gpu(place: Mapping[str, str]) -> bool:
 
 
 _SAID = ("gpu_name", "host", "instance_id", "instance_type", "namespace", "model", "team", "mig_profile")
-_PLACE = ("entity", "entity_kind", "replica", *_SAID, "is_sample")
+_PLACE = ("entity", "entity_kind", "replica", *_SAID, "is_sample", "processes")
 
 
 def _unit_key(place: Mapping[str, str]) -> str:
@@ -249,6 +249,7 @@ def _unit(
         doubt=doubt(
             {entity: statistics.get(entity, {}) for entity in gpus},
             [place["gpu_name"] for place in on_gpus if place["gpu_name"]],
+            max((place["processes"] for place in on_gpus), default=0),
             [statistics.get(place["entity"], {}) for place in places if place not in on_gpus],
             latest,
         ),
