@@ -134,6 +134,26 @@ def test_counters_become_increases_across_a_restart(tmp_path: Path, warehouse: W
     assert inspect(path).values_kept == 5
 
 
+def test_series_that_differ_in_unknown_labels_are_told(tmp_path: Path, warehouse: Warehouse) -> None:
+    content = matrix(
+        *(
+            ({"__name__": "vllm:num_requests_running", "cluster": name, "pod": "a"}, [(1714564800, value)])
+            for name, value in (("east", "1"), ("west", "5"))
+        )
+    )
+    report = import_file(warehouse, write(tmp_path, "a.json", content)).parsed
+    assert any("differ only in cluster are taken for one" in note for note in report.notes)
+
+
+def test_tokens_below_zero_are_refused(tmp_path: Path, warehouse: Warehouse) -> None:
+    rows = "2024-05-01T12:00:00Z,-5,6\n2024-05-01T12:00:01Z,5,6\n"
+    path = write(tmp_path, "a.csv", "time,input_tokens,output_tokens\n" + rows)
+    report = import_file(warehouse, path).parsed
+    assert (report.rows_refused, report.problems[0].line) == (1, 2)
+    sums = "SELECT metric, value FROM usage_samples JOIN usage_series USING (series_id)"
+    assert {("prompt_tokens", 5.0), ("generation_tokens", 12.0)} <= set(warehouse.rows(sums))
+
+
 def test_a_rate_is_no_counter(tmp_path: Path, warehouse: Warehouse) -> None:
     rates = [(1714564800.0 + 60 * n, str(50 + (-1) ** n)) for n in range(20)]
     running = ({"__name__": "vllm:num_requests_running", "pod": "a"}, [(1714564800.0, "1")])

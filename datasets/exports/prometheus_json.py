@@ -22,6 +22,7 @@ name = "prometheus-json"
 title = "Prometheus HTTP API (query_range or query)"
 kind = "usage"
 
+_REMEMBERED = 10_000
 _SERIES = re.compile(r'\A\s*\[?\s*\{\s*"(?:metric|values?|timestamps)"\s*:\s*[\[{]')
 _ERROR = re.compile(r'"status"\s*:\s*"error"')
 _TYPE = re.compile(r'"resultType"\s*:\s*"(\w+)"')
@@ -48,15 +49,15 @@ def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
         raise UnreadableError(msg)
     for warning in warnings_of(upload.head):
         tally.note(f"Prometheus warns: {warning}")
-    gatherer = Gatherer(tally)
+    taker = _Taker(options, tally)
     with upload.text() as text:
         bare = _SERIES.match(upload.head.lstrip("\ufeff")) is not None
         found = documents(text, upload.file_name) if bare else members(text, "result", upload.file_name)
         for position, member in enumerate(found, start=1):
-            _take(member, position, options, tally, gatherer)
-            if gatherer.full:
-                yield from gatherer.flush()
-    yield from gatherer.flush()
+            taker.take(member, position)
+            if taker.gatherer.full:
+                yield from taker.gatherer.flush()
+    yield from taker.gatherer.flush()
 
 
 def warnings_of(answer: str) -> tuple[str, ...]:
@@ -76,36 +77,62 @@ def warnings_of(answer: str) -> tuple[str, ...]:
     return (*partial, *map(str, said if isinstance(said, list) else [said]))
 
 
-def _take(member: Any, position: int, options: ReadOptions, tally: Tally, gatherer: Gatherer) -> None:
-    metric = member.get("metric") if isinstance(member, Mapping) else None
-    points = _points(member) if isinstance(member, Mapping) else None
-    if not isinstance(metric, Mapping) or not isinstance(points, list):
-        tally.rows_read += 1
-        tally.refuse(position, "the series has no 'metric' or no 'values'")
-        return
-    tally.rows_read += len(points)
-    naming = _naming(metric, options)
-    if naming is None:
-        tally.ignored[str(metric["__name__"])] += len(points)
-        return
-    labels = {str(key): str(value) for key, value in metric.items()}
-    series = Series(naming.metric, labels_of(labels), variant_of(naming.metric, labels))
-    times_us, values = [], []
-    for point in points:
-        try:
-            at, text = point
-            value = number(str(text))[0]
-            us = epoch_us(float(at))
-        except (ValueError, TypeError, OverflowError) as error:
-            tally.refuse(position, f"sample {str(point)[:60]}: {error}")
-            continue
-        if value is None:
-            tally.values_missing += 1
-            continue
-        times_us.append(us)
-        values.append(value)
-    if values:
-        gatherer.extend(series, naming.factor, times_us, values, position)
+class _Taker:
+    """Takes the samples of series."""
+
+    def __init__(self, options: ReadOptions, tally: Tally) -> None:
+        self._options, self._tally = options, tally
+        self._taken: dict[Series, Mapping[str, str]] = {}
+        self.gatherer = Gatherer(tally)
+
+    def take(self, member: Any, position: int) -> None:
+        """Take one series, the one at ``position`` in the answer."""
+        metric = member.get("metric") if isinstance(member, Mapping) else None
+        points = _points(member) if isinstance(member, Mapping) else None
+        if not isinstance(metric, Mapping) or not isinstance(points, list):
+            self._tally.rows_read += 1
+            self._tally.refuse(position, "the series has no 'metric' or no 'values'")
+            return
+        self._tally.rows_read += len(points)
+        labels = {str(key): str(value) for key, value in metric.items()}
+        naming = _naming(labels, self._options)
+        if naming is None:
+            self._tally.ignored[labels["__name__"]] += len(points)
+            return
+        series = Series(naming.metric, labels_of(labels), variant_of(naming.metric, labels))
+        self._tell_apart(series, labels)
+        times_us, values = self._samples(points, position)
+        if values:
+            self.gatherer.extend(series, naming.factor, times_us, values, position)
+
+    def _tell_apart(self, series: Series, labels: Mapping[str, str]) -> None:
+        """Note the labels in which alone two series differ that are the same to us, among the first many."""
+        if len(self._taken) < _REMEMBERED:
+            self._taken.setdefault(series, labels)
+        first = self._taken.get(series, labels)
+        differ = sorted(key for key in {*first, *labels} if first.get(key) != labels.get(key))
+        if differ:
+            self._tally.note(
+                f"{series.metric}: series that differ only in {', '.join(differ)} are taken for one, "
+                "the larger value at a time is kept. Import them one by one if they are apart."
+            )
+
+    def _samples(self, points: list[Any], position: int) -> tuple[list[int], list[float]]:
+        times_us, values = [], []
+        for point in points:
+            try:
+                at, text = point
+                value = number(str(text))[0]
+                us = epoch_us(float(at))
+            except (ValueError, TypeError, OverflowError) as error:
+                self._tally.refuse(position, f"sample {str(point)[:60]}: {error}")
+                continue
+            if value is None:
+                self._tally.values_missing += 1
+                continue
+            times_us.append(us)
+            values.append(value)
+        return times_us, values
 
 
 def _points(member: Mapping[str, Any]) -> Any:
@@ -116,7 +143,7 @@ def _points(member: Mapping[str, Any]) -> Any:
     return values
 
 
-def _naming(metric: Mapping[str, Any], options: ReadOptions) -> Naming | None:
-    if "__name__" not in metric:
+def _naming(labels: Mapping[str, str], options: ReadOptions) -> Naming | None:
+    if "__name__" not in labels:
         return told_metric(options.metric)
-    return named(str(metric["__name__"]), tuple((str(key), str(value)) for key, value in metric.items()))
+    return named(labels["__name__"], tuple(labels.items()))

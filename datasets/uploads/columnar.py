@@ -124,7 +124,7 @@ class _Landing:
         refused = [self._read_odd(position) for position in range(len(self._columns))]
         if self._table.roles.is_request_log:
             labels = [key for key in self._ranks if isinstance(key, Labels)]
-            yield from requests_by_minute(self._cursor, self._table, labels)
+            yield from requests_by_minute(self._cursor, self._table, labels, self._refusals)
             self._land_latencies(labels)
         else:
             sums = self._cursor.execute(self._sums()).fetchall()

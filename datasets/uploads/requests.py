@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from inferplan.datasets.uploads.reading import Batch, Labels, SampleTable, Series, UnreadableError
+from inferplan.datasets.uploads.refusals import Refusals
 
 if TYPE_CHECKING:
     from inferplan.datasets.warehouse import Cursor
@@ -17,6 +18,11 @@ _BY_MINUTE = Template("""
 SELECT rank, epoch_us(measured_at) // 60000000 AS minute, count(*) AS requests, $prompt AS prompt_tokens,
     $generated AS generation_tokens
 FROM arrived_rows JOIN place_ranks USING (place) WHERE measured_at IS NOT NULL GROUP BY ALL ORDER BY ALL
+""")
+_NEGATIVE = Template("""
+SELECT rowid - (SELECT min(rowid) FROM arrived_rows) AS row,
+    format('{:g} tokens are impossible', $column) AS reason
+FROM arrived_rows WHERE $column < 0
 """)
 # Requests of the same moment are kept apart by a microsecond each, in order of their values, so that a log
 # which overlaps another gives the same times.
@@ -40,8 +46,12 @@ def land_latencies(cursor: "Cursor", first_id: int, words: Mapping[str, object])
     cursor.execute(_LATENCIES.substitute(words, first_id=first_id))
 
 
-def requests_by_minute(cursor: "Cursor", table: SampleTable, places: Sequence[Labels]) -> Iterator[Batch]:
+def requests_by_minute(
+    cursor: "Cursor", table: SampleTable, places: Sequence[Labels], refusals: Refusals
+) -> Iterator[Batch]:
     """Yield the sums of every minute between the first and the last request, zeros included.
+
+    Tokens below zero go to ``refusals`` and count as none.
 
     Raises
     ------
@@ -49,7 +59,11 @@ def requests_by_minute(cursor: "Cursor", table: SampleTable, places: Sequence[La
         If they lie more than ``MAX_MINUTES`` apart.
     """
     roles = table.roles
-    columns = {name: f"coalesce(sum(v{n}), 0)" for n, name in enumerate(roles.tokens)}
+    columns = {
+        name: f"coalesce(sum(v{n}) FILTER (WHERE v{n} >= 0), 0)" for n, name in enumerate(roles.tokens)
+    }
+    for n in range(len(roles.tokens)):
+        refusals.take(cursor, _NEGATIVE.substitute(column=f"v{n}"))
     words = {
         "prompt": columns.get(roles.input_tokens or "", "0.0"),
         "generated": columns.get(roles.output_tokens or "", "0.0"),
