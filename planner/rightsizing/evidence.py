@@ -19,7 +19,7 @@ from inferplan.planner.request_latency import RequestLatency, request_latencies
 from inferplan.planner.rightsizing.doubts import doubt
 from inferplan.planner.rightsizing.evidence_queries import IDLE, PLACES, SHARES, TOGETHER, WEEKS
 from inferplan.planner.rightsizing.latency import MEASURED_BY, latencies
-from inferplan.planner.rightsizing.statistic import Statistic, statistics_of
+from inferplan.planner.rightsizing.statistic import Statistic, statistics_of, sum_at_most
 from inferplan.planner.rightsizing.unit import SHOWS_WORK, Unit
 from inferplan.planner.usage_histograms import IDLE_COUNTED
 from inferplan.planner.usage_queries import ENDS
@@ -58,7 +58,8 @@ class Measurements:
 
         Of each member the GPU (or engine) counts on which the metric is highest. Shares are the members'
         mean, everything else their sum. A metric that was not measured on all members of a group is left out.
-        Where one has a gap, the most ever seen of it counts. What was asked before is remembered.
+        Where one has a gap, the most ever seen of it counts; where only counts of values came, what they add up
+        to at most. What was asked before is remembered.
         """
         found: dict[tuple[str, str], Statistic] = {}
         for metric in metrics:
@@ -66,7 +67,13 @@ class Measurements:
             whole = {name: there for name, there in places.items() if len(there) == len(groups[name])}
             new = {name: there for name, there in whole.items() if (metric, there) not in self._sums}
             if new:
-                self._sums.update(self._together(new, metric))
+                sums = self._together(new, metric)
+                self._sums.update(
+                    {
+                        (metric, there): sums.get(name) or sum_at_most(name, _of(groups[name], metric))
+                        for name, there in new.items()
+                    }
+                )
             found |= {
                 (name, metric): one
                 for name, there in whole.items()
@@ -74,19 +81,16 @@ class Measurements:
             }
         return found
 
-    def _together(
-        self, groups: Mapping[str, frozenset[str]], metric: str
-    ) -> dict[tuple[str, frozenset[str]], Statistic | None]:
+    def _together(self, groups: Mapping[str, frozenset[str]], metric: str) -> dict[str, Statistic]:
         entities = {entity: name for name, there in groups.items() for entity in there}
         found = usage.of_groups(
             self.warehouse, entities, self.import_ids, (metric,), self.window, filled=True
         )
-        sums = {
+        return {
             one.entity: one
             for one, members in zip(statistics_of(found), found["members"].tolist(), strict=True)
             if members >= len(groups[one.entity])
         }
-        return {(metric, there): sums.get(name) for name, there in groups.items()}
 
     def weeks(self, entities: Sequence[str], metrics: Sequence[str]) -> dict[tuple[str, str], Week]:
         """Return how high each metric is over the week; NaN where it was not measured.
@@ -139,8 +143,12 @@ def series_together(
     return warehouse.query(TOGETHER, {"entities": list(entities), "metric": metric, "points": points})
 
 
+def _of(units: Iterable[Unit], metric: str) -> list[Statistic]:
+    return [one for unit in units if (one := unit.get(metric)) is not None]
+
+
 def _hottest(units: Iterable[Unit], metric: str) -> frozenset[str]:
-    return frozenset(one.entity for unit in units if (one := unit.get(metric)) is not None)
+    return frozenset(one.entity for one in _of(units, metric))
 
 
 _COUNTED_ABOVE_ZERO = ("requests_waiting", "preemptions_per_s")

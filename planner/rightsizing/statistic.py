@@ -1,6 +1,6 @@
 """Percentiles of one metric of one place, and how they enter the advice."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from math import isnan
@@ -12,6 +12,7 @@ from inferplan.planner.confidence import Confidence
 from inferplan.planner.rightsizing.finding import Evidence
 
 ABOVE_ZERO = "share above 0"
+ROUNDING = 1e-12
 SHARES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 
 
@@ -35,6 +36,8 @@ class Statistic:
     coverage: float | None
     confidence: Confidence
     share_above_zero: float | None = None
+    is_counted: bool = False
+    """Whether values were counted (a histogram) rather than kept with their times."""
 
     def at(self, percentile: str) -> float:
         """Return the statistic called ``p50`` ... ``p999``, ``max`` or ``mean``."""
@@ -81,6 +84,7 @@ class Statistic:
             n=min(base.n, rest.n),
             days=min(base.days, rest.days),
             coverage=min(known) if len(known) == len(coverages) else None,
+            is_counted=base.is_counted and rest.is_counted,
             confidence=min(base.confidence, rest.confidence),
             mean=max(base.mean, rest.mean),
             p50=max(base.p50, rest.p50),
@@ -107,9 +111,51 @@ class Statistic:
         )
 
 
+def sum_at_most(entity: str, members: Sequence[Statistic]) -> Statistic | None:
+    """Return what counted values add up to at most, or what their mean is at most where they are shares.
+
+    When ``members`` were how high is not known, but a sum exceeds the sum of their quantiles only while one of
+    them exceeds its own. So where each of n members exceeds its own in at most a share of (1 - q) / n of the
+    time, the sum does in at most 1 - q (Boole's inequality): the quantile q of the sum is no higher.
+    ``None`` where a member's samples are there, which tell more.
+    """
+    if not all(one.is_counted for one in members):
+        return None
+    first, count = members[0], len(members)
+    scale = 1 / count if usage.unit_of(first.metric) == "ratio" else 1.0
+    coverages = [one.coverage for one in members]
+    at_most = {
+        name: scale * sum(one.at(_of_each(share, count)) for one in members) for name, share in SHARES.items()
+    }
+    return replace(
+        first,
+        **at_most,
+        entity=entity,
+        n=min(one.n for one in members),
+        mean=scale * sum(one.mean for one in members),
+        max=scale * sum(one.max for one in members),
+        first_at=max(one.first_at for one in members),
+        last_at=min(one.last_at for one in members),
+        days=min(one.days for one in members),
+        coverage=None if None in coverages else min(filter(None, coverages), default=None),
+        confidence=min(one.confidence for one in members),
+        share_above_zero=None,
+    )
+
+
+def _of_each(share: float, count: int) -> str:
+    """Return the lowest percentile that leaves out no more than one of ``count`` parts of what ``share`` does.
+
+    >>> _of_each(0.95, 1), _of_each(0.95, 5), _of_each(0.95, 6), _of_each(0.99, 11)
+    ('p95', 'p99', 'p999', 'max')
+    """
+    wanted = 1 - (1 - share) / count - ROUNDING
+    return next((name for name, known in SHARES.items() if known >= wanted), "max")
+
+
 _COLUMNS = (
     "entity", "metric", "n", "mean", "p50", "p90", "p95", "p99", "p999", "max", "days",
-    "coverage", "confidence",
+    "coverage", "confidence", "binned",
 )  # fmt: skip
 
 
@@ -121,7 +167,8 @@ def statistics_of(
     columns = (found[name].tolist() for name in _COLUMNS)
     times = (found[name].dt.to_pydatetime() for name in ("first_at", "last_at"))
     for (
-        entity, metric, n, mean, p50, p90, p95, p99, p999, largest, days, coverage, trust, first_at, last_at,
+        entity, metric, n, mean, p50, p90, p95, p99, p999, largest, days, coverage, trust, binned, first_at,
+        last_at,
     ) in zip(*columns, *times, strict=True):  # fmt: skip
         yield Statistic(
             entity=entity,
@@ -140,4 +187,5 @@ def statistics_of(
             coverage=None if isnan(coverage) else coverage,
             confidence=Confidence[trust],
             share_above_zero=shares.get((entity, metric)),
+            is_counted=binned,
         )

@@ -179,7 +179,7 @@ def _judge(
         detail=(
             f"Move {names} to the GPU of {units[0].key}. Together they have held {held / GIB:.1f} GiB of "
             f"{members[0].total_bytes / GIB:.1f} GiB at most; at the same moment the SMs are "
-            f"{sm.at(percentile):.0%} and the bandwidth {dram.at(percentile):.0%} used. {count} "
+            f"at most {sm.at(percentile):.0%} and the bandwidth {dram.at(percentile):.0%} used. {count} "
             "Time slicing does not keep them apart: one that takes more memory stops the others."
         ),
         evidence=(

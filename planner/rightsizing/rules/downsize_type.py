@@ -17,6 +17,8 @@ from inferplan.planner.rightsizing.unit import Unit
 
 order = 80
 action: Action = "downsize_type"
+_MOST_REASONS = 3
+"""Told of the kinds of GPU that do not hold it, those next to its price."""
 
 
 def judge(unit: Unit, context: Context) -> Judgement | str:
@@ -30,13 +32,17 @@ def judge(unit: Unit, context: Context) -> Judgement | str:
     rate = context.market.rate(unit)
     if isinstance(rate, str):
         return f"no saving can be shown: {rate}"
-    nearest = "no cheaper machine with another GPU is on offer"
+    reasons = []
     for offer in context.market.alternatives(unit.gpu.name, len(unit.gpus), rate):
+        if catalog.gpu(offer.gpu).vendor != unit.gpu.vendor:
+            continue  # another software stack
         found = _try(unit, unit.gpu, measured, offer, rate, context.profile)
         if isinstance(found, Judgement):
             return found
-        nearest = f"{offer.gpu}: {found}"
-    return nearest
+        reasons.append(f"{offer.gpu}: {found}")
+    return (
+        "; ".join(reasons[-_MOST_REASONS:]) or "no cheaper machine with another GPU of its maker is on offer"
+    )
 
 
 @dataclass(frozen=True)
@@ -107,8 +113,6 @@ def _risk(unit: Unit, measured: Measured, times: _Slower, profile: Profile) -> i
 
 def _lacks(unit: Unit, now: Gpu, new: Gpu) -> str | None:
     """Return what the new GPU lacks that the old one has and the work may need."""
-    if new.vendor != now.vendor:
-        return f"it is made by {new.vendor}: another software stack"
     if now.bf16_flops_per_s and not new.bf16_flops_per_s:
         return "it has no BF16"
     if len(unit.gpus) > 1 and "nvlink" in (now.interconnect or "").casefold():
