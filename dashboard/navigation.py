@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,6 +58,16 @@ def pages() -> list[st.Page]:
 def page_path(stem: str) -> str | None:
     """Return the file of the page ``stem``, as ``st.page_link`` takes it, or ``None`` without such a page."""
     return next((str(page.path) for page in PAGES if page.stem == stem), None)
+
+
+def show_link(stem: str, label: str, icon: str) -> None:
+    """Draw a link to the page ``stem``; nothing in an application that does not have it."""
+    import streamlit as st
+    from streamlit.errors import StreamlitPageNotFoundError
+
+    if (path := page_path(stem)) is not None:
+        with suppress(StreamlitPageNotFoundError):  # a host takes the pages that it wants
+            st.page_link(path, label=label, icon=icon)
 
 
 def page_title(stem: str) -> str:

@@ -58,6 +58,21 @@ def test_every_page_works_in_the_host_and_every_key_is_ours(
     assert host.number_input(key="n").value == 21
 
 
+def test_a_host_may_take_some_of_the_pages(sample_fleet: Path) -> None:
+    def host() -> None:
+        import streamlit as st
+
+        from inferplan.dashboard import pages
+
+        overview, *_, plans = pages()
+        st.navigation([overview, plans]).run()
+
+    app = AppTest.from_function(host, default_timeout=60).run()
+    assert not app.exception
+    assert [link.label for link in app.get("page_link")] == ["6. Plans"]
+    st.cache_resource.clear()
+
+
 def test_every_address_is_ours_and_no_page_is_the_default() -> None:
     assert len({page.url_path for page in PAGES}) == len(PAGES)
     assert all(page.url_path.startswith("inferplan-") for page in PAGES)

@@ -4,7 +4,7 @@ import streamlit as st
 
 from inferplan.dashboard import formats, inputs, model_inputs
 from inferplan.dashboard.connection import warehouse
-from inferplan.dashboard.navigation import page_path, page_title
+from inferplan.dashboard.navigation import page_title, show_link
 from inferplan.dashboard.state import FIRST_CASE, case, refuse, use
 from inferplan.datasets import catalog, samples
 from inferplan.datasets.errors import InferplanError
@@ -57,12 +57,6 @@ def load_sample() -> None:
         refuse(error)
 
 
-def link(stem: str, label: str) -> None:
-    """Draw a link to a page where this application has it."""
-    if (path := page_path(stem)) is not None:
-        st.page_link(path, label=label, icon=":material/arrow_forward:")
-
-
 def state_of_data(store: Warehouse) -> str:
     """Return a Markdown table, one row per kind of thing that is known."""
     offers = current_offers(store)
@@ -109,7 +103,7 @@ for column, (stem, question, answer) in zip(st.columns(3), QUESTIONS, strict=Tru
     with column.container(border=True, height="stretch"):
         st.subheader(question)
         st.markdown(answer)
-        link(stem, "Find out")
+        show_link(stem, "Find out", ":material/arrow_forward:")
 
 if current != FIRST_CASE:
     st.markdown(f"You are working on {model_inputs.summary(current)}.")
@@ -121,7 +115,7 @@ st.subheader("A tour in five minutes")
 for number, (stem, text) in enumerate(TOUR, start=1):
     target, step = st.columns([1, 4], vertical_alignment="center")
     with target:
-        link(stem, f"{number}. {page_title(stem)}")
+        show_link(stem, f"{number}. {page_title(stem)}", ":material/arrow_forward:")
     step.markdown(text)
 
 st.subheader("What it knows")

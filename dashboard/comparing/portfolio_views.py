@@ -14,7 +14,7 @@ from inferplan.dashboard.comparing.fleet_rows import COLUMNS, fleet_rows, model_
 from inferplan.dashboard.comparing.search_inputs import KEY, take_search
 from inferplan.dashboard.comparing.views import show_set_aside
 from inferplan.dashboard.downloads import download_menu
-from inferplan.dashboard.navigation import page_path
+from inferplan.dashboard.navigation import show_link
 from inferplan.dashboard.reports import Column, Report, table_of_frame
 from inferplan.dashboard.state import case, now
 from inferplan.datasets import catalog
@@ -221,8 +221,8 @@ def _offer_as_plan(portfolio: Portfolio, search: Search, fleet: Fleet, offers: I
             on_click=_use_as_plan,
             args=(found,),
         )
-        if in_hand is not None and in_hand.portfolio == portfolio and (path := page_path("plans")):
-            st.page_link(path, label="Name and save it on page Plans", icon=":material/bookmarks:")
+        if in_hand is not None and in_hand.portfolio == portfolio:
+            show_link("plans", "Name and save it on page Plans", ":material/bookmarks:")
 
 
 def _use_as_plan(plan: FleetPlan) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from inferplan.dashboard import formats
-from inferplan.dashboard.navigation import page_path
+from inferplan.dashboard.navigation import show_link
 from inferplan.dashboard.state import PREFIX
 from inferplan.datasets import catalog
 from inferplan.planner.case import Case
@@ -35,10 +35,7 @@ def show_hosted(current: Case, best: pd.Series) -> None:
     st.markdown(_sentence(found[0], served, own_usd, usd_per_hour))
     _show_table(found, served)
     st.caption("List prices without discounts. A host's speed, precision and rate limits are its own.")
-    if (economics := page_path("economics")) is not None:
-        st.page_link(
-            economics, label="Own GPUs, an API or both, over your demand", icon=":material/query_stats:"
-        )
+    show_link("economics", "Own GPUs, an API or both, over your demand", ":material/query_stats:")
 
 
 def _sentence(cheapest: HostedRequest, served: float, own_usd: float, usd_per_hour: Decimal) -> str:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from inferplan.dashboard import formats
 from inferplan.dashboard.comparing.portfolio_views import show_fleet
-from inferplan.dashboard.navigation import page_path
+from inferplan.dashboard.navigation import show_link
 from inferplan.dashboard.plans import actions as plan_actions
 from inferplan.dashboard.plans.views import show_before_and_after
 from inferplan.datasets.warehouse import Warehouse
@@ -44,8 +44,7 @@ def show_fleet_plan(store: Warehouse, results: FleetResults, today: date) -> Non
     if changes := changes_since(store, results.plan.prices):
         _show_prices(changes, today)
     with st.container(horizontal=True, vertical_alignment="center"):
-        if path := page_path("tokens_per_dollar"):
-            st.page_link(path, label="Change models and shares", icon=":material/edit:")
+        show_link("tokens_per_dollar", "Change models and shares", ":material/edit:")
         st.button(
             "Back to the plan of one model",
             icon=":material/arrow_back:",
