@@ -97,8 +97,8 @@ def percentiles(
         ``p999``, ``max``, ``first_at``, ``last_at`` (naive UTC), ``span_s``, ``step_s``, ``days``,
         ``coverage`` (0-1),
         ``confidence`` (a name), ``members``, and the labels ``entity_kind``, ``gpu_name``,
-        ``gpu_index``, ``host``, ``replica``, ``model``, ``team``. Quantiles are
-        interpolated linearly between ranks, as by ``quantile_cont``.
+        ``gpu_index``, ``host``, ``replica``, ``model``, ``team``; ``binned`` where only counts of values
+        came. Quantiles are interpolated linearly between ranks, as by ``quantile_cont``.
     """
     if by not in GROUPINGS:
         raise UnknownNameError("grouping", by, GROUPINGS)
@@ -204,7 +204,7 @@ _QUANTILES = ("p50", "p90", "p95", "p99", "p999")
 _COLUMNS = [
     "entity", "metric", "unit", "n", "mean", "p50", "p90", "p95", "p99", "p999", "max", "first_at", "last_at",
     "span_s", "step_s", "days", "coverage", "confidence", "members", "entity_kind", "gpu_name", "gpu_index",
-    "host", "replica", "model", "team",
+    "host", "replica", "model", "team", "binned",
 ]  # fmt: skip
 
 
