@@ -131,8 +131,9 @@ def assign(names: Sequence[str], options: ReadOptions, first_row: Sequence[str] 
     if found.value and not (found.metric_name or found.metrics or found.tokens):
         found = replace(found, metrics={found.value: told_metric(options.metric)})
     measured = found.metrics or found.is_request_log or (found.metric_name and found.value)
+    unknown = {name for name, role in roles.items() if role == "ignore"} - given.keys()
     counts_rounds = found.metrics and (
-        (options.start and options.interval_s) or "ignore" not in first  # else one may be the time
+        (options.start and options.interval_s) or not unknown  # else one may be the time
     )
     if not measured or not (found.time or counts_rounds):
         raise NeedsAnswerError(_question(first_row or names, bool(found.time)))
