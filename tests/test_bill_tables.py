@@ -244,6 +244,8 @@ def test_only_the_gpus_of_a_pod_are_gpu_hours(tmp_path: Path, warehouse: Warehou
 def test_lines_are_told_as_an_editor_numbers_them(tmp_path: Path, warehouse: Warehouse) -> None:
     good = USUAL | {name: cells[0][0] for name, cells in CELLS.items()}
     header, row = written([good]).splitlines()
+    (tmp_path / "tall.csv").write_text("\n".join((header, row.replace("i-1", '"two\n\nlines"', 1), row, row)))
+    assert inspect(tmp_path / "tall.csv").values_kept == 3  # the header is where it is
     tall, bad = row.replace("i-1", '"two\n\nlines"', 1), row.replace("12.5", "?", 1)
     path = tmp_path / "bill.csv"
     path.write_text("\n".join((header, tall, "too,short", "", bad, "," * row.count(","), tall, "short", bad)))

@@ -34,15 +34,15 @@ CREATE OR REPLACE TEMP TABLE read_texts
 """
 _COLUMNS = ["field", "text", "reason", "said_0", "said_1"]
 _FIELDS = "SELECT field, bool_or(reason IS NOT NULL) FROM read_texts GROUP BY field"
-# A scalar subquery leaves the rows in order and out of memory: a join might turn round and hold the file.
+# DuckDB expects one row of what comes out of a list, and holds that in memory, not the file. A join of the
+# table itself it would turn round, since it knows nothing of the size of the file.
 _LOOK_UP = Template("""
-(SELECT {'reason': reason, 'said_0': said_0, 'said_1': said_1} FROM read_texts
-    WHERE field = $field AND text = cells.text_$field) AS read_$field
+LEFT JOIN (SELECT unnest(list(found)) AS read_$field FROM read_texts AS found WHERE field = $field)
+    ON read_$field.text = cells.text_$field
 """)
 _ROWS = Template("""
 WITH cells AS (SELECT row_number() OVER () - 1 AS row, $cells FROM $source),
-looked_up AS (SELECT $looked_up FROM cells),
-said AS (SELECT $said FROM looked_up)
+said AS (SELECT $said FROM cells $looked_up)
 """)
 _LAND = Template("""
 INSERT INTO $table BY NAME $rows
@@ -84,8 +84,7 @@ class _Landing:
     def landed(self) -> Iterator[Landed]:
         """Land the rows of each kind and report those that are refused."""
         arrived = self._find_texts()
-        self._read_texts()
-        self._refusing: dict[int, bool] = dict(self._cursor.execute(_FIELDS).fetchall())
+        self._refusing = self._read_texts()
         rows = self._rows()
         left = arrived
         for target in self._found.targets:
@@ -122,7 +121,8 @@ class _Landing:
         found = self._cursor.execute("SELECT rows FROM found_texts WHERE field = ?", [_EVERY_ROW]).fetchall()
         return int(found[0][0]) if found else 0
 
-    def _read_texts(self) -> None:
+    def _read_texts(self) -> dict[int, bool]:
+        """Read what was found; return the fields of which something was, and whether any of it is refused."""
         self._cursor.execute(_READ_TEXTS)
         first = 0
         while texts := self._cursor.execute(_NEXT_TEXTS, [_PIECE, first]).fetchall():
@@ -131,6 +131,9 @@ class _Landing:
             self._cursor.execute("INSERT INTO read_texts FROM arriving")
             self._cursor.unregister("arriving")
             first += _PIECE
+        refusing = dict(self._cursor.execute(_FIELDS).fetchall())
+        self._cursor.execute("DROP TABLE found_texts")
+        return refusing
 
     def _read(self, n: int, text: str) -> tuple[object, ...]:
         """Return a row of the texts that were read."""
@@ -143,7 +146,7 @@ class _Landing:
 
     def _rows(self) -> str:
         """Return the query of what every row says, by the names of the fields' outputs."""
-        cells, looked_up, said = [f"{self._table.is_blank} AS is_blank"], ["*"], ["row", "is_blank"]
+        cells, looked_up, said = [f"{self._table.is_blank} AS is_blank"], [], ["row", "is_blank"]
         for n, (field, cell) in enumerate(zip(self._found.fields, self._cells, strict=True)):
             if field.read is None:
                 [output] = field.outputs
@@ -161,7 +164,7 @@ class _Landing:
                 said.append(f"coalesce({cast}, {read}) AS {output}")
         return _ROWS.substitute(
             cells=", ".join(cells),
-            looked_up=", ".join(looked_up),
+            looked_up="".join(looked_up),
             said=", ".join(said),
             source=self._table.source,
         )

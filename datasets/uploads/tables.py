@@ -43,16 +43,26 @@ def dialect(head: str) -> Dialect:
 
 def _header_line(lines: Sequence[str]) -> int:
     """Return the first line that looks like a header and the next has as many cells, else the first."""
-    filled = [number for number, line in enumerate(lines[:_PREAMBLE_LINES]) if line.strip()]
-    for here, after in pairwise(filled):
-        delimiter = _delimiter(lines[here])
-        count = _outside_quotes(lines[here]).count(delimiter)
-        if not count or count != _outside_quotes(lines[after]).count(delimiter):
+    filled = [(number, line) for number, line in _whole(lines[:_PREAMBLE_LINES]) if line.strip()]
+    for (number, here), (_, after) in pairwise(filled):
+        delimiter = _delimiter(here)
+        count = _outside_quotes(here).count(delimiter)
+        if not count or count != _outside_quotes(after).count(delimiter):
             continue
-        is_comment = lines[here].startswith("#") and has_header(cells(lines[after], delimiter))
-        if not is_comment and (here == filled[0] or has_header(cells(lines[here], delimiter))):
-            return here
-    return filled[0] if filled else 0
+        is_comment = here.startswith("#") and has_header(cells(after, delimiter))
+        if not is_comment and (number == filled[0][0] or has_header(cells(here, delimiter))):
+            return number
+    return filled[0][0] if filled else 0
+
+
+def _whole(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """Yield numbered lines, of which a cell in quotes may take several."""
+    held, first = "", 0
+    for number, line in enumerate(lines):
+        held, first = (f"{held}\n{line}", first) if held else (line, number)
+        if held.count('"') % 2 == 0:
+            yield first, held
+            held = ""
 
 
 def _delimiter(line: str) -> str:
