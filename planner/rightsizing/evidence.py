@@ -58,8 +58,8 @@ class Measurements:
 
         Of each member the GPU (or engine) counts on which the metric is highest. Shares are the members'
         mean, everything else their sum. A metric that was not measured on all members of a group is left out.
-        Where one has a gap, the most ever seen of it counts; where only counts of values came, what they add up
-        to at most. What was asked before is remembered.
+        Where one has a gap, the most ever seen of it counts; where only counts of values came, what they add
+        up to at most. What was asked before is remembered.
         """
         found: dict[tuple[str, str], Statistic] = {}
         for metric in metrics:

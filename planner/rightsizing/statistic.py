@@ -114,9 +114,9 @@ class Statistic:
 def sum_at_most(entity: str, members: Sequence[Statistic]) -> Statistic | None:
     """Return what counted values add up to at most, or what their mean is at most where they are shares.
 
-    When ``members`` were how high is not known, but a sum exceeds the sum of their quantiles only while one of
-    them exceeds its own. So where each of n members exceeds its own in at most a share of (1 - q) / n of the
-    time, the sum does in at most 1 - q (Boole's inequality): the quantile q of the sum is no higher.
+    Who was how high at the same time is not known, but a sum exceeds the sum of its members' quantiles only
+    while one of them exceeds its own. Where each of n does in at most (1 - q) / n of the time, the sum does
+    in at most 1 - q (Boole's inequality): its quantile q is no higher.
     ``None`` where a member's samples are there, which tell more.
     """
     if not all(one.is_counted for one in members):
@@ -124,12 +124,16 @@ def sum_at_most(entity: str, members: Sequence[Statistic]) -> Statistic | None:
     first, count = members[0], len(members)
     scale = 1 / count if usage.unit_of(first.metric) == "ratio" else 1.0
     coverages = [one.coverage for one in members]
-    at_most = {
-        name: scale * sum(one.at(_of_each(share, count)) for one in members) for name, share in SHARES.items()
-    }
+    p50, p90, p95, p99, p999 = (
+        scale * sum(one.at(_of_each(share, count)) for one in members) for share in SHARES.values()
+    )
     return replace(
         first,
-        **at_most,
+        p50=p50,
+        p90=p90,
+        p95=p95,
+        p99=p99,
+        p999=p999,
         entity=entity,
         n=min(one.n for one in members),
         mean=scale * sum(one.mean for one in members),
@@ -144,7 +148,7 @@ def sum_at_most(entity: str, members: Sequence[Statistic]) -> Statistic | None:
 
 
 def _of_each(share: float, count: int) -> str:
-    """Return the lowest percentile that leaves out no more than one of ``count`` parts of what ``share`` does.
+    """Return the lowest percentile that leaves out at most one ``count``-th of what ``share`` leaves out.
 
     >>> _of_each(0.95, 1), _of_each(0.95, 5), _of_each(0.95, 6), _of_each(0.99, 11)
     ('p95', 'p99', 'p999', 'max')
