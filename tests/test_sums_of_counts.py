@@ -67,7 +67,8 @@ def fleet(levels: tuple[float, ...]) -> pd.DataFrame:
                 {
                     "time": at.astype("datetime64[us]"), "gpu_uuid": f"GPU-{number}",
                     "gpu_name": "NVIDIA L40S", "namespace": "prod", "pod": f"chat-5f7d9c6b84-r{number}xqz",
-                    "sm_active_ratio": busy, "dram_active_ratio": busy, "kv_cache_usage_ratio": busy, "fb_used_bytes": 40 * 2.0**30,
+                    "sm_active_ratio": busy, "dram_active_ratio": busy, "kv_cache_usage_ratio": busy,
+                    "fb_used_bytes": 40 * 2.0**30,
                 }
             )
         )  # fmt: skip
