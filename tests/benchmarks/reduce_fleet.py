@@ -1,4 +1,4 @@
-"""Time and memory of a fleet's histogram: reduced by DuckDB, imported, percentiles taken; prints each.
+"""Time and memory of a fleet's histogram: reduced by DuckDB, imported, percentiles and advice; prints each.
 
 Run on Linux: python tests/benchmarks/reduce_fleet.py [GPUs] [samples of each]
 """
@@ -17,6 +17,7 @@ from inferplan.datasets.fleets import SampleTable
 from inferplan.datasets.fleets.local import reduce_on_this_machine
 from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner import usage
+from inferplan.planner.rightsizing import recommend
 
 METRICS = {
     "sm_active_ratio": "random() * random()",
@@ -73,6 +74,7 @@ def main() -> None:
         )
         timed("import", lambda: import_file(warehouse, histogram))
         timed("percentiles", lambda: usage.by_entity(warehouse))
+        timed("advice", lambda: recommend(warehouse))
 
 
 if __name__ == "__main__":
