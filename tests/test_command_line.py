@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from inferplan.datasets.warehouse import Warehouse
+
 FIT_FIELDS = {
     "id", "parameters", "active_parameters", "weights_gib_per_gpu", "activation_gib_per_gpu",
     "overhead_gib_per_gpu", "kv_pool_gib_per_gpu", "kv_bytes_per_token_per_gpu",
@@ -26,6 +28,14 @@ def inferplan(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[s
         [sys.executable, "-m", "inferplan.dashboard", *arguments],
         input=stdin, capture_output=True, text=True, check=False,
     )  # fmt: skip
+
+
+def test_a_dashboard_that_cannot_listen_says_so_in_a_line(own_warehouse: Path) -> None:
+    Warehouse.open(own_warehouse).close()
+    done = inferplan("dashboard", "--server.headless", "true", "--server.port", "70000")
+    assert done.returncode == 2
+    assert done.stderr.startswith("Error: The dashboard cannot listen (")
+    assert done.stderr.count("\n") == 1
 
 
 def test_fit_prints_every_field_of_the_contract() -> None:

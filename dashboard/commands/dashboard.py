@@ -5,6 +5,7 @@ from importlib.resources import as_file, files
 import click
 
 from inferplan.datasets import samples, scratch
+from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.warehouse import Warehouse
 
 
@@ -25,4 +26,8 @@ def command(context: click.Context) -> None:
     with Warehouse.open() as warehouse, as_file(script) as path:
         if warehouse.is_new:
             samples.load(warehouse)
-        streamlit_cli.main(["run", str(path), *context.args], prog_name="inferplan dashboard")
+        try:
+            streamlit_cli.main(["run", str(path), *context.args], prog_name="inferplan dashboard")
+        except (OSError, OverflowError) as error:  # the latter for a port above 65535
+            msg = f"The dashboard cannot listen ({error}). Give another --server.address or --server.port."
+            raise InferplanError(msg) from error

@@ -7,7 +7,8 @@ import duckdb
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.fleets.reduction import reduction_sql
 from inferplan.datasets.fleets.sample_table import SampleTable
-from inferplan.datasets.warehouse import MEMORY, Warehouse
+from inferplan.datasets.scratch import scratch_folder
+from inferplan.datasets.warehouse import Warehouse
 
 
 def reduce_on_this_machine(samples: SampleTable, target: Path) -> None:
@@ -21,7 +22,11 @@ def reduce_on_this_machine(samples: SampleTable, target: Path) -> None:
     if samples.path is None:
         raise InferplanError("Say 'path' in the description, or which engine holds the table.")
     path = samples.path
-    with Warehouse.open(MEMORY) as engine, engine.transaction() as cursor:
+    with (
+        scratch_folder() as folder,  # where DuckDB puts what memory does not hold
+        Warehouse.open(folder / "engine.duckdb") as engine,
+        engine.transaction() as cursor,
+    ):
         try:
             files = (
                 cursor.read_csv(path, header=True, all_varchar=True)
