@@ -145,12 +145,16 @@ def _gpus(finding: Finding) -> str:
     return f"{finding.gpu_count} × {finding.gpu_name or 'GPU of unknown type'}"
 
 
+def _statistic_text(name: str) -> str:
+    return name.upper().replace("P999", "P99.9") if name.startswith("p") else name
+
+
 def _show_evidence(warehouse: Warehouse, finding: Finding) -> None:
     st.markdown("**Evidence**")
     rows = [
         (
             metric_title(piece.metric),
-            piece.statistic.upper() if piece.statistic.startswith("p") else piece.statistic,
+            _statistic_text(piece.statistic),
             value_text(piece.value, piece.unit) if piece.low is None else bounds_text(piece.low, piece.high),
             "" if piece.limit is None else value_text(piece.limit, piece.unit),
             formats.count(piece.samples),
