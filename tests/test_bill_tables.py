@@ -254,6 +254,14 @@ def test_lines_are_told_as_an_editor_numbers_them(tmp_path: Path, warehouse: War
     assert (report.rows_read, report.values_kept) == (6, 2)
 
 
+def test_rows_that_repeat_another_are_told_and_count(tmp_path: Path, warehouse: Warehouse) -> None:
+    path = tmp_path / "bill.csv"
+    path.write_text(written([FOCUS_LINE, FOCUS_LINE | {"BilledCost": "88.2"}, FOCUS_LINE, FOCUS_LINE]))
+    report = import_file(warehouse, path).parsed
+    assert (report.values_kept, report.rows_refused) == (4, 0)
+    assert [note[:51] for note in report.notes] == ["Lines that say the same as another one: 2. They cou"]
+
+
 def test_faults_are_counted_once_however_often_the_file_is_read(tmp_path: Path, warehouse: Warehouse) -> None:
     good = USUAL | {name: cells[0][0] for name, cells in CELLS.items()}
     path = tmp_path / "bill.csv"

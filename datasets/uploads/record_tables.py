@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pandas as pd
 
 from inferplan.datasets.uploads.fields import Field, said_in_sql
-from inferplan.datasets.uploads.reading import RecordTable, Target
+from inferplan.datasets.uploads.reading import BillLine, RecordTable, Target
 from inferplan.datasets.uploads.refusals import Refusals
 from inferplan.datasets.uploads.scanning import text_literal
 from inferplan.datasets.uploads.tablewriter import TABLES
@@ -50,7 +50,10 @@ SELECT $import_id AS import_id, row + $first_line AS line, $columns FROM said
 WHERE $wanted AND $reason IS NULL
 """)
 _REFUSED = Template("$rows SELECT row, $reason AS reason FROM said WHERE NOT is_blank AND reason IS NOT NULL")
-_SPAN = Template("SELECT min(period_start), max(period_end) FROM $table WHERE import_id = $import_id")
+_LANDED = Template("""
+SELECT min(period_start), max(period_end), count(*) - count(DISTINCT hash(*COLUMNS(* EXCLUDE (line))))
+FROM $table WHERE import_id = $import_id
+""")
 
 
 class Landed(NamedTuple):
@@ -201,5 +204,10 @@ class _Landing:
             return None
         if target.note:
             self._table.tally.note(target.note)
-        [span] = self._cursor.execute(_SPAN.substitute(words)).fetchall()
-        return Landed(records, *span)
+        [(first_at, last_at, repeats)] = self._cursor.execute(_LANDED.substitute(words)).fetchall()
+        if repeats and target.kind is BillLine:
+            self._table.tally.note(
+                f"Lines that say the same as another one: {repeats:,}. They count, since a charge can come "
+                "twice; if they are in the file by mistake, undo its import."
+            )
+        return Landed(records, first_at, last_at)
