@@ -19,7 +19,7 @@ _NOTHING = "[" + ", ".join(text_literal(word) for word in sorted(NOTHING)) + "]"
 
 
 @dataclass(frozen=True)
-class Field:
+class RecordField:
     """Columns that say one thing of a record, or several."""
 
     columns: tuple[str, ...]
@@ -35,32 +35,34 @@ class Field:
     """How the names of columns begin that say a part each, in files that have none of ``columns``."""
 
 
-def texts(**columns: str | tuple[str, ...]) -> tuple[Field, ...]:
+def texts(**columns: str | tuple[str, ...]) -> tuple[RecordField, ...]:
     """Return the fields of cells that are taken as they are, by name: column of the file."""
     return tuple(
-        Field((column,) if isinstance(column, str) else column, {name: "VARCHAR"})
+        RecordField((column,) if isinstance(column, str) else column, {name: "VARCHAR"})
         for name, column in columns.items()
     )
 
 
-def times(**columns: str) -> tuple[Field, ...]:
+def times(**columns: str) -> tuple[RecordField, ...]:
     """Return the fields of times; one without a zone is UTC."""
-    return tuple(Field((column,), {name: "TIMESTAMP"}, _time) for name, column in columns.items())
+    return tuple(RecordField((column,), {name: "TIMESTAMP"}, _time) for name, column in columns.items())
 
 
-def amounts(**columns: str) -> tuple[Field, ...]:
+def amounts(**columns: str) -> tuple[RecordField, ...]:
     """Return the fields of exact amounts, of which ten digits after the point are kept."""
-    return tuple(Field((column,), {name: _AMOUNT}, _amount, _as_amount) for name, column in columns.items())
+    return tuple(
+        RecordField((column,), {name: _AMOUNT}, _amount, _as_amount) for name, column in columns.items()
+    )
 
 
-def tags(column: str, spread: str = "") -> Field:
+def tags(column: str, spread: str = "") -> RecordField:
     """Return the field of ``tags`` and the ``team`` that they name."""
-    return Field((column,), {"tags": "VARCHAR", "team": "VARCHAR"}, _tags, spread=spread)
+    return RecordField((column,), {"tags": "VARCHAR", "team": "VARCHAR"}, _tags, spread=spread)
 
 
-def machine(*columns: str) -> Field:
+def machine(*columns: str) -> RecordField:
     """Return the field of ``instance_type`` and ``gpu_count`` in properties of a SKU."""
-    return Field(columns, {"instance_type": "VARCHAR", "gpu_count": "DOUBLE"}, _machine)
+    return RecordField(columns, {"instance_type": "VARCHAR", "gpu_count": "DOUBLE"}, _machine)
 
 
 def said_in_sql(cell: str) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
-    from inferplan.datasets.uploads.fields import Field
+    from inferplan.datasets.uploads.fields import RecordField
     from inferplan.datasets.uploads.roles import Roles
     from inferplan.datasets.uploads.scanning import Table
 
@@ -165,7 +165,7 @@ class RecordTable(NamedTuple):
     """A table of whose rows the database makes records itself."""
 
     table: "Table"
-    fields: "Sequence[Field]"
+    fields: "Sequence[RecordField]"
     targets: Sequence[Target]
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
-from inferplan.datasets.uploads.fields import Field, said_in_sql
+from inferplan.datasets.uploads.fields import RecordField, said_in_sql
 from inferplan.datasets.uploads.reading import BillLine, RecordTable, Target
 from inferplan.datasets.uploads.refusals import Refusals
 from inferplan.datasets.uploads.scanning import text_literal
@@ -102,7 +102,7 @@ class _Landing:
             left -= refusals.take(self._cursor, query)
         self._table.report(self._cursor, arrived, left, refusals)
 
-    def _cell(self, field: Field) -> str | None:
+    def _cell(self, field: RecordField) -> str | None:
         """Return SQL of the text in the columns of a field, ``None`` where the file has none of them."""
         found = self._table.cells(field.columns)
         if not found and field.spread and (parts := self._table.cells_within(field.spread)):
@@ -189,7 +189,7 @@ class _Landing:
         """Write the records of one kind, in the file's order; return what was written if anything was."""
         table = TABLES[target.kind]
         outputs = {output for field in self._found.fields for output in field.outputs}
-        columns = {name: name for name in target.kind.model_fields if name in outputs} | target.columns
+        columns = {**{name: name for name in target.kind.model_fields if name in outputs}, **target.columns}
         words = {"table": table, "import_id": self._import_id}
         query = _LAND.substitute(
             words,

@@ -187,7 +187,7 @@ class Table:
             numbered = line_numbers(self.upload, self.path, rows, rejects, rows_arrived, self.lines_before)
         else:
             numbered = [row + 1 for row in rows], []
-        reasons = (one.reason for one in (*refusals.first, *rejects))
+        reasons = (*(one.reason for one in refusals.first), *(one.reason for one in rejects))
         return sorted(zip((*numbered[0], *numbered[1]), reasons, strict=True))[:SHOWN_PROBLEMS]
 
 
