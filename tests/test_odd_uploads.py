@@ -26,6 +26,7 @@ READ: dict[str, tuple[str | bytes, int, int]] = {  # values kept, rows refused
     "line ends of all kinds": (HEADER + ROW.replace("\n", "\r\n") + TWO[len(ROW) :] + "\r" + "\r\n", 2, 0),
     "a line end in a cell": (HEADER + TWO.replace("n1", '"n\r\n1"', 1), 2, 0),
     "semicolons, decimal commas": ((HEADER + TWO).replace(",", ";").replace("0.5", "0,5"), 2, 0),
+    "empty rows of a spreadsheet": (HEADER + TWO + "\n\n,,,\n ,,,\n", 2, 0),
     "tabs": ((HEADER + TWO).replace(",", "\t"), 2, 0),
     "pipes": ((HEADER + TWO).replace(",", "|"), 2, 0),
     "thousands with semicolons": ("time;host;fb_used_bytes\n2024-05-01T12:00:00Z;n;73.000.000.000\n", 1, 0),

@@ -2,7 +2,8 @@
 
 ``arrived_rows`` then holds per row of the file, in its order: ``place`` (a hash of the label texts),
 ``measured_at`` (UTC), a number per value column (``v0``, ``v1``, ...), and the ``texts`` of time, values and
-labels where a cast failed and in a few rows more, from which the places are told.
+labels where a cast failed and in a few rows more, from which the places are told. A line without any of them,
+as spreadsheets leave at the end, is passed over.
 """
 
 import re
@@ -17,7 +18,7 @@ from inferplan.datasets.uploads.metrics import UNITS
 from inferplan.datasets.uploads.reading import MISSING_FROM, NeedsAnswerError, SampleTable
 from inferplan.datasets.uploads.refusals import Refusals
 from inferplan.datasets.uploads.report import naive_utc
-from inferplan.datasets.uploads.scanning import column_text, quoted, text_literal
+from inferplan.datasets.uploads.scanning import column_text, is_delimited, quoted, text_literal
 from inferplan.datasets.uploads.times_in_sql import TimeForm, form_of, offset_at, shifts
 from inferplan.datasets.uploads.values import MISSING_TEXT, number
 
@@ -32,7 +33,9 @@ CREATE OR REPLACE TEMP TABLE arrived_rows AS
 SELECT place,
     CASE WHEN cast_at >= TIMESTAMP '2000-01-01' AND cast_at < TIMESTAMP '2100-01-01' THEN cast_at END
         AS measured_at, $values,
-    CASE WHEN measured_at IS NULL OR hash(time_text) % 64 = 0 OR $odd THEN [time_text, $texts] END AS texts
+    CASE WHEN measured_at IS NULL
+            THEN CASE WHEN NOT $may_be_blank OR concat(time_text, $texts) <> '' THEN [time_text, $texts] END
+        WHEN hash(time_text) % 64 = 0 OR $odd THEN [time_text, $texts] END AS texts
 FROM (SELECT hash($keys) AS place, time_text, $time AS cast_at, $casts, $texts
     FROM (SELECT $columns FROM $source))
 """)
@@ -134,6 +137,7 @@ class Arrival:
                 for n in numbers
             ),
             texts=", ".join((*(f"t{n}" for n in numbers), *hashed)),
+            may_be_blank=str(is_delimited(self._table.table.upload)).lower(),
             keys=", ".join(hashed) or "0",
             time=form.expression("time_text"),
             casts=", ".join(f"TRY_CAST({_bare(n, self.units[n])} AS DOUBLE) AS x{n}" for n in numbers),
@@ -149,10 +153,8 @@ class Arrival:
 
     def _time_text(self) -> str:
         """Return an expression for the text of a row's time, which may stand in two columns."""
-        roles = self._table.roles
-        return (
-            f"concat_ws(' ', {_text(roles.time)}, {_text(roles.clock)})" if roles.clock else _text(roles.time)
-        )
+        day, clock = self._table.roles.time, self._table.roles.clock
+        return f"concat_ws(' ', {_text(day)}, {_text(clock)})" if clock else _text(day)
 
     def _header(self) -> str:
         """Return the text that stands for the time in a line which repeats the header."""
@@ -201,10 +203,10 @@ class Arrival:
         return int(found[0][0])
 
     def count(self) -> tuple[int, int]:
-        """Return how many rows arrived, and how many of them repeat the header."""
+        """Return how many rows arrived, and how many of them repeat the header or are blank."""
         [(rows, headers)] = self._cursor.execute(
             "SELECT (SELECT count(*) FROM arrived_rows), (SELECT count(*) FROM arrived_rows "
-            "WHERE measured_at IS NULL AND coalesce(texts[1], '') = ?)",
+            "WHERE measured_at IS NULL AND (texts IS NULL OR coalesce(texts[1], '') = ?))",
             [self._header()],
         ).fetchall()
         return int(rows), int(headers)
