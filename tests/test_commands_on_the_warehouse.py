@@ -89,6 +89,7 @@ def test_rightsize_needs_an_import_and_finds_what_the_sample_fleet_hides() -> No
     trust = {finding["action"]: finding["confidence"] for finding in findings}
     assert (trust["terminate"], trust["insufficient_history"]) == ("high", "none")
     assert all(finding["rejected"] and finding["evidence"] for finding in findings if finding["savings"])
+    assert "8,064 samples over 28.0 days to 2026-" in run("rightsize").output
 
 
 def test_one_day_of_data_never_shrinks_anything(exports: list[str]) -> None:

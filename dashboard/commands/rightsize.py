@@ -72,7 +72,7 @@ def _print(findings: tuple[Finding, ...]) -> None:
             limit = "" if evidence.limit is None else f", against {evidence.limit:.4g}"
             click.echo(
                 f"  {evidence.metric} {evidence.statistic}: {_value(evidence)}{limit} "
-                f"({evidence.samples:,} {_observed(evidence)} over {evidence.span_days:.1f} days)"
+                f"({evidence.samples:,} {_observed(evidence)} over {_days(evidence)})"
             )
         if finding.savings:
             click.echo(f"  prices: {finding.savings.basis}")
@@ -86,6 +86,11 @@ def _value(evidence: Evidence) -> str:
         return value
     end = "no bound" if evidence.high is None else f"{evidence.high:g}"
     return f"{value} ({evidence.low:g} to {end})"
+
+
+def _days(evidence: Evidence) -> str:
+    until = f" to {evidence.last_at:%Y-%m-%d}" if evidence.last_at else ""
+    return f"{evidence.span_days:.1f} days{until}"
 
 
 def _observed(evidence: Evidence) -> str:

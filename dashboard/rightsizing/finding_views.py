@@ -159,7 +159,7 @@ def _show_evidence(warehouse: Warehouse, finding: Finding) -> None:
             "" if piece.limit is None else value_text(piece.limit, piece.unit),
             formats.count(piece.samples),
             "" if piece.coverage is None else formats.percent(piece.coverage),
-            f"{piece.span_days:.1f}",
+            f"{piece.span_days:.1f}" + (f" to {piece.last_at:%Y-%m-%d}" if piece.last_at else ""),
         )
         for piece in finding.evidence
     ]
@@ -210,7 +210,7 @@ def _show_series(found: pd.DataFrame, piece: Evidence) -> None:
     rows[["low", "mean", "high"]] *= factor
     st.altair_chart(
         usage_charts.usage_series(
-            rows[["at", "low", "mean", "high", "gap"]].to_dict("records"),
+            rows[["at", "low", "mean", "high", "gap"]],
             title,
             _limit(piece, factor),
             is_share=_is_share(piece),
@@ -223,9 +223,7 @@ def _show_counted(found: pd.DataFrame, piece: Evidence) -> None:
     title, factor = axis_of(piece.metric, piece.unit)
     found[["low", "high"]] *= factor
     st.altair_chart(
-        usage_charts.counted_values(
-            found.to_dict("records"), title, _limit(piece, factor), is_share=_is_share(piece)
-        ),
+        usage_charts.counted_values(found, title, _limit(piece, factor), is_share=_is_share(piece)),
         alt=f"{title} of {piece.entity}: in which share of the time it lay where",
     )
     st.caption("Counted by value where the samples are: there is no course over time.")

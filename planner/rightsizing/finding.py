@@ -1,6 +1,7 @@
 """What advice consists of: an action, what it rests on, what was rejected, what it is worth."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
@@ -41,6 +42,8 @@ class Evidence:
     """... and at most this; ``None`` beside ``low``: no bound is known."""
     basis: Basis | None = None
     """Of what the latencies of requests are known: a log or a histogram."""
+    last_at: datetime | None = None
+    """The newest sample (naive UTC): advice is as old as that."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,6 +108,7 @@ class Statistic:
             coverage=self.coverage,
             span_days=round(self.days, 3),
             entity=self.entity,
+            last_at=self.last_at,
         )
 
 
