@@ -1,9 +1,12 @@
-"""Charts of what was used; colours come from the theme of whoever shows them."""
+"""Charts of what was used; colours come from the theme of whoever shows them.
 
-from collections.abc import Mapping, Sequence
+They take frames, which Streamlit sends as Arrow: Altair checks rows of its own one by one.
+"""
+
 from typing import Any
 
 import altair as alt
+import pandas as pd
 
 ROW_PX = 26
 AXES_PX = 130
@@ -12,7 +15,7 @@ LABEL_LIMIT_PX = 190
 STATISTICS = ("P50", "P90", "P95", "P99", "Max")
 
 
-def usage_percentiles(rows: Sequence[Mapping[Any, Any]], title: str, *, is_share: bool) -> alt.LayerChart:
+def usage_percentiles(rows: pd.DataFrame, title: str, *, is_share: bool) -> alt.LayerChart:
     """Return one line per entity from its median to its maximum, with every percentile marked.
 
     Parameters
@@ -36,8 +39,7 @@ def usage_percentiles(rows: Sequence[Mapping[Any, Any]], title: str, *, is_share
     if is_share:
         capacity = alt.Chart(alt.InlineData(values=[{"capacity": 1}]))
         layers.append(capacity.mark_rule(strokeDash=[4, 3], color="gray").encode(x=alt.X("capacity:Q", **x)))
-    data = alt.InlineData(values=[dict(row) for row in rows])
-    return alt.LayerChart(data=data, layer=layers, height=len(rows) * ROW_PX + AXES_PX)
+    return alt.LayerChart(data=rows, layer=layers, height=len(rows) * ROW_PX + AXES_PX)
 
 
 def _percentile_marks(x: alt.X, y: alt.Y, number: str) -> alt.Chart:
@@ -60,9 +62,7 @@ def _percentile_marks(x: alt.X, y: alt.Y, number: str) -> alt.Chart:
     return marks
 
 
-def usage_series(
-    rows: Sequence[Mapping[Any, Any]], title: str, limit: float | None, *, is_share: bool
-) -> alt.LayerChart:
+def usage_series(rows: pd.DataFrame, title: str, limit: float | None, *, is_share: bool) -> alt.LayerChart:
     """Return a metric over time: the band from low to high, its mean, and the limit it is held against.
 
     Parameters
@@ -90,13 +90,10 @@ def usage_series(
     if limit is not None:
         rule = alt.Chart(alt.InlineData(values=[{"limit": limit}])).mark_rule(strokeDash=[4, 3], color="gray")
         layers.append(rule.encode(y=alt.Y("limit:Q", title=title), tooltip=[_limit_told(number)]))
-    data = alt.InlineData(values=[dict(row) for row in rows])
-    return alt.LayerChart(data=data, layer=layers, height=SERIES_PX)
+    return alt.LayerChart(data=rows, layer=layers, height=SERIES_PX)
 
 
-def counted_values(
-    rows: Sequence[Mapping[Any, Any]], title: str, limit: float | None, *, is_share: bool
-) -> alt.LayerChart:
+def counted_values(rows: pd.DataFrame, title: str, limit: float | None, *, is_share: bool) -> alt.LayerChart:
     """Return in which share of the time a metric lay where, and the limit it is held against.
 
     Parameters
@@ -107,9 +104,10 @@ def counted_values(
     axis = alt.Axis(format="%" if is_share else "~s", tickCount=8)
     x: dict[str, Any] = {"title": title, "axis": axis, "scale": alt.Scale(domainMin=0, nice=True)}
     number = ".1%" if is_share else ",.3~s"
-    bars = alt.Chart(alt.InlineData(values=[dict(row) for row in rows]))
     layers: list[Any] = [
-        bars.mark_bar().encode(
+        alt.Chart()
+        .mark_bar()
+        .encode(
             x=alt.X("low:Q", bin="binned", **x),
             x2="high:Q",
             y=alt.Y("share:Q", title="Share of the time", axis=alt.Axis(format="~%", tickCount=4)),
@@ -123,12 +121,12 @@ def counted_values(
     if limit is not None:
         rule = alt.Chart(alt.InlineData(values=[{"limit": limit}])).mark_rule(strokeDash=[4, 3], color="gray")
         layers.append(rule.encode(x=alt.X("limit:Q", **x), tooltip=[_limit_told(number)]))
-    return alt.LayerChart(layer=layers, height=SERIES_PX)
+    return alt.LayerChart(data=rows, layer=layers, height=SERIES_PX)
 
 
 def _limit_told(number: str) -> alt.Tooltip:
     return alt.Tooltip("limit:Q", title="Limit", format=number)
 
 
-def _reach(rows: Sequence[Mapping[Any, Any]]) -> float:
-    return max([1.0, *(float(row["Max"]) for row in rows)]) * 1.02
+def _reach(rows: pd.DataFrame) -> float:
+    return max(1.0, float(rows["Max"].max())) * 1.02

@@ -83,8 +83,7 @@ def _show_chart(chosen: pd.DataFrame, metric: str) -> None:
     title, factor = axis_of(metric, unit)
     said = [f"{row['label']} P95 {value_text(row['p95'], unit)}" for row in shown.to_dict("records")]
     names = {name: usage_tables.USAGE_COLUMNS[name].name for name in STATISTICS}
-    scaled = shown[list(STATISTICS)].mul(factor).rename(columns=names).assign(entity=shown["label"])
-    rows = scaled.to_dict("records")
+    rows = shown[list(STATISTICS)].mul(factor).rename(columns=names).assign(entity=shown["label"])
     st.altair_chart(
         usage_charts.usage_percentiles(rows, title, is_share=unit == "ratio"),
         alt=f"{title}: {formats.listing(said)}",
