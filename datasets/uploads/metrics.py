@@ -154,8 +154,9 @@ def _respelled(names: Mapping[str, Naming]) -> dict[str, Naming]:
     }
 
 
-_BY_PLAIN_NAME = _respelled(_BY_NAME)
-_BY_WORD = _BY_PLAIN_NAME | _respelled({word: Naming(metric, EITHER) for word, metric in WORDS.items()})
+# What nvidia-smi calls memory.used is no GPU's where another program writes memory_used.
+_BY_PLAIN_NAME = _respelled({name: naming for name, naming in _BY_NAME.items() if "." not in name})
+_BY_WORD = _respelled(_BY_NAME) | _respelled({word: Naming(metric, EITHER) for word, metric in WORDS.items()})
 
 
 @lru_cache(maxsize=4096)
@@ -167,10 +168,8 @@ def named(name: str, labels: tuple[tuple[str, str], ...] = ()) -> Naming | None:
 
     >>> named("DCGM_FI_DEV_GPU_UTIL")
     Naming(metric='gpu_util_ratio', factor=0.01)
-    >>> named("vllm_prompt_tokens_total").metric, named("utilization_gpu_pct")
-    ('prompt_tokens', Naming(metric='gpu_util_ratio', factor=0.01))
-    >>> named("memory.used [MiB]").factor, named("utilization_gpu%").factor
-    (1048576.0, 0.01)
+    >>> named("vllm_prompt_tokens_total").metric, named("memory.used [MiB]").factor, named("memory_used")
+    ('prompt_tokens', 1048576.0, None)
     """
     found = _known(name.strip().casefold(), _BY_PLAIN_NAME)
     if found is None and labels:
@@ -183,8 +182,8 @@ def named(name: str, labels: tuple[tuple[str, str], ...] = ()) -> Naming | None:
 def named_in_table(name: str) -> Naming | None:
     """Return the metric of a table's column or of a name in it, which people shorten: ``gpu util``.
 
-    >>> named_in_table("Mem Used (GB)")
-    Naming(metric='fb_used_bytes', factor=1000000000.0)
+    >>> named_in_table("Mem Used (GB)"), named_in_table("utilization_gpu%").factor
+    (Naming(metric='fb_used_bytes', factor=1000000000.0), 0.01)
     """
     return _known(name.strip().casefold(), _BY_WORD)
 
