@@ -30,7 +30,8 @@ def usage_percentiles(rows: pd.DataFrame, title: str, *, is_share: bool) -> alt.
     axis = alt.Axis(format="%" if is_share else "~s", tickCount=6, orient="top")
     scale = alt.Scale(domain=[0, _reach(rows)]) if is_share else alt.Scale(domainMin=0, nice=True)
     x: dict[str, Any] = {"title": title, "axis": axis, "scale": scale}
-    y = alt.Y("entity:N", title=None, sort=None, axis=alt.Axis(labelLimit=LABEL_LIMIT_PX, ticks=False))
+    labels = alt.Axis(labelLimit=LABEL_LIMIT_PX, labelFlush=False, ticks=False)
+    y = alt.Y("entity:N", title=None, sort=None, axis=labels)
     span = alt.Chart().mark_rule(strokeWidth=6, opacity=0.35, strokeCap="round", color="gray")
     layers: list[Any] = [
         span.encode(x=alt.X("P50:Q", **x), x2="Max:Q", y=y),
