@@ -159,7 +159,7 @@ def _show_evidence(warehouse: Warehouse, finding: Finding) -> None:
             "" if piece.limit is None else value_text(piece.limit, piece.unit),
             formats.count(piece.samples),
             "" if piece.coverage is None else formats.percent(piece.coverage),
-            f"{piece.span_days:.1f}" + (f" to {piece.last_at:%Y-%m-%d}" if piece.last_at else ""),
+            f"{piece.span_days:.1f}" + (f", until {piece.last_at:%Y-%m-%d}" if piece.last_at else ""),
         )
         for piece in finding.evidence
     ]

@@ -15,6 +15,7 @@ from inferplan.planner.rightsizing.statistic import Statistic
 from inferplan.planner.rightsizing.unit import Unit
 
 HIGHEST_RISK = 4
+LEAST_UNPROVEN_RISK = 2
 _ZERO = Decimal(0)
 
 
@@ -121,6 +122,11 @@ def risk_of(shares: Sequence[float], unit: Unit, *, weak: bool = False) -> int |
         if worst <= limit:
             return min(HIGHEST_RISK, level + (unit.confidence == Confidence.LOW) + weak)
     return None
+
+
+def unproven(risk: int) -> int:
+    """Return the risk where nothing shows that requests are answered as fast as now, or fast enough."""
+    return min(HIGHEST_RISK, max(risk + 1, LEAST_UNPROVEN_RISK))
 
 
 def freed(rate: Rate, unit_gpus: Decimal, share: Decimal = Decimal(1)) -> Savings:

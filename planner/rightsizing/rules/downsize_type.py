@@ -8,7 +8,7 @@ from inferplan.datasets.errors import UnknownNameError
 from inferplan.datasets.schema import GIB, Gpu, Offer
 from inferplan.planner.rightsizing.finding import Action, Savings
 from inferplan.planner.rightsizing.guards import DRAM_CEILING, Measured, growth, measured_enough
-from inferplan.planner.rightsizing.judging import HIGHEST_RISK, Context, Judgement, risk_of
+from inferplan.planner.rightsizing.judging import Context, Judgement, risk_of, unproven
 from inferplan.planner.rightsizing.market import Rate, priced
 from inferplan.planner.rightsizing.model_check import check_model
 from inferplan.planner.rightsizing.profile import Profile
@@ -89,7 +89,7 @@ def _try(
             f"{profile.sm_target:.0%}. {checked.note}"
         ),
         evidence=measured.evidence(times.sm_limit, times.dram_limit, limit_bytes if holds else None),
-        risk=min(HIGHEST_RISK, risk + (not checked.keeps_latency)),
+        risk=risk if checked.keeps_latency else unproven(risk),
         effort="type" if now.architecture == new.architecture else "architecture",
         savings=savings,
     )

@@ -7,7 +7,7 @@ from decimal import Decimal
 from inferplan.datasets.schema import GIB, Gpu
 from inferplan.planner.rightsizing.finding import Action
 from inferplan.planner.rightsizing.guards import Measured, growth, measured_enough
-from inferplan.planner.rightsizing.judging import HIGHEST_RISK, Context, Judgement, risk_of
+from inferplan.planner.rightsizing.judging import Context, Judgement, risk_of, unproven
 from inferplan.planner.rightsizing.market import Rate
 from inferplan.planner.rightsizing.profile import Profile
 from inferplan.planner.rightsizing.targets import why_too_slow
@@ -88,7 +88,7 @@ def _try(
             f"training and batch work too, takes up to {part.times_as_slow:.1f} times as long."
         ),
         evidence=measured.evidence(*limits, part.memory_bytes / profile.memory_factor),
-        risk=min(HIGHEST_RISK, risk + (not profile.has_targets)),
+        risk=risk if profile.has_targets else unproven(risk),
         effort="slice",
         savings=None if isinstance(rate, str) else rate.worth(Decimal(0), rest, condition),
         no_savings_reason=rate if isinstance(rate, str) else None,
