@@ -250,3 +250,20 @@ def test_a_fleet_taken_in_pieces_gives_the_same(
     pieces = usage.percentiles(warehouse)
     assert len(pieces) == 12
     assert whole.equals(pieces)
+
+
+def test_a_gap_counts_as_the_most_ever_seen_where_a_sum_must_not_be_too_low(warehouse: Warehouse) -> None:
+    random = np.random.default_rng(4)
+    values, there = random.random((3, 2000)), random.random((3, 2000)) > 0.1
+    there[:, [0, -1]] = True
+    seconds = np.arange(2000) * 300
+    put(warehouse, *(
+        ("sm_active_ratio", gpu(number), seconds[there[number]], values[number][there[number]])
+        for number in range(3)
+    ))  # fmt: skip
+    most = np.array([values[number][there[number]].max() for number in range(3)])[:, None]
+    bound = np.where(there, values, most).mean(axis=0)[there.any(axis=0)]
+    found = usage.of_groups(warehouse, {f"GPU-{number}": "all" for number in range(3)}, filled=True).iloc[0]
+    assert found["n"] == len(bound)
+    assert found[["p50", "p95", "p99"]].tolist() == pytest.approx(np.quantile(bound, [0.5, 0.95, 0.99]))
+    assert found["p95"] >= np.quantile(values.mean(axis=0), 0.95)
