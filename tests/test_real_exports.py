@@ -86,9 +86,12 @@ def test_a_day_and_a_time_of_day_are_one_time(tmp_path: Path) -> None:
     assert (str(report.last_at), report.step_s) == ("2024-05-01 12:01:00", 60.0)
 
 
-def test_a_column_of_utc_needs_no_zone(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "header", ["timestamp_utc,gpu,power_w", 'Time (UTC),"DCGM_FI_DEV_POWER_USAGE{gpu=""0""}",power_w']
+)
+def test_a_column_of_utc_needs_no_zone(tmp_path: Path, header: str) -> None:
     path = tmp_path / "export"
-    path.write_text("timestamp_utc,gpu,power_w\n2024-05-01 12:00:00,0,1\n", encoding="utf-8")
+    path.write_text(f"{header}\n2024-05-01 12:00:00,0,1\n", encoding="utf-8")
     assert str(inspect(path).first_at) == "2024-05-01 12:00:00"
 
 

@@ -48,6 +48,8 @@ class _Column:
 def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
     """Yield the samples of every column or row."""
     form = dialect(upload.head)
+    if plain(header(upload.head)[0]) == "timeutc" and options.time_zone is None:
+        options = options.model_copy(update={"time_zone": "UTC"})
     clock = Clock(with_date_order(options, upload.head), tally)
     gatherer = Gatherer(tally)
     columns: list[_Column | None] = []

@@ -4,6 +4,7 @@ Format: prometheus.io/docs/instrumenting/exposition_formats. A line may end in a
 """
 
 import re
+from itertools import islice
 
 from inferplan.datasets.uploads.clock import epoch_us
 from inferplan.datasets.uploads.gathering import Gatherer
@@ -23,13 +24,16 @@ _SAMPLE = re.compile(
     r"(?:\s+#.*)?$"
 )
 _CREATED = "_created"
+_FIRST_LINES = 20
 
 
 def sniff(head: str) -> bool:
-    """Recognise ``# HELP`` or ``# TYPE`` lines, or a first line that is a sample with labels."""
-    first = next((line for line in head.splitlines() if line.strip()), "")
-    match = _SAMPLE.match(first)
-    return bool(_COMMENT.search(head)) or bool(match and match["labels"] and named(match["name"]))
+    """Recognise ``# HELP`` or ``# TYPE`` lines, or a sample first and soon one of a metric that we use."""
+    if _COMMENT.search(head):
+        return True
+    first = islice((line for line in head.splitlines() if line.strip()), _FIRST_LINES)
+    samples = [_SAMPLE.match(line) for line in first]
+    return bool(samples and samples[0]) and any(match and named(match["name"]) for match in samples)
 
 
 def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
