@@ -59,6 +59,18 @@ def test_what_can_answer_does_and_says_what_it_goes_without(tmp_path: Path) -> N
             assert done.stdout
 
 
+def test_without_a_home_what_can_answer_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INFERPLAN_DB", "~nobody-of-that-name/w.duckdb")
+    for command in (
+        ("estimate", *LOAD, "--gpu", "H200 SXM", "--concurrency", "8"),
+        ("prices", "list", "--gpu", "L4"),
+    ):
+        done = run(*command)
+        assert done.exit_code == 0, command
+        assert "cannot be reached" in done.stderr
+        assert done.stdout
+
+
 def test_what_needs_the_data_names_the_process_that_has_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from inferplan.datasets.warehouse_errors import WarehouseError, WarehouseHeldError
 from inferplan.datasets.warehouse_path import warehouse_path
 
 if TYPE_CHECKING:
@@ -18,33 +19,24 @@ PAUSE_S = 0.1
 
 @contextmanager
 def warehouse_at_hand(what: str) -> Iterator["Warehouse | None"]:
-    """Open the warehouse, or yield ``None`` where there is no file or another process holds it.
+    """Open the warehouse, or yield ``None`` where there is no file or it cannot be had.
 
     Parameters
     ----------
     what
-        What the answer goes without when the warehouse is held, for the note on standard error.
+        What the answer goes without when it cannot be had, for the note on standard error.
     """
-    path = warehouse_path()
-    if path is None or not path.is_file():
+    opened = _opened(what, only_if_there=True)
+    if opened is None:
         yield None
         return
-    from inferplan.datasets.warehouse import Warehouse  # brings DuckDB along, which is not always needed
-    from inferplan.datasets.warehouse_errors import WarehouseHeldError
-
-    try:
-        warehouse = Warehouse.open(path)
-    except WarehouseHeldError as error:
-        click.echo(f"Note: without {what}. {error}", err=True)
-        yield None
-        return
-    with warehouse:
-        yield warehouse
+    with opened:
+        yield opened
 
 
 @contextmanager
 def warehouse_or_bundled(what: str) -> Iterator["Warehouse"]:
-    """Open the warehouse, or where another process holds it one in memory, in which bundled prices are.
+    """Open the warehouse, or where it cannot be had one in memory, in which bundled prices are.
 
     Parameters
     ----------
@@ -52,15 +44,23 @@ def warehouse_or_bundled(what: str) -> Iterator["Warehouse"]:
         What the answer goes without in memory, for the note on standard error.
     """
     from inferplan.datasets.warehouse import MEMORY, Warehouse
-    from inferplan.datasets.warehouse_errors import WarehouseHeldError
 
-    try:
-        warehouse = Warehouse.open()
-    except WarehouseHeldError as error:
-        click.echo(f"Note: without {what}. {error}", err=True)
-        warehouse = Warehouse.open(MEMORY)
-    with warehouse:
+    with _opened(what) or Warehouse.open(MEMORY) as warehouse:
         yield warehouse
+
+
+def _opened(what: str, *, only_if_there: bool = False) -> "Warehouse | None":
+    """Return the warehouse, or ``None`` with a note: it is held, damaged, or in no place to write to."""
+    try:
+        path = warehouse_path()
+        if only_if_there and (path is None or not path.is_file()):
+            return None
+        from inferplan.datasets.warehouse import Warehouse  # brings DuckDB along, which is not always needed
+
+        return Warehouse.open()
+    except WarehouseError as error:
+        click.echo(f"Note: without {what}. {error}", err=True)
+        return None
 
 
 def awaited_warehouse() -> "Warehouse":
@@ -72,7 +72,6 @@ def awaited_warehouse() -> "Warehouse":
         As ``Warehouse.open`` does, once it was waited for long enough.
     """
     from inferplan.datasets.warehouse import Warehouse
-    from inferplan.datasets.warehouse_errors import WarehouseHeldError
 
     end: float | None = None
     while True:
