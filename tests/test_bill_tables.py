@@ -157,6 +157,7 @@ FLAVOURS = {
     "Azure": (
         FOCUS_LINE
         | {"ResourceId": "/subscriptions/1/virtualmachines/nc-1", "Tags": '{"team":"llm"}',
+           "SkuPriceDetails": "NULL",
            "x_SkuDetails": '{"VCPUs":24,"ServiceType":"Standard_NC24ads_A100_v4"}'},
         ("/subscriptions/1/virtualmachines/nc-1", "Standard_NC24ads_A100_v4", None, "llm", {"team": "llm"}),
     ),

@@ -108,7 +108,7 @@ class _Landing:
         if not found and field.spread and (parts := self._table.cells_within(field.spread)):
             pairs = (f"{text_literal(name)}, {said_in_sql(cell)}" for name, cell in parts.items())
             return f"json_object({', '.join(pairs)})::VARCHAR"
-        if field.read is None:
+        if field.read is None or len(found) > 1:
             found = [said_in_sql(cell) for cell in found]
         return f"coalesce({', '.join(found)})" if found else None
 
