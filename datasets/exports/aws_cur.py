@@ -23,7 +23,7 @@ from inferplan.datasets.uploads.scanning import column_names, opened
 from inferplan.datasets.uploads.tables import header
 
 name = "aws-cur"
-title = "AWS Cost and Usage Report 2.0"
+title = "AWS Cost and Usage Report"
 kind = "bill"
 
 _NEEDED = {"lineitemlineitemtype", "lineitemunblendedcost", "lineitemusagestartdate"}
