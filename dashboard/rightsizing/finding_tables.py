@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -120,20 +119,7 @@ def findings(warehouse: Warehouse, profile: Profile, import_ids: Sequence[int]) 
 def _overview(
     version: str, profile_json: str, import_ids: tuple[int, ...], *, _warehouse: Warehouse
 ) -> Overview:
-    found = _overview_of(_findings(version, profile_json, import_ids, _warehouse=_warehouse))
-    _spare_collections()
-    return found
-
-
-def _spare_collections() -> None:
-    """Leave what is there now out of garbage collections, until something is computed anew.
-
-    Streamlit looks through all objects for garbage after each run of a page: what is kept of ten thousand
-    GPUs for the next profile would hold up every press on every page by a tenth of a second.
-    """
-    gc.unfreeze()
-    gc.collect()
-    gc.freeze()
+    return _overview_of(_findings(version, profile_json, import_ids, _warehouse=_warehouse))
 
 
 # As data, which Streamlit keeps as bytes.

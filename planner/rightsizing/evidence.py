@@ -1,8 +1,10 @@
 """What was measured of each serving process and its GPUs, gathered for the rules."""
 
+import gc
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -34,6 +36,18 @@ Week = NDArray[np.float64]
 """A value for each four hours of a week, from Monday 0:00 UTC."""
 
 
+@contextmanager
+def without_collection() -> Iterator[None]:
+    """Spare the search for garbage while objects are made that all stay: a tenth of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 @dataclass(frozen=True)
 class Measurements:
     """The chosen imports and the part of them that counts; rules ask for sums taken at the same time."""
@@ -49,7 +63,8 @@ class Measurements:
     @cached_property
     def units(self) -> tuple[Unit, ...]:
         """Every unit of which anything was measured, in the order of their keys."""
-        return tuple(unit for unit in _gather(self) if unit.statistics)
+        with without_collection():
+            return tuple(unit for unit in _gather(self) if unit.statistics)
 
     def together(
         self, groups: Mapping[str, Sequence[Unit]], metrics: Sequence[str]

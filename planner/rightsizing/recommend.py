@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from inferplan.datasets.schema import Offer
 from inferplan.planner.rightsizing import rules as folder
 from inferplan.planner.rightsizing.commitments import commitments
-from inferplan.planner.rightsizing.evidence import Measurements
+from inferplan.planner.rightsizing.evidence import Measurements, without_collection
 from inferplan.planner.rightsizing.finding import SHRINKING, Finding, Rejected
 from inferplan.planner.rightsizing.guards import unsure
 from inferplan.planner.rightsizing.judging import Context, FleetRule, Judgement, Rule, as_finding
@@ -70,6 +70,7 @@ def context_of(measured: Measurements, profile: Profile, offers: Sequence[Offer]
     return Context(profile=profile, market=market, measured=measured, workloads=workloads, services=services)
 
 
+@without_collection()
 def decide(context: Context) -> tuple[Finding, ...]:
     """Return the findings on everything that was measured.
 
