@@ -32,7 +32,9 @@ def scratch_folder() -> Iterator[Path]:
         msg = f"Temporary files cannot be written ({error}). Let TMPDIR name a folder that has room for them."
         raise InferplanError(msg) from error
     with own as name, locked(Path(name), _PATIENCE_S):
-        yield Path(name)
+        folder = Path(name) / "files"  # without a lock, for a warehouse locks the folder that it is made in
+        folder.mkdir()
+        yield folder
 
 
 def remove_leftovers() -> None:

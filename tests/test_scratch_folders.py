@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from inferplan.datasets import scratch
+from inferplan.datasets.folder_lock import locked
 
 OWNER = """
     import sys, time
@@ -35,7 +36,7 @@ def test_a_killed_owner_s_folder_goes_and_a_living_one_s_stays(place: Path) -> N
     ) as owner:
         assert owner.stdout is not None
         folder = Path(owner.stdout.readline().strip())
-        assert folder.parent == place
+        assert folder.parent.parent == place
         scratch.remove_leftovers()
         assert (folder / "table").read_text() == "half a table"
         owner.kill()
@@ -45,6 +46,11 @@ def test_a_killed_owner_s_folder_goes_and_a_living_one_s_stays(place: Path) -> N
         assert not folder.exists()
         assert own.is_dir()
     assert list(place.iterdir()) == []
+
+
+def test_a_warehouse_in_one_need_not_wait_for_its_lock() -> None:
+    with scratch.scratch_folder() as folder, locked(folder, patience_s=0) as is_free:
+        assert is_free
 
 
 def test_only_folders_of_ours_are_removed(place: Path) -> None:

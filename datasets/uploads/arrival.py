@@ -18,9 +18,10 @@ from inferplan.datasets.uploads.metrics import UNITS
 from inferplan.datasets.uploads.reading import MISSING_FROM, NeedsAnswerError, SampleTable
 from inferplan.datasets.uploads.refusals import Refusals
 from inferplan.datasets.uploads.report import naive_utc
-from inferplan.datasets.uploads.scanning import column_text, is_delimited, quoted, text_literal
+from inferplan.datasets.uploads.scanning import is_delimited
 from inferplan.datasets.uploads.times_in_sql import TimeForm, form_of, offset_at, shifts
 from inferplan.datasets.uploads.values import MISSING_TEXT, number
+from inferplan.datasets.uploads.wording import column_text, quoted, text_literal
 
 if TYPE_CHECKING:
     from inferplan.datasets.warehouse import Cursor

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from inferplan.datasets.uploads.metrics import plain
 from inferplan.datasets.uploads.records import NOTHING, amount, heard, mapping, moment, team_of
-from inferplan.datasets.uploads.scanning import text_literal
+from inferplan.datasets.uploads.wording import text_literal
 
 _AMOUNT = "DECIMAL(25, 10)"  # below 1e15, as ``records.amount`` takes it
 _SMALL_AMOUNT = "DECIMAL(18, 10)"  # in eight bytes, which DuckDB 1.5 reads 70 times as fast

@@ -1,13 +1,17 @@
-"""Values inside of objects in JSON, as columns of their own: ``usage.prompt_tokens``."""
+"""Values inside of objects in JSON and of structures in Parquet, as columns: ``usage.prompt_tokens``."""
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from string import Template
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from inferplan.datasets.uploads.json_stream import documents
 from inferplan.datasets.uploads.reading import UnreadableError
+from inferplan.datasets.uploads.wording import quoted
+
+if TYPE_CHECKING:
+    from inferplan.datasets.warehouse import Cursor
 
 WITHIN = Template("CASE WHEN json_valid($column) THEN json_extract_string($column, $path) END AS $name")
 """SQL of the value at a path in the texts of a column."""
@@ -37,6 +41,26 @@ def unnested(names: Sequence[str], head: str) -> list[str]:
     outer = {column for column, _ in inner.values()}
     kept = [name for name in names if name not in outer]
     return [*kept, *(name for name in inner if name not in kept)]
+
+
+def unpacked(cursor: "Cursor", source: str) -> dict[str, str]:
+    """Return SQL of each column of ``source``, by name, with the values in structures instead of them."""
+    found: dict[str, str] = {}
+    waiting = [((name,), kind) for name, kind in _columns(cursor, "*", source)]
+    while waiting:
+        path, kind = waiting.pop(0)
+        sql = ".".join(map(quoted, path))
+        if kind.startswith("STRUCT(") and kind.endswith(")") and len(path) < _DEPTH:
+            inner = _columns(cursor, f"unnest({sql})", source)
+            waiting += [((*path, name), kind) for name, kind in inner]
+        else:
+            found[".".join(path)] = sql
+    return found
+
+
+def _columns(cursor: "Cursor", columns: str, source: str) -> list[tuple[str, str]]:
+    described = cursor.execute(" ".join(("DESCRIBE SELECT", columns, "FROM", source))).fetchall()
+    return [(name, kind) for name, kind, *_ in described]
 
 
 def _first(head: str) -> Iterator[Any]:

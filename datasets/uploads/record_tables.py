@@ -14,8 +14,8 @@ import pandas as pd
 from inferplan.datasets.uploads.fields import RecordField, said_in_sql
 from inferplan.datasets.uploads.reading import BillLine, RecordTable, Target
 from inferplan.datasets.uploads.refusals import Refusals
-from inferplan.datasets.uploads.scanning import text_literal
 from inferplan.datasets.uploads.tablewriter import TABLES
+from inferplan.datasets.uploads.wording import text_literal
 
 if TYPE_CHECKING:
     from inferplan.datasets.uploads.tablewriter import TableWriter

@@ -11,8 +11,9 @@ from inferplan.datasets.uploads.json_stream import with_whole_signs
 from inferplan.datasets.uploads.metrics import plain
 from inferplan.datasets.uploads.opening import Upload
 from inferplan.datasets.uploads.reading import Tally
-from inferplan.datasets.uploads.scanning import cell, column_names, opened
+from inferplan.datasets.uploads.scanning import column_names, opened
 from inferplan.datasets.uploads.tables import dialect, rows
+from inferplan.datasets.uploads.wording import cell
 
 NOTHING = {"", "null", "none", "nan", "n/a", "?", "unset", "\\n"}
 _MOST = Decimal(10) ** 15  # in any currency: no line of a bill is larger

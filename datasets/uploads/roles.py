@@ -20,7 +20,9 @@ _CLOCKS = {"time", "clock", "timeofday"}
 _METRIC_NAMES = {"metric", "metricname", "series", "field", "measurement"}
 _VALUES = {"value", "val"}
 _UNITS = {"unit", "units"}
-_WITHIN = re.compile(r"^(?:labels?|tags?|metrics?|dimensions|attributes|fields|resource)\.", re.IGNORECASE)
+_WITHIN = re.compile(
+    r"^(?:(?:labels?|tags?|metrics?|values|readings|dimensions|attributes|fields|resource)\.)+", re.IGNORECASE
+)
 _INPUTS = {
     "inputtokens", "prompttokens", "contexttokens", "inputlength", "prompttokencount", "tokensin",
     "requesttokens", "inputtokencount", "numinputtokens", "numprompttokens", "numprefilltokens",

@@ -14,13 +14,14 @@ import pandas as pd
 
 from inferplan.datasets.scratch import scratch_folder
 from inferplan.datasets.uploads.metrics import plain
-from inferplan.datasets.uploads.nesting import WITHIN, nested, unnested
+from inferplan.datasets.uploads.nesting import WITHIN, nested, unnested, unpacked
 from inferplan.datasets.uploads.opening import Upload
 from inferplan.datasets.uploads.ragged import refuse_ragged
 from inferplan.datasets.uploads.reading import SHOWN_PROBLEMS, Tally, UnreadableError
 from inferplan.datasets.uploads.refusals import MAX_REJECTS, Refusals, Reject, rejected, too_many
 from inferplan.datasets.uploads.row_lines import line_numbers
 from inferplan.datasets.uploads.tables import MAX_COLUMNS, dialect, first_row, has_header, open_quote
+from inferplan.datasets.uploads.wording import cell, quoted, text_literal
 from inferplan.datasets.warehouse import MEMORY, Warehouse
 from inferplan.datasets.warehouse_errors import lack_of
 
@@ -56,24 +57,25 @@ def _described(upload: Upload) -> list[str]:
     """Return the names of the columns as DuckDB finds them."""
     with _file(upload, Tally()) as path, Warehouse.open(MEMORY) as base, base.transaction() as cursor:
         place = text_literal(str(path))
-        source = f"read_parquet({place})"
-        if not upload.is_parquet:
-            source = f"read_json({place}, {_json_form(upload)})"
         try:
+            if upload.is_parquet:
+                return _few(list(unpacked(cursor, f"read_parquet({place})")), upload)
+            source = f"read_json({place}, {_json_form(upload)})"
             names = [row[0] for row in cursor.execute(f"DESCRIBE FROM {source}").fetchall()]
         except duckdb.Error as error:
             raise _unreadable(upload, error) from error
     if names == ["json"]:  # as DuckDB calls what is no object
         msg = f"{upload.file_name} is no table: some of its JSON values are no objects with named fields."
         raise UnreadableError(msg)
-    return _few(names if upload.is_parquet else unnested(names, upload.head), upload)
+    return _few(unnested(names, upload.head), upload)
 
 
 def _few(names: list[str], upload: Upload) -> list[str]:
     """Return the names; raises ``UnreadableError`` where there are more than are read."""
     if len(names) > MAX_COLUMNS:
-        msg = f"{upload.file_name} has {len(names):,} columns; at most {MAX_COLUMNS:,} are read."
-        raise UnreadableError(msg)
+        raise UnreadableError(
+            f"{upload.file_name} has {len(names):,} columns; at most {MAX_COLUMNS:,} are read."
+        )
     return names
 
 
@@ -204,7 +206,11 @@ def opened(upload: Upload, names: Sequence[str], tally: Tally) -> Iterator[Table
 def _source(upload: Upload, path: Path, names: Sequence[str]) -> tuple[str, int]:
     place = text_literal(str(path))
     if upload.is_parquet:
-        return f"read_parquet({place})", 0
+        read = f"read_parquet({place})"
+        with Warehouse.open(MEMORY) as base, base.transaction() as cursor:
+            leaves = unpacked(cursor, read).items()
+        columns = ", ".join(f"{sql} AS {quoted(name)}" for name, sql in leaves)
+        return _NESTED.substitute(columns=columns, source=read), 0
     inner = nested(upload.head) if _is_json(upload) else {}
     stored = dict.fromkeys(inner[name][0] if name in inner else name for name in names)
     columns = "{" + ", ".join(f"{text_literal(name)}: 'VARCHAR'" for name in stored) + "}"
@@ -225,30 +231,6 @@ def _source(upload: Upload, path: Path, names: Sequence[str]) -> tuple[str, int]
         f"null_padding = false, strict_mode = true, rejects_limit = {MAX_REJECTS}"
     )
     return f"read_csv({place}, {options})", skip
-
-
-def quoted(name: str) -> str:
-    """Return an identifier in quotes, as SQL wants it."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def cell(name: str) -> str:
-    """Return an expression for a column's cells as a CSV file would have them: maps and lists are JSON."""
-    column = quoted(name)
-    return (
-        f"CASE WHEN regexp_matches(typeof({column}), '^(MAP|STRUCT|JSON)|\\[\\d*\\]$') "
-        f"THEN to_json({column})::VARCHAR ELSE {column}::VARCHAR END"
-    )
-
-
-def column_text(name: str) -> str:
-    """Return an expression for a column's cells as text."""
-    return f"coalesce(CAST({quoted(name)} AS VARCHAR), '')"
-
-
-def text_literal(value: str) -> str:
-    """Return a text in quotes, as SQL wants it."""
-    return "'" + value.replace("'", "''") + "'"
 
 
 def _unreadable(upload: Upload, error: duckdb.Error) -> UnreadableError:

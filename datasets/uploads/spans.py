@@ -5,7 +5,8 @@ from string import Template
 
 from inferplan.datasets.uploads.metrics import Naming, plain
 from inferplan.datasets.uploads.roles import Roles
-from inferplan.datasets.uploads.scanning import Table, column_text, quoted
+from inferplan.datasets.uploads.scanning import Table
+from inferplan.datasets.uploads.wording import column_text, quoted
 
 _ENDINGS = {
     **dict.fromkeys(("endtime", "endedat", "finishedat", "completedat", "responsecreatedat"), "e2e_s"),

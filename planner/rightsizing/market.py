@@ -117,7 +117,7 @@ class Market:
         return (unit.instance_type or told or "").casefold() or None, region
 
     def _bill(self, unit: Unit) -> EffectiveRate | None:
-        return self._billed.of(*unit.gpus, unit.instance_id, unit.host)
+        return self._billed.of(*unit.gpus, unit.instance_id, unit.host) if self._billed.by_place else None
 
     def _as_billed(self, unit: Unit, rate: Rate) -> Rate:
         found = self._bill(unit)

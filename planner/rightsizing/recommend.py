@@ -82,9 +82,11 @@ def decide(context: Context) -> tuple[Finding, ...]:
     rejected: dict[str, list[Rejected]] = {unit.key: [] for unit in units}
     judged: dict[str, Judgement] = {}
     blocked: set[str] = set()
+    doubts = {unit.key: unsure(unit, context.profile) for unit in units}
     for rule in rules():
         waiting = [unit for unit in units if unit.key not in judged]
-        verdicts = _verdicts(rule, waiting, blocked, context)
+        barred = {unit.key: _barred(unit, blocked) or doubts[unit.key] for unit in waiting}
+        verdicts = _verdicts(rule, waiting, barred, context)
         for unit in waiting:
             verdict = verdicts[unit.key]
             if isinstance(verdict, str):
@@ -106,26 +108,25 @@ def decide(context: Context) -> tuple[Finding, ...]:
 
 
 def _verdicts(
-    rule: Rule | FleetRule, waiting: Sequence[Unit], blocked: set[str], context: Context
+    rule: Rule | FleetRule, waiting: Sequence[Unit], barred: Mapping[str, str | None], context: Context
 ) -> Mapping[str, Judgement | str]:
     """Return what a rule says of each unit; it is not asked where nothing may be taken away."""
     verdicts: dict[str, Judgement | str] = {}
     if rule.action in SHRINKING:
-        barred = ((unit.key, _barred(unit, blocked, context.profile)) for unit in waiting)
-        verdicts = {key: reason for key, reason in barred if reason}
+        verdicts = {key: reason for key, reason in barred.items() if reason}
     asked = [unit for unit in waiting if unit.key not in verdicts]
     if hasattr(rule, "judge_fleet"):
         return {**verdicts, **rule.judge_fleet(asked, context)}
     return {**verdicts, **{unit.key: rule.judge(unit, context) for unit in asked}}
 
 
-def _barred(unit: Unit, blocked: set[str], profile: Profile) -> str | None:
-    """Return why nothing may be taken from the unit: its siblings are used up, or too little is known."""
+def _barred(unit: Unit, blocked: set[str]) -> str | None:
+    """Return which process that is used up keeps all that may be its own from shrinking."""
     if unit.service in blocked:
         return _SIBLING
     if not unit.is_process and _SOMEWHERE in blocked:
         return "a process is used up of which no GPU is known: it may run here"
-    return unsure(unit, profile)
+    return None
 
 
 _ORDER = {"upsize": 0, "commitment": 2, "keep": 3, "insufficient_history": 4}
