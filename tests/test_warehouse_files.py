@@ -165,8 +165,9 @@ def test_a_file_without_write_permission_is_explained(tmp_path: Path, what: str)
         Warehouse.open(path).close()
         path.chmod(0o444 if what == "file" else 0o666)
     folder.chmod(0o555)
-    for parent in (tmp_path, *tmp_path.parents[:2]):
-        parent.chmod(parent.stat().st_mode | 0o111)
+    for parent in (tmp_path, *tmp_path.parents[:3]):
+        if (mode := parent.stat().st_mode) & 0o111 != 0o111:
+            parent.chmod(mode | 0o111)
     script = textwrap.dedent(
         """
         import os, sys
