@@ -74,7 +74,7 @@ def test_an_import_that_is_killed_leaves_nothing_and_can_be_repeated(
     with first_start(database) as visit.address:
         begin_import(visit, export)
         end = time.monotonic() + PATIENCE_S
-        while not any(scratch.glob("*/upload")):  # it is written where the import begins
+        while not any(scratch.rglob("upload")):  # it is written where the import begins
             assert time.monotonic() < end
             time.sleep(0.01)
         visit.page.goto("about:blank")  # a page would complain of the connection that it loses
