@@ -46,7 +46,9 @@ def unnested(names: Sequence[str], head: str) -> list[str]:
 def unpacked(cursor: "Cursor", source: str) -> dict[str, str]:
     """Return SQL of each column of ``source``, by name, with the values in structures instead of them."""
     found: dict[str, str] = {}
-    waiting = [((name,), kind) for name, kind in _columns(cursor, "*", source)]
+    waiting: list[tuple[tuple[str, ...], str]] = [
+        ((name,), kind) for name, kind in _columns(cursor, "*", source)
+    ]
     while waiting:
         path, kind = waiting.pop(0)
         sql = ".".join(map(quoted, path))
