@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 
 from inferplan.planner.confidence import Confidence
 from inferplan.planner.rightsizing.statistic import Statistic
+from inferplan.planner.rightsizing.unit import SHOWS_WORK
 
 GONE_AFTER = timedelta(days=1)
 """Without a sample for so long before the newest one of all, a place may be gone."""
 COARSEST_STEP_S = 1800.0
 """Values further apart show no peaks, be they single moments or means."""
-_WORK = ("sm_active_ratio", "gr_engine_active_ratio")
 _OF_GPUS = ("dram_active_ratio", "fb_used_bytes", "fb_used_ratio")
 _OF_ENGINES = ("kv_cache_usage_ratio", "requests_running", "requests_waiting")
 By = Mapping[str, Statistic]
@@ -49,7 +49,7 @@ def doubt(
 
 
 def _doubts(gpus: Mapping[str, By], engines: Sequence[By], latest: datetime | None) -> Iterator[str]:
-    for metric in (*_WORK, *_OF_GPUS):
+    for metric in (*SHOWS_WORK, *_OF_GPUS):
         there = sum(metric in of_gpu for of_gpu in gpus.values())
         if 0 < there < len(gpus):
             yield f"{metric} was measured on {there} of its {len(gpus)} GPUs"
@@ -68,7 +68,7 @@ def _doubts(gpus: Mapping[str, By], engines: Sequence[By], latest: datetime | No
 
 def _deciding(of_gpu: By) -> Iterator[Statistic]:
     """Yield activity, bandwidth and memory of a GPU."""
-    work = next((of_gpu[name] for name in _WORK if name in of_gpu), None)
+    work = next((of_gpu[name] for name in SHOWS_WORK if name in of_gpu), None)
     if work is not None:
         yield work
     yield from (of_gpu[name] for name in _OF_GPUS if name in of_gpu)

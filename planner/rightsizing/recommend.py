@@ -85,7 +85,10 @@ def decide(context: Context) -> tuple[Finding, ...]:
     doubts = {unit.key: unsure(unit, context.profile) for unit in units}
     for rule in rules():
         waiting = [unit for unit in units if unit.key not in judged]
-        barred = {unit.key: _barred(unit, blocked) or doubts[unit.key] for unit in waiting}
+        barred: dict[str, str] = {}
+        if rule.action in SHRINKING:
+            reasons = ((unit.key, _barred(unit, blocked) or doubts[unit.key]) for unit in waiting)
+            barred = {key: reason for key, reason in reasons if reason}
         verdicts = _verdicts(rule, waiting, barred, context)
         for unit in waiting:
             verdict = verdicts[unit.key]
@@ -108,16 +111,13 @@ def decide(context: Context) -> tuple[Finding, ...]:
 
 
 def _verdicts(
-    rule: Rule | FleetRule, waiting: Sequence[Unit], barred: Mapping[str, str | None], context: Context
+    rule: Rule | FleetRule, waiting: Sequence[Unit], barred: Mapping[str, str], context: Context
 ) -> Mapping[str, Judgement | str]:
     """Return what a rule says of each unit; it is not asked where nothing may be taken away."""
-    verdicts: dict[str, Judgement | str] = {}
-    if rule.action in SHRINKING:
-        verdicts = {key: reason for key, reason in barred.items() if reason}
-    asked = [unit for unit in waiting if unit.key not in verdicts]
+    asked = [unit for unit in waiting if unit.key not in barred]
     if hasattr(rule, "judge_fleet"):
-        return {**verdicts, **rule.judge_fleet(asked, context)}
-    return {**verdicts, **{unit.key: rule.judge(unit, context) for unit in asked}}
+        return {**barred, **rule.judge_fleet(asked, context)}
+    return {**barred, **{unit.key: rule.judge(unit, context) for unit in asked}}
 
 
 def _barred(unit: Unit, blocked: set[str]) -> str | None:

@@ -13,6 +13,7 @@ from inferplan.planner.rightsizing.statistic import Statistic
 
 _REPLICA_SUFFIX = re.compile(r"(-[0-9a-f]{6,10}-[a-z0-9]{3,6}|-\d+)$")
 _COMPUTE_SLICES = re.compile(r"^(\d+)g")
+MOST_SLICES = 7  # MIG user guide: of all GPUs but A30 and RTX PRO 6000, which the catalog knows
 SHOWS_WORK = ("sm_active_ratio", "gr_engine_active_ratio")
 
 
@@ -63,11 +64,12 @@ class Unit:
 
     @cached_property
     def gpus_held(self) -> Decimal:
-        """GPUs that it occupies; a MIG slice is its share of the compute slices."""
+        """GPUs that it occupies; a MIG slice is its share of the compute slices, of seven where unknown."""
         slices = _COMPUTE_SLICES.match(self.mig_profile or "")
         if slices is None:
             return Decimal(len(self.gpus))
-        return Decimal(slices[1]) / (4 if "A30" in (self.gpu_name or "") else 7) * len(self.gpus)
+        whole = (self.gpu.mig_max_instances if self.gpu else 0) or MOST_SLICES
+        return Decimal(slices[1]) / whole * len(self.gpus)
 
     @cached_property
     def activity(self) -> Statistic | None:

@@ -16,8 +16,7 @@ from inferplan.planner.rightsizing.unit import Unit
 order = 60
 action: Action = "mig_slice"
 _PROFILE = re.compile(r"^(\d+)g\.(\d+)gb$")
-_MEMORY_EIGHTHS = 8  # a MIG GPU's memory and bandwidth come in eighths, its SMs in sevenths (MIG user guide)
-_SM_SEVENTHS = 7
+_MEMORY_EIGHTHS = 8  # a MIG GPU's memory and bandwidth come in eighths at the finest (MIG user guide)
 
 
 @dataclass(frozen=True)
@@ -101,9 +100,9 @@ def _slices(gpu: Gpu, total_bytes: float) -> list[_Slice]:
     marketed = gpu.memory_marketed_gb
     for name in gpu.mig_profiles:
         match = _PROFILE.match(name)
-        if match and int(match[1]) < _SM_SEVENTHS:
+        if match and int(match[1]) < gpu.mig_max_instances:
             eighths = round(int(match[2]) / marketed * _MEMORY_EIGHTHS)
             share = eighths / _MEMORY_EIGHTHS
             memory = min(total_bytes * share, int(match[2]) * GIB) * 0.97  # a slice reports some less
-            found.append(_Slice(name, int(match[1]) / _SM_SEVENTHS, share, memory))
+            found.append(_Slice(name, int(match[1]) / gpu.mig_max_instances, share, memory))
     return sorted(found, key=lambda part: (part.memory_share, part.sm_share))
