@@ -272,6 +272,15 @@ def test_people_who_compare_at_once_get_their_own_answers(warehouse: Warehouse) 
         pd.testing.assert_frame_equal(one, other)
 
 
+@pytest.fixture
+def ctrl_c_is_heard() -> Iterator[None]:
+    """Undo for a while what a shell does to what it runs in the background: it, and its children, ignore Ctrl-C."""
+    found = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, found)
+
+
+@pytest.mark.usefixtures("ctrl_c_is_heard")
 def test_ctrl_c_stops_the_command_with_130_and_leaves_the_warehouse_usable(own_warehouse: Path) -> None:
     arguments = ["compare", "--model", "Qwen/Qwen3-32B", "--input-tokens", "2000", "--output-tokens", "300"]
     for engine in ("vllm", "sglang", "tensorrt-llm", "llama.cpp"):
