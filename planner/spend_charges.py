@@ -5,10 +5,12 @@ machine by its id, the last part of its id, or its name; what people linked goes
 """
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING
 
 from inferplan.datasets import catalog
+from inferplan.planner.mig_slices import share_of_gpu
 
 if TYPE_CHECKING:
     from inferplan.datasets.warehouse import Cursor
@@ -100,6 +102,16 @@ GPU_SERVICES = r"gpu|machine learning|^ml |^compute$|^compute instance|accelerat
 MACHINE_TYPES = r"^(ml\.)?[a-z]+\d[a-z0-9-]*\.[a-z0-9-]+$|^standard_"
 GPU_TYPES = r"^(ml\.)?(p\d|g\d|gr\d|trn|inf|dl|vt|f\d)|^standard_n"
 
+SLICES = """
+CREATE TEMP TABLE spend_slices AS
+SELECT unnest($names::VARCHAR[]) AS gpu_name, unnest($profiles::VARCHAR[]) AS mig_profile,
+    unnest($shares::DOUBLE[]) AS share
+"""
+_SLICES_SEEN = """
+SELECT DISTINCT max(gpu_name), max(mig_profile) FROM usage_series
+WHERE entity_kind = 'mig' AND list_contains($activity::VARCHAR[], metric) GROUP BY entity
+"""
+
 # A GPU's activity is SM activity, else the graphics engine's; GPU_UTIL shows idleness and nothing more. A MIG
 # slice is as large as its share of the compute slices. A GPU that the bill or a link names is on its own.
 GPUS = """
@@ -129,14 +141,14 @@ single AS (
     JOIN called USING (alias)
 )
 SELECT row_number() OVER (ORDER BY whole.entity) AS gpu, whole.entity, gpu_uuid, host, instance_id,
-    instance_type, gpu_name, rank, single.entity IS NOT NULL AS is_single,
+    instance_type, whole.gpu_name, rank, single.entity IS NOT NULL AS is_single,
     lower(CASE WHEN is_single THEN whole.entity
         ELSE coalesce(host, known_host, instance_id, whole.entity) END) AS machine,
     dense_rank() OVER (ORDER BY machine) AS node,
-    CASE WHEN kind = 'gpu' THEN 1.0 ELSE coalesce(
-        try_cast(regexp_extract(mig_profile, '^(\\d+)g', 1) AS DOUBLE)
-        / CASE WHEN gpu_name ILIKE '%A30%' THEN 4 ELSE 7 END, 1.0 / 7) END AS size
+    CASE kind WHEN 'gpu' THEN 1.0 ELSE slices.share END AS size
 FROM whole LEFT JOIN hosts USING (instance_id) LEFT JOIN single USING (entity)
+LEFT JOIN spend_slices AS slices ON slices.gpu_name IS NOT DISTINCT FROM whole.gpu_name
+    AND slices.mig_profile IS NOT DISTINCT FROM whole.mig_profile
 """
 ACTIVITY: Sequence[str] = ("sm_active_ratio", "gr_engine_active_ratio", "gpu_util_ratio")
 
@@ -197,7 +209,8 @@ MACHINE_HOURS = r"^(1 )?(instance|machine|vm|node)?[- ]?(h|hr|hrs|hour|hours)$"
 GPU_HOURS = r"^gpu[-_ ]?(h|hr|hrs|hour|hours)$"
 
 TABLES = (
-    "spend_machines", "spend_lines", "spend_resources", "spend_gpus", "spend_nodes", "spend_charges",
+    "spend_machines", "spend_lines", "spend_resources", "spend_slices", "spend_gpus", "spend_nodes",
+    "spend_charges",
 )  # fmt: skip
 
 
@@ -214,6 +227,15 @@ def make_charges(cursor: "Cursor", import_ids: Sequence[int] | None) -> None:
             "gpu_types": GPU_TYPES,
         },
     )
+    slices = cursor.execute(_SLICES_SEEN, {"activity": list(ACTIVITY)}).fetchall()
+    cursor.execute(
+        SLICES,
+        {
+            "names": [name for name, _ in slices],
+            "profiles": [profile for _, profile in slices],
+            "shares": [float(_share_of_gpu(name, profile)) for name, profile in slices],
+        },
+    )
     cursor.execute(GPUS, {"activity": list(ACTIVITY)})
     cursor.execute(NODES)
     cursor.execute(CHARGES, {"machine_hours": MACHINE_HOURS, "gpu_hours": GPU_HOURS})
@@ -223,6 +245,10 @@ def drop(cursor: "Cursor", tables: Sequence[str]) -> None:
     """Drop temporary tables, the newest first."""
     for table in reversed(tables):
         cursor.execute(f'DROP TABLE "{table}"')
+
+
+def _share_of_gpu(gpu_name: str | None, profile: str | None) -> Decimal:
+    return share_of_gpu(profile, catalog.gpu_by_driver_name(gpu_name) if gpu_name else None)
 
 
 @cache

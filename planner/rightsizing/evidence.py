@@ -220,8 +220,6 @@ _PLACE = ("entity", "entity_kind", "replica", *_SAID, "is_sample", "processes")
 
 def _unit_key(place: Mapping[str, str]) -> str:
     """Return the serving process that an entity belongs to, else the entity itself."""
-    if place["entity_kind"] == "mig":
-        return place["entity"]
     return _ENGINE_RANK.sub("", place["replica"] or place["entity"])
 
 
@@ -262,7 +260,7 @@ def _unit(
     hours = [idle.get(entity, frozenset()) for entity in measured if _shows_work(statistics[entity])]
     return Unit(
         key=key,
-        is_process=any(place["replica"] for place in places) and places[0]["entity_kind"] != "mig",
+        is_process=any(place["replica"] for place in places),
         gpus=gpus,
         statistics=merged,
         gpu=gpu,

@@ -22,7 +22,8 @@ PLACES = """
 SELECT s.entity, s.entity_kind, arg_max(s.replica, s.last_at), arg_max(s.gpu_name, s.last_at),
     arg_max(s.host, s.last_at), arg_max(s.instance_id, s.last_at), arg_max(s.instance_type, s.last_at),
     arg_max(s.namespace, s.last_at), arg_max(s.model, s.last_at), arg_max(s.team, s.last_at),
-    arg_max(s.mig_profile, s.last_at), bool_or(i.is_sample),
+    CASE s.entity_kind WHEN 'mig' THEN coalesce(arg_max(s.mig_profile, s.last_at), '?') END,
+    bool_or(i.is_sample),
     count(DISTINCT regexp_replace(s.replica, '^.*/|#\\d+$', '', 'g'))
         FILTER (s.last_at >= $latest::TIMESTAMP - INTERVAL 1 DAY)
 FROM usage_series AS s JOIN imports AS i USING (import_id)

@@ -8,12 +8,11 @@ from functools import cached_property
 
 from inferplan.datasets.schema import Gpu
 from inferplan.planner.confidence import Confidence
+from inferplan.planner.mig_slices import share_of_gpu
 from inferplan.planner.request_latency import RequestLatency
 from inferplan.planner.rightsizing.statistic import Statistic
 
 _REPLICA_SUFFIX = re.compile(r"(-[0-9a-f]{6,10}-[a-z0-9]{3,6}|-\d+)$")
-_COMPUTE_SLICES = re.compile(r"^(\d+)g")
-MOST_SLICES = 7  # MIG user guide: of all GPUs but A30 and RTX PRO 6000, which the catalog knows
 SHOWS_WORK = ("sm_active_ratio", "gr_engine_active_ratio")
 
 
@@ -35,6 +34,7 @@ class Unit:
     model: str | None
     team: str | None
     mig_profile: str | None
+    """Of a slice, ``"?"`` where the export does not name it; ``None``: whole GPUs."""
     is_sample: bool
     idle_hours: tuple[int, ...] = field(default=())
     """Hours of the week (0 = Monday 0:00 UTC) idle in at least 80 % of three or more weeks."""
@@ -59,17 +59,15 @@ class Unit:
 
     @cached_property
     def workload(self) -> str:
-        """Key of the replicas that are alike: the service and its GPUs."""
-        return f"{self.service} on {len(self.gpus)} x {self.gpu_name}"
+        """Key of the replicas that are alike: the service and its GPUs or slices."""
+        part = f" {self.mig_profile}" if self.mig_profile else ""
+        return f"{self.service} on {len(self.gpus)} x {self.gpu_name}{part}"
 
     @cached_property
     def gpus_held(self) -> Decimal:
-        """GPUs that it occupies; a MIG slice is its share of the compute slices, of seven where unknown."""
-        slices = _COMPUTE_SLICES.match(self.mig_profile or "")
-        if slices is None:
-            return Decimal(len(self.gpus))
-        whole = (self.gpu.mig_max_instances if self.gpu else 0) or MOST_SLICES
-        return Decimal(slices[1]) / whole * len(self.gpus)
+        """GPUs that it occupies; a MIG slice is its share of the compute slices."""
+        each = share_of_gpu(self.mig_profile, self.gpu) if self.mig_profile else Decimal(1)
+        return each * len(self.gpus)
 
     @cached_property
     def activity(self) -> Statistic | None:
