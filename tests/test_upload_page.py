@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Selectbox
 
 from inferplan.dashboard.rightsizing import import_jobs, inspections
 from inferplan.datasets.exports import CancelledError, Progress, ReadOptions, list_imports
@@ -24,6 +25,14 @@ def warehouse():
 
 def upload(name: str, content: bytes) -> SimpleNamespace:
     return SimpleNamespace(name=name, file_id=name, getbuffer=lambda: content)
+
+
+def upload_page() -> None:
+    from inferplan.dashboard.rightsizing.upload_views import show_upload
+    from inferplan.datasets.warehouse import Warehouse
+
+    with Warehouse.open() as warehouse:
+        show_upload(warehouse)
 
 
 def test_a_quick_import_has_ended_when_the_press_has(warehouse: Warehouse) -> None:
@@ -95,13 +104,6 @@ def test_progress_follows_the_query_that_runs(warehouse: Warehouse) -> None:
 def test_a_long_inspection_is_stopped_and_begun_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def page() -> None:
-        from inferplan.dashboard.rightsizing.upload_views import show_upload
-        from inferplan.datasets.warehouse import Warehouse
-
-        with Warehouse.open() as warehouse:
-            show_upload(warehouse)
-
     arrived = Event()
     content = UploadedFile.getbuffer
 
@@ -113,7 +115,7 @@ def test_a_long_inspection_is_stopped_and_begun_again(
     monkeypatch.setattr(inspections, "PATIENCE_S", 0.01)
     monkeypatch.setattr(UploadedFile, "getbuffer", late)
     with Warehouse.open():
-        app = AppTest.from_function(page, default_timeout=30).run()
+        app = AppTest.from_function(upload_page, default_timeout=30).run()
         app.file_uploader[0].upload(
             "slow.csv", b"time,host,sm_active_ratio\n2024-05-01T12:00:00Z,n1,0.5\n"
         ).run()
@@ -127,3 +129,42 @@ def test_a_long_inspection_is_stopped_and_begun_again(
         next(button for button in app.button if button.label == "Read it again").click().run()
     assert not app.exception
     assert "1 rows read, 0 refused, 1 values kept" in " ".join(caption.value for caption in app.caption)
+
+
+def test_columns_are_named_one_by_one_and_can_be_named_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def captions() -> str:
+        return " ".join(caption.value for caption in app.caption)
+
+    def columns() -> list[Selectbox]:
+        return [box for box in app.selectbox if ".ask." in str(box.key)]
+
+    monkeypatch.setenv("INFERPLAN_DB", str(tmp_path / "warehouse.duckdb"))
+    with Warehouse.open() as warehouse:
+        app = AppTest.from_function(upload_page, default_timeout=30).run()
+        app.file_uploader[0].upload("told.csv", b"when,host,Auslastung\n" + TABLE.split(b"\n", 1)[1]).run()
+        assert [box.label for box in columns()] == ["when", "host", "Auslastung"]
+        assert [box.value for box in columns()] == [None, "host", None]
+        assert {box.label for box in (*app.datetime_input, *app.number_input)} >= {
+            r"Where no column is a time\: how many seconds lie between two rows?"
+        }
+        assert "Import 1 file" not in [button.label for button in app.button]
+        columns()[0].select("time").run()
+        assert [box.label for box in columns()] == ["when", "host", "Auslastung"]
+        columns()[2].select("sm_active_ratio").run()
+        assert "2 rows read, 0 refused, 2 values kept" in captions()
+        next(button for button in app.button if button.label == "Import 1 file").click().run()
+        [done] = list_imports(warehouse)
+        assert done.file_name == "told.csv"
+
+        more = b"when,host,Auslastung\n2024-05-02T12:00:00Z,n1,0.5\n"
+        app.file_uploader[0].upload("more.csv", more).run()
+        assert "Columns were read as said for told.csv" in captions()
+        app.checkbox[0].check().run()
+        assert [box.value for box in columns()] == [None, "host", None]
+        columns()[0].select("time").run()
+        columns()[2].select("tensor_active_ratio").run()
+        app.run()
+        assert "Tensor pipe active" in captions()
+    assert not app.exception

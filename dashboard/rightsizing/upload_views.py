@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
-from zoneinfo import available_timezones
 
 import pandas as pd
 import streamlit as st
@@ -20,6 +19,7 @@ from inferplan.dashboard.rightsizing.import_jobs import (
 )
 from inferplan.dashboard.rightsizing.inspections import inspection, keep_only, show_reading, show_stopped
 from inferplan.dashboard.rightsizing.pull_views import show_pull
+from inferplan.dashboard.rightsizing.question_fields import ask
 from inferplan.dashboard.rightsizing.usage_tables import metric_title
 from inferplan.dashboard.state import PREFIX
 from inferplan.datasets import samples
@@ -28,11 +28,9 @@ from inferplan.datasets.exports import (
     CancelledError,
     Import,
     ParseReport,
-    Question,
     ReadOptions,
     undo_import,
 )
-from inferplan.datasets.uploads.metrics import METRICS
 from inferplan.datasets.warehouse import Warehouse
 
 KEY = f"{PREFIX}rightsizing."
@@ -128,23 +126,26 @@ def _sample_file(name: str) -> Callable[[], bytes]:
 def _show_inspection(warehouse: Warehouse, upload: Any) -> ReadOptions | None:
     """Show what is in one file; return how to read it once nothing is left to ask."""
     with st.container(border=True):
+        heading = st.empty()
+        heading.markdown(f"**{formats.plain(upload.name)}**")
         try:
             options, report = _read_with_answers(warehouse, upload)
         except CancelledError:
             show_stopped(upload)
             return None
         except InferplanError as error:
+            heading.empty()
             _refuse(upload.name, error)
             return None
         if report is None:
             return None
-        st.markdown(f"**{formats.plain(upload.name)}** · {formats.plain(report.title)}")
+        heading.markdown(f"**{formats.plain(upload.name)}** · {formats.plain(report.title)}")
+        if report.recalled or st.session_state.get(_anew_key(upload)):
+            st.checkbox("Say anew what the columns mean", key=_anew_key(upload), persist_state="session")
         if report.questions:
-            st.info("Answer the questions above, then its content is shown.", icon=":material/help:")
+            st.caption("What is in it is shown once that is answered.")
             return None
         _show_report(report)
-        if report.recalled or options.columns == {}:
-            st.checkbox("Say anew what the columns mean", key=_anew_key(upload))
         return options if report.can_import else None
 
 
@@ -186,14 +187,14 @@ def _show_report(report: ParseReport) -> None:
 
 
 def _read_with_answers(warehouse: Warehouse, upload: Any) -> tuple[ReadOptions, ParseReport | None]:
-    """Ask what the file does not say, until nothing new is asked; answers live as long as the file.
+    """Ask what the file does not say, each thing once; answers live as long as the file.
 
     While the file is being read there is no report of it yet.
     """
     given: dict[str, Any] = {"file_name": upload.name}
     if st.session_state.get(_anew_key(upload)):
         given["columns"] = {}
-    asked: set[Question] = set()
+    asked: set[str] = set()
     while True:
         options = ReadOptions.model_validate(given)
         found = inspection(warehouse, upload, options)
@@ -201,10 +202,10 @@ def _read_with_answers(warehouse: Warehouse, upload: Any) -> tuple[ReadOptions, 
             show_reading(upload, found)
             return options, None
         report = found.result()
-        fresh = [question for question in report.questions if question not in asked]
+        fresh = [question for question in report.questions if question.option not in asked]
         for question in fresh:
-            answer = _field(question, f"{KEY}ask.{upload.file_id}.{question.option}.{len(asked)}")
-            asked.add(question)
+            answer = ask(question, f"{KEY}ask.{upload.file_id}.{question.option}")
+            asked.add(question.option)
             if answer not in (None, "", {}):
                 given[question.option] = answer
         if not fresh or given == options.model_dump(exclude_none=True):
@@ -213,28 +214,6 @@ def _read_with_answers(warehouse: Warehouse, upload: Any) -> tuple[ReadOptions, 
 
 def _anew_key(upload: Any) -> str:
     return f"{KEY}anew.{upload.file_id}"
-
-
-def _field(question: Question, key: str) -> Any:
-    label = formats.plain(question.text)
-    if question.option == "time_zone":
-        return st.selectbox(label, ["UTC", *sorted(available_timezones() - {"UTC"})], index=None, key=key)
-    if question.option == "interval_s":
-        return st.number_input(label, min_value=0.001, value=None, key=key)
-    if question.option == "start":
-        return st.datetime_input(label, value=None, key=key)
-    if question.option == "metric":
-        names = list(question.choices or METRICS)
-        return st.selectbox(label, names, index=None, format_func=metric_title, key=key)
-    if question.option == "columns":
-        text = st.text_area(label, key=key, placeholder="column = meaning, one on each line")
-        with st.popover("Meanings"):
-            st.markdown(", ".join(f"`{meaning}`" for meaning in question.choices))
-        pairs = (line.rpartition("=") for line in text.splitlines() if "=" in line)
-        return {column.strip(): meaning.strip() for column, _, meaning in pairs}
-    if question.choices:
-        return st.selectbox(label, list(question.choices), index=None, key=key)
-    return st.text_input(label, key=key)
 
 
 def _import(warehouse: Warehouse, ready: Sequence[tuple[Any, ReadOptions]]) -> None:

@@ -30,10 +30,10 @@ _LETTERS = re.compile(rb"[ -~]+")
 _DECOMPRESS = "decompress it, or use gzip or zip"
 _FOREIGN_MAGIC = (
     (0, b"\xd0\xcf\x11\xe0", "an old Excel workbook: save it as CSV"),
-    (0, b"%PDF", "a PDF document"),
-    (0, b"\x89PNG", "a picture"),
-    (0, b"\xff\xd8\xff", "a picture"),
-    (0, b"\x7fELF", "a program"),
+    (0, b"%PDF", "a PDF document: export the figures themselves as CSV or JSON"),
+    (0, b"\x89PNG", "a picture: export the figures themselves as CSV or JSON"),
+    (0, b"\xff\xd8\xff", "a picture: export the figures themselves as CSV or JSON"),
+    (0, b"\x7fELF", "a program: export the figures as CSV or JSON"),
     (0, b"\x1f\x8b", "compressed twice: decompress it once"),
     (0, b"PK\x03\x04", "an archive inside an archive: take the export out"),
     (0, b"PK\x05\x06", "an empty zip archive"),

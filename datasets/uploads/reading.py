@@ -61,6 +61,8 @@ class Question(NamedTuple):
     option: str
     text: str
     choices: tuple[str, ...] = ()
+    columns: tuple[tuple[str, str], ...] = ()
+    """Of a question about columns: each as the answer names it, and what it is taken to mean."""
 
 
 class NeedsAnswerError(InferplanError):

@@ -138,7 +138,7 @@ def assign(names: Sequence[str], options: ReadOptions, first_row: Sequence[str] 
         (options.start and options.interval_s) or not unknown  # else one may be the time
     )
     if not measured or not (found.time or counts_rounds):
-        raise NeedsAnswerError(_question(first_row or names, bool(found.time)))
+        raise NeedsAnswerError(*_questions(first_row or names, roles, bool(found.time)))
     return found
 
 
@@ -222,13 +222,20 @@ def _guess(name: str) -> str:
     return known_label(name) or "ignore"
 
 
-def _question(names: Sequence[str], has_time: bool) -> Question:
+def _questions(shown_as: Sequence[str], roles: Mapping[str, str], has_time: bool) -> tuple[Question, ...]:
     missing = "what it measures" if has_time else "which column is the time"
-    shown = ", ".join(f"{place}: {name}" for place, name in enumerate(names[:12]))
-    return Question(
+    shown = ", ".join(f"{place}: {name}" for place, name in enumerate(shown_as[:12]))
+    of_columns = Question(
         "columns",
         f"The table does not say {missing}. Its columns are {shown}. Say for each what it is: time, a metric "
-        "such as gpu_util_ratio or fb_used_bytes, or a label such as gpu_index or host."
-        + ("" if has_time else " Where no column is a time, tell start and interval."),
+        "such as gpu_util_ratio or fb_used_bytes, or a label such as gpu_index or host.",
         (*ROLES, *sorted(_LABELS), *METRICS),
+        tuple(roles.items()),
     )
+    return (of_columns,) if has_time else (of_columns, *_WITHOUT_TIME)
+
+
+_WITHOUT_TIME = (
+    Question("start", "Where no column is a time: when was the first row measured (UTC unless said)?"),
+    Question("interval_s", "Where no column is a time: how many seconds lie between two rows?"),
+)
