@@ -249,7 +249,8 @@ def _latent_groups(mixer: LatentAttention, cut: _Cut) -> list[CacheGroup]:
     if mixer.index_key_bytes_per_token:
         family = "fp8" if cut.dtype.startswith("fp8") else cut.dtype
         size = Fraction(_SPARSE_LATENT_RECORD_BYTES.get(family, size))
-    groups = [CacheGroup("latent", 1, size / cut.dcp)]
+    window = mixer.window_tokens if cut.windows else None
+    groups = [CacheGroup("latent", 1, size / cut.dcp, 1, window)] if mixer.stores_kv else []
     if mixer.index_key_bytes_per_token:
         groups.append(CacheGroup("index", 1, Fraction(mixer.index_key_bytes_per_token) / cut.dcp))
     return groups

@@ -1,7 +1,7 @@
 """A decoder: its layers one by one, and what stands before and after them."""
 
-from inferplan.planner.architecture import attention, feed_forward
-from inferplan.planner.architecture.fields import Fields, whole
+from inferplan.planner.architecture import attention, feed_forward, latent
+from inferplan.planner.architecture.fields import Fields
 from inferplan.planner.architecture.layers import (
     COMPRESSED,
     CROSS,
@@ -9,15 +9,12 @@ from inferplan.planner.architecture.layers import (
     EXPERTS,
     LINEAR,
     PARALLEL,
-    layer_plans,
 )
 from inferplan.planner.architecture.model import Layer, Mixer, Tensor
 from inferplan.planner.architecture.per_layer import MATRIX, NONE, LayerPlan
+from inferplan.planner.architecture.places import placed_plans
 from inferplan.planner.architecture.recurrent import recurrent_state
 from inferplan.planner.architecture.sheet import Sheet
-
-MAX_RATIO = 1_000_000
-"""Most tokens that one compressed cache entry may stand for."""
 
 
 def read_decoder(fields: Fields) -> tuple[list[Layer], list[Tensor]]:
@@ -37,35 +34,6 @@ def read_decoder(fields: Fields) -> tuple[list[Layer], list[Tensor]]:
         layers.append(Layer(index, mixers))
         tensors.extend(sheet.placed(f"model.layers.{index}.", index))
     return layers, tensors
-
-
-def placed_plans(fields: Fields) -> list[LayerPlan]:
-    """Return the plan of every layer with what depends on its place: shared caches, ratios, indexers."""
-    plans = layer_plans(fields)
-    count = len(plans)
-    sharing = fields.integer("shared_kv_layers", 0, minimum=0)
-    share = fields.integer("cla_share_factor", 1) if fields.flag("use_cla") else 1
-    ratios = fields.sequence("compress_ratios")
-    index_types = fields.sequence("index_types")
-    indexed = fields.sequence("index_layers")
-    placed = []
-    for i, plan in enumerate(plans):
-        own = dict(plan.own)
-        if i >= count - sharing or i % share:
-            own["stores_kv"] = False
-        if i % share:
-            own["kv_weights"] = False
-        if ratios and i < len(ratios):
-            own["compress_ratio"] = whole("compress_ratios", ratios[i], 0, MAX_RATIO)
-        if index_types and i < len(index_types):
-            own["indexed"] = index_types[i] != "shared"
-        if indexed and i < len(indexed):
-            own["indexed"] = bool(indexed[i])
-        if ratios and i < fields.integer("num_hash_layers", 0, minimum=0):
-            own["correction_bias"] = False
-            own["hash_router"] = True
-        placed.append(LayerPlan(plan.mixer, plan.feed_forward, tuple(sorted(own.items()))))
-    return placed
 
 
 def decoder_layer(fields: Fields, sheet: Sheet, plan: LayerPlan) -> tuple[Mixer, ...]:
@@ -106,14 +74,14 @@ def _mixers(fields: Fields, sheet: Sheet, plan: LayerPlan) -> tuple[Mixer, ...]:
         return (attention.softmax_attention(fields, sheet, "full"), recurrent_state(fields, sheet))
     if plan.mixer == COMPRESSED:
         ratio = fields.integer("compress_ratio", 0, minimum=0)
-        return (attention.compressed_attention(fields, sheet, ratio),)
+        return (latent.compressed_attention(fields, sheet, ratio),)
     if plan.mixer == CROSS:
         return (attention.cross_attention(fields, sheet),)
     if fields.has("kv_lora_rank"):
-        return (attention.latent_attention(fields, sheet, indexed=fields.flag("indexed", True)),)
+        return (latent.latent_attention(fields, sheet, plan.mixer),)
     found = attention.softmax_attention(fields, sheet, plan.mixer, stores_kv=fields.flag("stores_kv", True))
     if fields.has("index_heads") and fields.flag("indexed"):
-        attention.block_sparse_indexer(fields, sheet)
+        latent.block_sparse_indexer(fields, sheet)
     return (found,)
 
 
@@ -148,10 +116,19 @@ def _norms(fields: Fields, sheet: Sheet, plan: LayerPlan) -> None:
     around_feed = each if plan.feed_forward != NONE else 0
     if _shares_norm(fields) and around_mixer and around_feed:
         around_feed = 0
+    gate = fields.integer("gated_norm_rank", 0, minimum=0)
     for name in ("input_layernorm", "post_self_attn_layernorm")[:around_mixer]:
-        sheet.norm(name, hidden, kind)
+        _norm(sheet, name, hidden, kind, gate)
+    gate = gate if plan.feed_forward == EXPERTS else 0
     for name in ("post_attention_layernorm", "post_mlp_layernorm")[:around_feed]:
-        sheet.norm(name, hidden, kind)
+        _norm(sheet, name, hidden, kind, gate)
+
+
+def _norm(sheet: Sheet, name: str, hidden: int, kind: str, gate_rank: int) -> None:
+    """Add a norm of hidden size and the low-rank gate behind it (A.X K2)."""
+    sheet.norm(name, hidden, kind)
+    sheet.matrix(f"{name}.mlp.fc1", "other", gate_rank, hidden, "replicated")
+    sheet.matrix(f"{name}.mlp.fc2", "other", hidden, gate_rank, "replicated")
 
 
 def _shares_norm(fields: Fields) -> bool:
@@ -169,6 +146,7 @@ def _extras(fields: Fields, sheet: Sheet) -> None:
     hidden = fields.integer("hidden_size")
     if fields.flag("altup"):
         _altup_layer(fields, sheet, hidden)
+    sheet.vector("layer_vectors", hidden * fields.integer("layer_vectors", 0, minimum=0), "other")
     if fields.flag("layer_scalar"):
         sheet.vector("layer_scalar", 1, "other")
     narrow = fields.optional("hidden_size_per_layer_input", minimum=0)
@@ -178,11 +156,12 @@ def _extras(fields: Fields, sheet: Sheet) -> None:
         sheet.norm("post_per_layer_input_norm", hidden)
     streams = fields.integer("hc_mult", 0, minimum=0)
     if streams:
-        mixes = (2 + streams) * streams
+        mixed = not fields.flag("hc_without_mixing")
+        mixes = (2 + streams * mixed) * streams
         for name in ("attn_hc", "ffn_hc"):
             sheet.matrix(f"{name}.fn", "other", mixes, streams * hidden, "replicated")
             sheet.vector(f"{name}.base", mixes, "other")
-            sheet.vector(f"{name}.scale", 3, "other")
+            sheet.vector(f"{name}.scale", 2 + mixed, "other")
 
 
 def _altup_layer(fields: Fields, sheet: Sheet, hidden: int) -> None:
@@ -240,7 +219,7 @@ def head_streams(fields: Fields, sheet: Sheet, prefix: str = "") -> None:
     """Add what joins several residual streams before the head (hyper-connections, DeepSeek V4)."""
     hidden = fields.integer("hidden_size")
     streams = fields.integer("hc_mult", 0, minimum=0)
-    if streams:
+    if streams and not fields.flag("hc_without_head"):
         sheet.matrix(f"{prefix}hc_head.hc_fn", "other", streams, streams * hidden, "replicated")
         sheet.vector(f"{prefix}hc_head.hc_base", streams, "other")
         sheet.vector(f"{prefix}hc_head.hc_scale", 1, "other")

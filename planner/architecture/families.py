@@ -10,7 +10,13 @@ Switches that configs do not spell out:
 - ``norms_per_sublayer``: norms of hidden size around attention and around the feed-forward, 1 or 2
 - ``parallel_block``: attention and feed-forward share one norm
 - ``qk_norm_shape``: "head" (one per head size), "head_biased", "projection" (as wide as q and k), "none"
-- ``gate``: "query" (q_proj twice as wide), "projection" (a matrix like q_proj), "head" (one number per head)
+- ``gate``: "query" (q_proj twice as wide), "projection" (a matrix like q_proj), "head" (one number per head),
+  "fused" (with the queries of latent attention, from twice their rank)
+- ``rope_joins_nope``: latent attention without positions adds the rotary width to the rest of the head
+- ``latent_expert_norms``: norms between the projections around routed experts
+- ``layer_vectors``: further vectors of hidden size in each layer, such as gates of the residual stream
+- ``scales_per_head``: learned numbers per head that scale its queries
+- ``hc_without_mixing``, ``hc_without_head``: hyper-connections that do not mix their streams, or sum them
 - ``gated_mlp``: gate and up projections, not up alone
 - ``sinks``: "all", "window" or "none" of the layers have a learned sink per head
 - ``recurrent``: kind of the layers called linear, mamba or recurrent

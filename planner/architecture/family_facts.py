@@ -69,7 +69,8 @@ FAMILIES: Mapping[str, Family] = {
         (
             "llama", "mistral", "ministral3", "mixtral", "phi3", "granite", "granitemoe", "internlm2",
             "internlm3", "baichuan", "yi", "xverse", "aquila", "solar", "exaone", "deepseek",
-            "helium", "iquestcoder", "mistral4", "phi4mm", "telechat2", "teleflm", "skywork",
+            "helium", "iquestcoder", "mistral4", "phi4mm", "aria", "hyperclovax", "telechat2", "teleflm",
+            "skywork",
         ),
         LLAMA,
     ),
@@ -103,6 +104,7 @@ FAMILIES: Mapping[str, Family] = {
     # GPT-2 and after
     "gpt2": _GPT2,
     "gpt-sw3": _GPT2,
+    "openai-gpt": _family(_GPT2, {"do_layer_norm_before": False}),
     "gpt_bigcode": _family(_GPT2, multi_query=True),
     "gpt_neo": _family(_GPT2, {"qkv_bias": False}, window=256),
     "gptj": _GPTJ,
@@ -194,6 +196,19 @@ FAMILIES: Mapping[str, Family] = {
     "hy_v3": _family(_CORRECTED, {"qk_norm": True}, head_dim=128),
     "afmoe": _family(_CORRECTED, {"qk_norm": True, "gate": "projection", "norms_per_sublayer": 2},
     window_pattern=4),
+    "hy_v4": _family(
+        _CORRECTED, {"sinks": "all", "output_gate": True, "hc_without_mixing": True}
+    ),
+    "axk2": _family(_CORRECTED, {"gate": "fused"}),
+    "dots3_note": _family(_CORRECTED, {"gate": "head", "rope_key_norm": True}, window=512),
+    "glm5_next": _family(_DEEPSEEK_V3, {"recurrent": "kda", "hc_without_head": True}),
+    "mistral_large4": _family(fixed={"scales_per_head": 2, "rope_joins_nope": True}),
+    "muse_glimmer": _family(fixed={"gate": "projection", "norms_per_sublayer": 2}),
+    "muse_spark": _family(
+        _CORRECTED, {"gate": "projection", "latent_expert_norms": 2, "layer_vectors": 3}
+    ),
+    "step3p5": _family(_CORRECTED, {"qk_norm": True, "gate": "head"}),
+    "molmo2": _family(fixed={"qk_norm": True}),
     "laguna": _family(_CORRECTED, {"qk_norm": True, "gate": "head"}),
     "mellum": _QWEN3,
     "beam": _family(

@@ -68,12 +68,13 @@ def experts(fields: Fields, sheet: Sheet) -> None:
     sheet.matrix("mlp.gate", "router", count + idle, hidden, "replicated", bias=router_bias)
     if fields.flag("correction_bias", fields.text("topk_method") == "noaux_tc"):
         sheet.vector("mlp.gate.e_score_correction_bias", count + idle, "router")
-    latent = fields.optional("latent_expert_size", minimum=0) or 0
+    latent = _latent_width(fields)
     if latent:
         sheet.matrix("mlp.fc1_latent_proj", "mlp", latent, hidden, "replicated")
         sheet.matrix("mlp.fc2_latent_proj", "mlp", hidden, latent, "replicated")
-        if fields.flag("latent_expert_norm"):
-            sheet.norm("mlp.latent_norm", latent)
+        norms = fields.integer("latent_expert_norms", int(fields.flag("latent_expert_norm")), minimum=0)
+        for number in range(norms):
+            sheet.norm(f"mlp.latent_norm.{number}", latent)
     outer = latent or hidden
     bias = fields.flag("expert_bias")
     for matrix in ("gate_proj", "up_proj") if is_gated(fields) else ("up_proj",):
@@ -86,13 +87,25 @@ def experts(fields: Fields, sheet: Sheet) -> None:
         _vision_experts(fields, sheet)
 
 
+def _latent_width(fields: Fields) -> int:
+    """Return the width that tokens are projected to before the routed experts, 0 where they are not.
+
+    ``moe_hidden_size`` is that width beside ``moe_intermediate_size``, alone it is an expert's own.
+    """
+    stated = fields.optional("latent_expert_size", minimum=0)
+    if stated is None and fields.has("moe_intermediate_size"):
+        stated = fields.optional("moe_hidden_size")
+    return stated or 0
+
+
 def _vision_experts(fields: Fields, sheet: Sheet) -> None:
     """Add the second set of experts that only image tokens reach (ERNIE 4.5 VL): part of the vision tower."""
     counts, widths = fields.config.get("moe_num_experts"), fields.config.get("moe_intermediate_size")
-    if not (isinstance(counts, list) and isinstance(widths, list) and len(counts) == len(widths) == 2):
+    if not (isinstance(widths, list) and len(widths) == 2):
         return
     hidden = fields.integer("hidden_size")
-    count, width = whole("moe_num_experts", counts[1]), whole("moe_intermediate_size", widths[1])
+    second = counts[-1] if isinstance(counts, list) and counts else counts
+    count, width = whole("moe_num_experts", second), whole("moe_intermediate_size", widths[1])
     own = Sheet("vision")
     own.matrix("mlp.vision_gate", "router", count, hidden, "replicated")
     own.vector("mlp.vision_gate.e_score_correction_bias", count, "router")

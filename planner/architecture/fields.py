@@ -136,24 +136,31 @@ class Fields:
         *,
         path: str = "",
         layer: Mapping[str, object] | None = None,
+        asked: set[str] | None = None,
     ) -> None:
         """Wrap ``config``; ``path`` is its place in the whole file, for messages."""
         self.config = config
         self.family = family
         self.path = path
+        self.asked = set() if asked is None else asked
+        """Names, as written, that were asked for so far: the rest of the config had no say."""
         self._layer = layer or {}
 
     def for_layer(self, values: Mapping[str, object]) -> "Fields":
         """Return these fields with the ``values`` (canonical names) that hold for one layer only."""
-        return Fields(self.config, self.family, path=self.path, layer=values) if values else self
+        if not values:
+            return self
+        return Fields(self.config, self.family, path=self.path, layer=values, asked=self.asked)
 
     def find(self, name: str) -> tuple[str, Any]:
         """Return (name as written, value) of the canonical ``name``; the value is ``None`` when absent."""
+        names = NAMES.get(name, (name,))
+        self.asked.update(written.split(".")[0] for written in names)
         for source in (self._layer, self.family.fixed):
             if source.get(name) is not None:
                 return name, source[name]
         stated_none = False
-        for written in NAMES.get(name, (name,)):
+        for written in names:
             holder: object = self.config
             *sections, last = written.split(".")
             for section in sections:
@@ -161,9 +168,7 @@ class Fields:
             if isinstance(holder, Mapping) and holder.get(last) is not None:
                 return self.path + written, holder[last]
             stated_none = stated_none or (isinstance(holder, Mapping) and last in holder)
-        if stated_none:
-            return self.path + NAMES.get(name, (name,))[0], None
-        return self.path + NAMES.get(name, (name,))[0], self.family.defaults.get(name)
+        return self.path + names[0], None if stated_none else self.family.defaults.get(name)
 
     def has(self, name: str) -> bool:
         """Return whether the canonical ``name`` has a value."""

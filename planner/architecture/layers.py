@@ -7,6 +7,8 @@ from inferplan.planner.architecture.fields import ConfigError, Fields, shown, wh
 from inferplan.planner.architecture.per_layer import NONE, LayerPlan, own_values, with_blocks
 
 MAX_LAYERS = 2048
+MAX_RATIO = 1_000_000
+"""Most tokens that one compressed cache entry may stand for."""
 
 FULL, WINDOW, CHUNK, LINEAR = "full", "window", "chunk", "linear"
 COMPRESSED, PARALLEL, CROSS = "compressed", "parallel", "cross"
@@ -26,6 +28,8 @@ _MIXERS: Mapping[str, str] = {
     **dict.fromkeys(("mlp", "moe", "none", "no_op"), NONE),
 }  # fmt: skip
 _LETTERS: Mapping[str, str] = {"M": "mamba", "*": "attention", "-": "mlp", "E": "moe"}
+# transformers v5.23.0 configuration_deepseek_v4.py, default_compress_rates
+_COMPRESS_RATES = {"compressed_sparse_attention": 4, "heavily_compressed_attention": 128}
 _FEED_FORWARDS: Mapping[str, str] = {
     **dict.fromkeys(("sparse", "moe", "hash_moe", "experts"), EXPERTS),
     **dict.fromkeys(("dense", "mlp"), DENSE),
@@ -51,6 +55,8 @@ def layer_plans(fields: Fields) -> list[LayerPlan]:
     mixers = (
         [_kind(fields, word, _MIXERS) for word in words[:count]] if words else _derived_mixers(fields, count)
     )
+    if compress_ratios(fields, count) is not None:
+        mixers = [COMPRESSED] * count
     single = words is not None and any(word in ("mlp", "moe") for word in words)
     feeds = _single_sublayer(fields, words or [], count) if single else _feed_forwards(fields, count)
     own = own_values(fields, count)
@@ -90,6 +96,23 @@ def _single_sublayer(fields: Fields, words: list[Any], count: int) -> list[str]:
     return [{"mlp": DENSE, "moe": EXPERTS}.get(word, NONE) for word in words[:count]]
 
 
+def compress_ratios(fields: Fields, count: int) -> list[int] | None:
+    """Return how many tokens each layer's cache entries stand for (0: a window alone), ``None`` without.
+
+    Stated per layer, or per kind of layer beside the list of kinds.
+    """
+    stated = fields.sequence("compress_ratios")
+    if stated:
+        return [whole("compress_ratios", ratio, 0, MAX_RATIO) for ratio in stated[:count]] + [0] * max(
+            0, count - len(stated)
+        )
+    words = (fields.sequence("layer_types") or [])[:count]
+    if not any(_MIXERS.get(word) == COMPRESSED for word in words if isinstance(word, str)):
+        return None
+    rates = {**_COMPRESS_RATES, **(fields.section("compress_rates") or {})}
+    return [whole(f"compress_rates.{word}", rates.get(word, 0), 0, MAX_RATIO) for word in words]
+
+
 def _bits(fields: Fields, name: str, count: int) -> list[bool] | None:
     values = fields.sequence(name)
     if values is None:
@@ -119,16 +142,12 @@ def _derived_mixers(fields: Fields, count: int) -> list[str]:
         return [LINEAR] * count
     if fields.flag("parallel_mixers"):
         return [PARALLEL] * count
-    for found in (_by_compression, _by_lists, _by_period, _by_interval, _by_chunk, _by_window):
+    for found in (_by_lists, _by_period, _by_interval, _by_chunk, _by_window):
         mixers = found(fields, count)
         if mixers is not None:
             return mixers
     hybrid = fields.text("recurrent") in ("mamba1", "mamba2", "lightning")
     return [LINEAR if hybrid else FULL] * count
-
-
-def _by_compression(fields: Fields, count: int) -> list[str] | None:
-    return [COMPRESSED] * count if fields.has("compress_ratios") else None
 
 
 def _by_lists(fields: Fields, count: int) -> list[str] | None:

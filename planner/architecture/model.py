@@ -33,6 +33,10 @@ class LatentAttention:
     q_lora_rank: int | None = None
     index_key_bytes_per_token: int = 0
     """Bytes of a sparse-attention indexer's key (DeepSeek V3.2: 132), 0 without one."""
+    window_tokens: int | None = None
+    """Tokens that a query sees at most; ``None`` is all of them."""
+    stores_kv: bool = True
+    """False for a layer that reads an earlier layer's latents; its indexer's keys are its own."""
 
 
 @dataclass(frozen=True, slots=True)

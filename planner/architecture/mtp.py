@@ -1,10 +1,11 @@
 """Blocks for multi-token prediction: a decoder layer behind a projection of state and next embedding."""
 
-from inferplan.planner.architecture.decoder import decoder_layer, head_streams, placed_plans
+from inferplan.planner.architecture.decoder import decoder_layer, head_streams
 from inferplan.planner.architecture.fields import Fields
 from inferplan.planner.architecture.layers import DENSE, EXPERTS, FULL, WINDOW
 from inferplan.planner.architecture.model import Tensor
 from inferplan.planner.architecture.per_layer import NONE, LayerPlan
+from inferplan.planner.architecture.places import placed_plans
 from inferplan.planner.architecture.sheet import Sheet
 
 MAX_BLOCKS = 64
@@ -51,9 +52,8 @@ def _block_plans(fields: Fields) -> list[LayerPlan]:
     last = placed_plans(fields)[-1]
     if fields.flag("mimo_mtp"):
         return [LayerPlan(WINDOW, DENSE)]
-    own = {name: value for name, value in last.own if name not in ("hash_router", "compress_ratio")}
-    ratios = fields.sequence("compress_ratios")
-    if ratios:
+    own = dict(last.own)
+    if "compress_ratio" in own:
         own["compress_ratio"] = 0
     if "indexed" in own:
         own["indexed"] = True

@@ -28,7 +28,7 @@ NAMES: Final[dict[str, tuple[str, ...]]] = {
         "intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size", "ffn_config.ffn_hidden_size", "d_ff",
         "decoder_ffn_dim", "inner_size", "mlp_hidden_size", "feed_forward_size", "hidden_dim",
     ),
-    "expansion_ratio": ("expansion_ratio", "ffn_config.expansion_ratio"),
+    "expansion_ratio": ("expansion_ratio", "ffn_config.expansion_ratio", "intermediate_multiple_size"),
     "vocab_size": ("vocab_size", "padded_vocab_size", "n_vocab"),
     "positions": (
         "max_position_embeddings", "n_positions", "max_seq_len", "max_sequence_length", "seq_length", "n_ctx",
@@ -62,9 +62,12 @@ NAMES: Final[dict[str, tuple[str, ...]]] = {
     "chunk": ("attention_chunk_size",),
     "rope_layers": ("no_rope_layers",),
     "rope_layer_interval": ("no_rope_layer_interval",),
-    "window_heads": ("swa_num_attention_heads",),
-    "window_kv_heads": ("swa_num_key_value_heads",),
-    "window_head_dim": ("swa_head_dim",),
+    "window_heads": (
+        "swa_num_attention_heads", "num_sliding_attention_heads",
+        "attention_other_setting.num_attention_heads",
+    ),
+    "window_kv_heads": ("swa_num_key_value_heads", "attention_other_setting.num_attention_groups"),
+    "window_head_dim": ("swa_head_dim", "attention_other_setting.head_dim"),
     "window_value_head_dim": ("swa_v_head_dim",),
     "global_head_dim": ("global_head_dim",),
     "global_kv_heads": ("num_global_key_value_heads",),
@@ -91,6 +94,7 @@ NAMES: Final[dict[str, tuple[str, ...]]] = {
     "kv_lora_rank": ("kv_lora_rank",),
     "nope_head_dim": ("qk_nope_head_dim",),
     "rope_head_dim": ("qk_rope_head_dim",),
+    "index_pool_tokens": ("index_kpool",),
     "index_heads": ("index_n_heads", "sparse_attention_config.sparse_num_index_heads"),
     "index_head_dim": ("index_head_dim", "sparse_attention_config.sparse_index_dim"),
     "index_layers": ("sparse_attention_config.sparse_attention_freq",),
@@ -120,6 +124,7 @@ NAMES: Final[dict[str, tuple[str, ...]]] = {
     "shared_intermediate_size": (
         "shared_expert_intermediate_size", "moe_shared_expert_intermediate_size", "shared_intermediate_size",
         "share_expert_dim", "shared_expert_ffn_hidden_size", "shared_d_ff",
+        "shared_experts_intermediate_size",
     ),
     "first_dense_layers": (
         "first_k_dense_replace", "num_dense_layers", "n_dense_layers", "moe_layer_start_index",

@@ -196,8 +196,9 @@ _BY_MODEL: Mapping[str, Callable[[Sizes, Sheet], None]] = {
     "gemma3": gemma3,
     "gemma4": gemma4,
     "paligemma": one_linear,
-    "mistral3": mistral3,
+    **dict.fromkeys(("mistral3", "mistral_large4"), mistral3),
     "mllama": llama_vision,
+    **dict.fromkeys(("llava", "vipllava"), two_linears),
     "llava_next": two_linears_newline,
     "llava_next_video": two_linears_newline,
     "llava_onevision": two_linears_newline,
@@ -226,9 +227,9 @@ _BY_TOWER: Mapping[str, Callable[[Sizes, Sheet], None]] = {
 }
 
 
-def projector_of(config: Mapping[str, object], tower: str) -> Callable[[Sizes, Sheet], None]:
-    """Return what builds the projector of the model that ``config`` describes."""
+def projector_of(config: Mapping[str, object], tower: str) -> Callable[[Sizes, Sheet], None] | None:
+    """Return what builds the projector of the model of ``config``, ``None`` if it is not known."""
     outer = config.get("model_type")
     if isinstance(outer, str) and outer in _BY_MODEL:
         return _BY_MODEL[outer]
-    return _BY_TOWER.get(tower, two_linears)
+    return _BY_TOWER.get(tower)

@@ -12,6 +12,7 @@ from inferplan.planner.architecture.model import Architecture, Tensor
 from inferplan.planner.architecture.mtp import mtp_tensors
 from inferplan.planner.architecture.nested_sizes import NESTED_SIZES
 from inferplan.planner.architecture.relatives import family_of
+from inferplan.planner.architecture.told import reading_notes
 from inferplan.planner.architecture.towers import vision_tensors
 from inferplan.planner.architecture.zamba import read_zamba
 
@@ -22,6 +23,7 @@ _TEXT_SECTIONS = (
     "thinker_config.text_config",
     "text_model_config",
 )
+BY_SHAPE = "by shape"
 _READERS = {"encoder": read_encoder, "whisper": read_whisper, "zamba2": read_zamba}
 _NOT_UNDERSTOOD = {
     "rwkv": "RWKV", "rwkv5": "RWKV", "rwkv6": "RWKV", "rwkv7": "RWKV", "xlstm": "xLSTM", "retnet": "RetNet",
@@ -61,7 +63,7 @@ def parse(config: Mapping[str, object], *, name: str = "") -> Architecture:
     fields.require(*_needed(fields))
     layers, tensors = _READERS.get(fields.text("layout"), read_decoder)(fields)
     tensors.extend(mtp_tensors(fields))
-    notes = _add_towers(config, fields, tensors)
+    towers = _add_towers(config, fields, tensors)
     return Architecture(
         name=name,
         model_type=fields.text("model_type") or "unknown",
@@ -78,7 +80,7 @@ def parse(config: Mapping[str, object], *, name: str = "") -> Architecture:
         if any(t.role == "expert" for t in tensors)
         else 0,
         quantization=_quantization(config, fields),
-        notes=notes,
+        notes=(*reading_notes(fields, by_shape=basis == BY_SHAPE), *towers),
     )
 
 
@@ -116,7 +118,7 @@ def _text_fields(config: Mapping[str, object]) -> tuple[Fields, str]:
         raise ConfigError(msg, ["model_type"])
     outer = config.get("model_type")
     family = family_of(kind) or (family_of(outer) if isinstance(outer, str) else None)
-    basis = f"family {kind}" if family else "by shape"
+    basis = f"family {kind}" if family else BY_SHAPE
     if family is None and section.get("is_encoder_decoder") is True:
         msg = f"model_type {kind!r} is an encoder-decoder, which is not understood yet (Whisper is)."
         raise ConfigError(msg, ["is_encoder_decoder"])

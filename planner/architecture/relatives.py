@@ -35,6 +35,7 @@ _RELATIVES: Mapping[str, str] = {
     "qwen3_omni_moe_thinker": "qwen3_moe",
     "glm4v": "glm4",
     "glm4v_moe": "glm4_moe",
+    "glm_ocr": "glm4",
     "minimax_m3_vl": "minimax_m3",
     "ernie4_5_vl": "ernie4_5_vl_moe",
     "gemma4_unified": "gemma4",

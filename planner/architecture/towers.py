@@ -10,7 +10,7 @@ from typing import Final
 from inferplan.planner.architecture.families import Family
 from inferplan.planner.architecture.fields import ConfigError, Fields, shown
 from inferplan.planner.architecture.model import Tensor
-from inferplan.planner.architecture.projectors import projector_of
+from inferplan.planner.architecture.projectors import projector_of, two_linears
 from inferplan.planner.architecture.sheet import Sheet
 
 MAX_LAYERS = 512
@@ -152,7 +152,10 @@ def vision_tensors(config: Mapping[str, object], text_hidden: int) -> tuple[list
     fields = VisionFields(vision, "vision_config.")
     sheet = Sheet("vision")
     _stack(fields, tower or SIGLIP, sheet)
-    projector_of(config, kind)(VisionSizes(config, fields, text_hidden), sheet)
+    projector = projector_of(config, kind)
+    if projector is None and note is None:
+        note = f"The projector behind the vision tower {kind} is not known; it is counted as two matrices."
+    (projector or two_linears)(VisionSizes(config, fields, text_hidden), sheet)
     return list(sheet.placed("", None)), note
 
 

@@ -72,7 +72,7 @@ def _cache(group: CacheGroup, settings: Settings) -> Cache:
 def _windows_capped(architecture: Architecture, settings: Settings, options: MemoryOptions) -> bool:
     """Return whether only windows are held: always when all layers share one, else if the engine groups."""
     mixers = [mixer for layer in architecture.layers for mixer in layer.mixers]
-    windows = {mixer.window_tokens for mixer in mixers if isinstance(mixer, SoftmaxAttention)}
+    windows = {m.window_tokens for m in mixers if isinstance(m, SoftmaxAttention | LatentAttention)}
     if options.hybrid_manager is not None:
         return options.hybrid_manager
     return settings.profile.hybrid_manager or len(windows) == 1
@@ -103,7 +103,8 @@ def _stored(mixer: Mixer, settings: Settings, draft_tokens: int, taps: int) -> M
     profile = settings.profile
     if isinstance(mixer, LatentAttention) and profile.mla == "expanded":
         width = profile.mla_expanded_head_dim or mixer.nope_head_dim + mixer.rope_head_dim
-        return SoftmaxAttention(mixer.query_heads, mixer.query_heads, width, width)
+        heads, window = mixer.query_heads, mixer.window_tokens
+        return SoftmaxAttention(heads, heads, width, width, window, stores_kv=mixer.stores_kv)
     if isinstance(mixer, LatentAttention):
         width = mixer.kv_lora_rank + mixer.rope_head_dim
         padded = -(-width // profile.mla_entry_multiple) * profile.mla_entry_multiple

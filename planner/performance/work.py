@@ -224,7 +224,8 @@ def _reads(architecture: Architecture, kv_dtype: str, tp: int) -> _Reads:
     windows = dict(read.window_bytes_per_token)
     full = float(read.growing_bytes_per_token)
     mixers = [mixer for layer in architecture.layers for mixer in layer.mixers]
-    sparse = sum(float(g.layers * g.entry_bytes) for g in read.groups if g.kind == "latent")
+    latents = (g for g in read.groups if g.kind == "latent" and g.window_tokens is None)
+    sparse = sum(float(g.layers * g.entry_bytes) for g in latents)
     if any(isinstance(mixer, LatentAttention) and mixer.index_key_bytes_per_token for mixer in mixers):
         full -= sparse
         windows[SPARSE_TOKENS] = windows.get(SPARSE_TOKENS, 0) + round(sparse)
@@ -240,7 +241,7 @@ def _reads(architecture: Architecture, kv_dtype: str, tp: int) -> _Reads:
 
 def _reader(mixer: Mixer) -> Mixer:
     """Return ``mixer`` with a cache to read: a layer that shares another's cache reads it all the same."""
-    return replace(mixer, stores_kv=True) if isinstance(mixer, SoftmaxAttention) else mixer
+    return replace(mixer, stores_kv=True) if isinstance(mixer, SoftmaxAttention | LatentAttention) else mixer
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +264,7 @@ def _attention_flops(mixer: Mixer) -> _Flops:
         expanded = (
             2.0 * mixer.query_heads * (mixer.nope_head_dim + mixer.rope_head_dim + mixer.value_head_dim)
         )
-        if mixer.index_key_bytes_per_token:
+        if mixer.index_key_bytes_per_token or mixer.window_tokens is not None:
             return _Flops(window=absorbed)
         return _Flops(full=absorbed, prompt=expanded)
     if isinstance(mixer, CompressedAttention):
