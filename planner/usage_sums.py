@@ -3,19 +3,30 @@
 from string import Template
 
 # Which buckets each member spans, and whether its samples lie whole buckets apart, so that no two share one.
+# A member with one sample in each bucket has its buckets begin half a bucket earlier where the samples lie
+# around the edges: a second sooner or later must not put two into one bucket and none into the next.
 SPANS = """
 CREATE TEMP TABLE spans AS
 WITH wanted AS MATERIALIZED (
     SELECT c.series_id, c.g, c.member, coalesce(c.from_at, '-infinity') AS from_at,
-        CAST(greatest($bucket_s, ceil(f.step_s / $bucket_s) * $bucket_s) AS BIGINT) * 1000000 AS bucket_us
+        CAST(greatest($bucket_s, ceil(f.step_s / $bucket_s) * $bucket_s) AS BIGINT) * 1000000 AS bucket_us,
+        f.step_s > 0.9e-6 * bucket_us AS is_sparse
     FROM chosen AS c JOIN facts AS f USING (g)
+),
+seen AS (
+    SELECT w.member, any_value(w.g) AS g, any_value(w.bucket_us) AS bucket_us, count(*) AS samples,
+        max(s.value) AS most,
+        min(epoch_us(s.measured_at)) AS first_us, max(epoch_us(s.measured_at)) AS last_us,
+        min(epoch_us(s.measured_at) % w.bucket_us) = max(epoch_us(s.measured_at) % w.bucket_us) AS in_step,
+        CASE WHEN any_value(w.is_sparse)
+            AND avg(abs(epoch_us(s.measured_at) % w.bucket_us - w.bucket_us // 2))
+            > any_value(w.bucket_us) / 4 THEN any_value(w.bucket_us) // 2 ELSE 0 END AS shift_us
+    FROM usage_samples AS s JOIN wanted AS w USING (series_id)
+    WHERE s.measured_at >= w.from_at GROUP BY w.member
 )
-SELECT w.member, any_value(w.g) AS g, any_value(w.bucket_us) AS bucket_us, count(*) AS samples,
-    max(s.value) AS most,
-    min(epoch_us(s.measured_at)) // any_value(w.bucket_us) AS first_bucket,
-    max(epoch_us(s.measured_at)) // any_value(w.bucket_us) AS last_bucket,
-    min(epoch_us(s.measured_at) % w.bucket_us) = max(epoch_us(s.measured_at) % w.bucket_us) AS in_step
-FROM usage_samples AS s JOIN wanted AS w USING (series_id) WHERE s.measured_at >= w.from_at GROUP BY w.member
+SELECT * EXCLUDE (first_us, last_us), (first_us + shift_us) // bucket_us AS first_bucket,
+    (last_us + shift_us) // bucket_us AS last_bucket
+FROM seen
 """
 PACES = """
 CREATE TEMP TABLE paces AS
@@ -30,14 +41,14 @@ PASSES = "SELECT DISTINCT piece, whole FROM paces ORDER BY ALL"
 
 _QUERY = Template("""
 WITH wanted AS MATERIALIZED (
-    SELECT c.series_id, c.g, c.member, p.bucket_us, p.is_peak, p.in_step, m.most,
+    SELECT c.series_id, c.g, c.member, p.bucket_us, p.is_peak, p.in_step, m.most, m.shift_us,
         coalesce(c.from_at, '-infinity') AS from_at
     FROM chosen AS c JOIN paces AS p USING (g) JOIN spans AS m USING (member)
     WHERE p.piece = $$piece AND $groups
 ),
 at_once AS (
-    SELECT w.g, epoch_us(s.measured_at) // w.bucket_us AS bucket, sum(s.value) AS total, count(*) AS members
-        $most
+    SELECT w.g, (epoch_us(s.measured_at) + w.shift_us) // w.bucket_us AS bucket, sum(s.value) AS total,
+        count(*) AS members $most
     FROM usage_samples AS s JOIN wanted AS w USING (series_id)
     WHERE s.measured_at >= w.from_at AND w.in_step GROUP BY w.g, bucket
 ),
@@ -59,7 +70,7 @@ WHOLE = _QUERY.substitute(groups="p.whole", most="", sums="summed AS (FROM at_on
 _MOST = ", sum(w.most) AS most"
 _PRESENT = """
 by_member AS (
-    SELECT any_value(w.g) AS g, epoch_us(s.measured_at) // w.bucket_us AS bucket,
+    SELECT any_value(w.g) AS g, (epoch_us(s.measured_at) + w.shift_us) // w.bucket_us AS bucket,
         CASE WHEN any_value(w.is_peak) THEN max(s.value) ELSE avg(s.value) END AS value,
         any_value(w.most) AS most
     FROM usage_samples AS s JOIN wanted AS w USING (series_id)

@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 from inferplan.planner.confidence import Confidence
+from inferplan.planner.rightsizing.doubts import GONE_AFTER
 from inferplan.planner.rightsizing.finding import Action, Evidence, Savings
 from inferplan.planner.rightsizing.guards import WEEK_NEEDED, growth
 from inferplan.planner.rightsizing.judging import Context, Judgement, freed, risk_of
@@ -14,7 +16,7 @@ from inferplan.planner.rightsizing.unit import Unit
 
 order = 50
 action: Action = "reduce_replicas"
-_ALIKE_SPAN_S = 2 * 3600
+_CHANGEOVER = timedelta(hours=2)
 _METRICS = ("kv_cache_usage_ratio", "sm_active_ratio", "dram_active_ratio")
 
 
@@ -32,18 +34,29 @@ def judge_fleet(units: Sequence[Unit], context: Context) -> Mapping[str, Judgeme
     return {unit.key: verdicts[unit.workload] for unit in units}
 
 
+def _present(members: Sequence[Unit], context: Context) -> list[Unit]:
+    """Return the replicas that are still measured: one that was replaced is not there any more."""
+    latest = context.measured.latest
+    return [
+        member
+        for member in members
+        if not (latest and member.activity and latest - member.activity.last_at > GONE_AFTER)
+    ]
+
+
 def _reason(members: Sequence[Unit], here: set[str], context: Context) -> str | None:
-    if len(members) < 2:
+    present = _present(members, context)
+    if len(present) < 2:
         return "it is the only replica that is known"
-    if not all(member.key in here for member in members):
+    if not all(member.key in here for member in present):
         return "one of its replicas has advice of its own, or too little is known of it"
-    if min(member.confidence for member in members) < Confidence.MEDIUM:
+    if min(member.confidence for member in present) < Confidence.MEDIUM:
         return WEEK_NEEDED
     if protected := next(filter(None, map(context.profile.why_protected, members)), None):
         return protected
     if doubt := next(filter(None, (undecided(member, context.profile) for member in members)), None):
         return doubt
-    if not _steady(members):
+    if not _steady(members, len(present)):
         return "replicas came and went: an autoscaler is at work, and it must not be fought"
     return None
 
@@ -54,7 +67,7 @@ def _judge(
     sums: Mapping[tuple[str, str], Statistic],
     context: Context,
 ) -> Judgement | str:
-    profile = context.profile
+    profile, members = context.profile, _present(members, context)
     demand = _replicas_needed(workload, len(members), sums, context)
     if isinstance(demand, str):
         return demand
@@ -95,12 +108,17 @@ def _worth(members: Sequence[Unit], gone: int, context: Context) -> Savings | st
     return freed(together(known[:gone]), members[0].gpus_held)
 
 
-def _steady(members: Sequence[Unit]) -> bool:
-    starts = [one.first_at.timestamp() for unit in members if (one := unit.activity)]
-    ends = [one.last_at.timestamp() for unit in members if (one := unit.activity)]
-    return (
-        len(starts) == len(members) and max(max(starts) - min(starts), max(ends) - min(ends)) <= _ALIKE_SPAN_S
-    )
+def _steady(members: Sequence[Unit], count: int) -> bool:
+    """Return whether there were ``count`` of them all along, but for the hours in which one replaced another."""
+    spans = [one for unit in members if (one := unit.activity)]
+    changes = sorted([*((one.first_at, 1) for one in spans), *((one.last_at, -1) for one in spans)])
+    there, since = 0, changes[0][0] if changes else None
+    for at, change in changes:
+        if since and at - since > _CHANGEOVER:
+            return False
+        there += change
+        since = None if there == count else since or at
+    return len(spans) == len(members)
 
 
 def _replicas_needed(
