@@ -70,22 +70,30 @@ def test_two_half_empty_gpus_are_one(empty: Warehouse) -> None:
 
 
 def test_one_gpu_of_a_service_was_replaced(empty: Warehouse) -> None:
-    """Half way one of six replicas came up on another machine; three weeks later all count on."""
+    """After a week one of six replicas came up on another machine; three weeks later the six count on."""
     fleet = real("wide", 6, sm=0.25, dram=0.2, kv=0.2, fb=70.0)
-    moved = [
-        (replace(series, labels=replace(series.labels, gpu_uuid="GPU-new", host="new", pod="wide-7c9d5b7f6c-zaaaa")),
-         times[at], values[at])
-        for series, times, values in fleet if series.labels.host == "wide-0"
-        for at in [times > (START_S + 7 * 86_400) * 1_000_000]
-    ]  # fmt: skip
-    gone = [
-        (series, times[at], values[at])
-        for series, times, values in fleet if series.labels.host == "wide-0"
-        for at in [times <= (START_S + 7 * 86_400) * 1_000_000]
-    ]  # fmt: skip
-    rest = [one for one in fleet if one[0].labels.host != "wide-0"]
-    found = advise(empty, rest, gone, moved)
-    assert "reduce_replicas" in {one.action for one in found}, [one.detail for one in found]
+    moved_at = (START_S + 7 * 86_400) * 1_000_000
+    place = {"gpu_uuid": "GPU-new", "host": "new", "pod": "wide-7c9d5b7f6c-zaaaa"}
+
+    def replaced(late_us: int) -> list:
+        found = []
+        for series, times, values in fleet:
+            if series.labels.host != "wide-0":
+                found.append((series, times, values))
+                continue
+            before, after = times <= moved_at, times > moved_at + late_us
+            found.append((series, times[before], values[before]))
+            new = replace(series, labels=replace(series.labels, **place))
+            found.append((new, times[after], values[after]))
+        return found
+
+    (fewer,) = [one for one in advise(empty, replaced(0)) if one.action == "reduce_replicas"]
+    assert fewer.title == "Run 4 replicas instead of 6"
+    assert "prod/wide-7c9d5b7f6c-zaaaa" in fewer.entities
+    assert "prod/wide-7c9d5b7f6c-aaaaa" not in fewer.entities
+    a_day_later = advise(empty, replaced(86_400_000_000))
+    assert {one.action for one in a_day_later} == {"keep"}
+    assert any("autoscaler" in other.reason for one in a_day_later for other in one.rejected)
 
 
 @pytest.mark.parametrize("phase_s", [0, 1, 75, 149, 150, 225, 299])
@@ -95,7 +103,8 @@ def test_a_second_sooner_or_later_changes_no_sum_at_the_same_time(empty: Warehou
     series = [
         (
             Series("power_w", Labels(gpu_uuid=f"GPU-{number}", host="n")),
-            (START_S + 600 + phase + np.arange(2000) * 300) * 1_000_000 + random.integers(-20, 20, 2000) * 100_000,
+            (START_S + 600 + phase + np.arange(2000) * 300) * 1_000_000
+            + random.integers(-20, 20, 2000) * 100_000,
             np.full(2000, 100.0) * (number + 1),
         )
         for number, phase in enumerate((phase_s, 40, 200))

@@ -109,7 +109,7 @@ def _worth(members: Sequence[Unit], gone: int, context: Context) -> Savings | st
 
 
 def _steady(members: Sequence[Unit], count: int) -> bool:
-    """Return whether there were ``count`` of them all along, but for the hours in which one replaced another."""
+    """Return whether there were ``count`` all along, but for the hours in which one replaced another."""
     spans = [one for unit in members if (one := unit.activity)]
     changes = sorted([*((one.first_at, 1) for one in spans), *((one.last_at, -1) for one in spans)])
     there, since = 0, changes[0][0] if changes else None
