@@ -28,10 +28,8 @@ from inferplan.planner.kv_dtypes import ELEMENT_BITS, kv_dtype_of, served_dtype,
 
 CacheKind = Literal["full", "window", "latent", "index", "compressed", "state", "cross"]
 
-_SPARSE_LATENT_RECORD_BYTES = {
-    "fp8": 656,  # 512 fp8 + 4 fp32 scales + 64 bf16: vllm v0.33.0 attention/backends/mla/flashmla_sparse.py
-    "nvfp4": 352,  # vllm v0.33.0 model_executor/layers/attention/mla_attention.py
-}
+_SCALED_VALUES = 128  # fp8 latents that share an fp32 scale: vllm v0.33.0 mla/flashmla_sparse.py
+_SCALED_FP4_VALUES = 16  # NVFP4 latents that share an fp8 scale: vllm v0.33.0 mla_attention.py
 _COMPRESSED_RECORD_BYTES = 584  # 448 fp8 + 64 bf16 + 8 scales: vllm v0.33.0 models/deepseek_v4/attention.py
 
 
@@ -247,13 +245,25 @@ def _latent_groups(mixer: LatentAttention, cut: _Cut) -> list[CacheGroup]:
     values = mixer.kv_lora_rank + mixer.rope_head_dim
     size = value_bytes(cut.dtype, values, 1)
     if mixer.index_key_bytes_per_token:
-        family = "fp8" if cut.dtype.startswith("fp8") else cut.dtype
-        size = Fraction(_SPARSE_LATENT_RECORD_BYTES.get(family, size))
+        size = _sparse_record_bytes(mixer, cut.dtype) or size
     window = mixer.window_tokens if cut.windows else None
     groups = [CacheGroup("latent", 1, size / cut.dcp, 1, window)] if mixer.stores_kv else []
     if mixer.index_key_bytes_per_token:
         groups.append(CacheGroup("index", 1, Fraction(mixer.index_key_bytes_per_token) / cut.dcp))
     return groups
+
+
+def _sparse_record_bytes(mixer: LatentAttention, dtype: str) -> Fraction | None:
+    """Return the record of latent and rotary key that sparse attention reads, ``None`` in 16 bit.
+
+    DeepSeek V3.2's 512 and 64 values take 512 + 4 x 4 + 64 x 2 = 656 bytes in fp8 and 256 + 32 + 64 = 352 in NVFP4.
+    """
+    rank, rope = mixer.kv_lora_rank, mixer.rope_head_dim
+    if dtype.startswith("fp8"):
+        return Fraction(rank + 4 * ceil(rank / _SCALED_VALUES) + 2 * rope)
+    if dtype == "nvfp4":
+        return Fraction(rank, 2) + Fraction(rank, _SCALED_FP4_VALUES) + rope
+    return None
 
 
 def _compressed_groups(mixer: CompressedAttention, cut: _Cut) -> list[CacheGroup]:

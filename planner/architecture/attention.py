@@ -30,7 +30,7 @@ def read_heads(fields: Fields, *, window: bool = False) -> Heads:
     value_dim = fields.integer("value_head_dim", dim)
     if window:
         query = fields.integer("window_heads", query)
-        kv = fields.integer("window_kv_heads", kv)
+        kv = fields.integer("window_kv_heads", kv * fields.integer("window_kv_multiple", 1))
         dim = fields.integer("window_head_dim", dim)
         value_dim = fields.integer("window_value_head_dim", value_dim)
     elif fields.family.defaults.get("global_head_dim") or fields.has("global_head_dim"):

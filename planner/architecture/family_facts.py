@@ -159,7 +159,9 @@ FAMILIES: Mapping[str, Family] = {
     "qwen3_5": _family(_QWEN3_NEXT, {"split_projections": True}),
     "qwen3_5_moe": _family(_QWEN3_NEXT, {"split_projections": True}),
     "mimo": _family(_QWEN2, mtp_layers=1),
-    "mimo_v2_flash": _family(_CORRECTED, {"mimo_mtp": True}, sinks="window", mtp_layers=3),
+    "mimo_v2_flash": _family(
+        _CORRECTED, {"mimo_mtp": True, "window_kv_multiple": 2}, sinks="window", mtp_layers=3
+    ),
     # Gemma
     "gemma": _GEMMA,
     "gemma2": _GEMMA2,
