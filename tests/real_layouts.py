@@ -289,8 +289,8 @@ CASES: dict[str, Case] = {
         {("power_w", "0"): [1234.5, 1234.5, 1234.5]},
     ),
     "objects within JSON": (
-        '[{"ts": "2024-05-01T12:00Z", "gpu": {"index": 0, "memory": {"used": 9}}, "labels": {"host": "n"}}]',
+        '[{"ts": "2024-05-01T12Z", "gpu": {"index": 0, "memory": {"used": 9000}}, "labels": {"host": "n"}}]',
         {},
-        {("fb_used_bytes", "n/0"): [9 * MIB]},
+        {("fb_used_bytes", "n/0"): [9000 * MIB]},
     ),
 }  # fmt: skip

@@ -161,7 +161,7 @@ def test_a_rate_is_no_counter(tmp_path: Path, warehouse: Warehouse) -> None:
         tmp_path, "a.json", matrix(({"__name__": "vllm:prompt_tokens_total", "pod": "a"}, rates), running)
     )
     report = import_file(warehouse, path).parsed
-    assert (report.values_kept, report.rows_refused) == (1, 19)
+    assert (report.values_kept, report.rows_refused) == (1, 20)
     assert "falls in 10 of 19 steps" in report.problems[0].reason
 
 
@@ -238,7 +238,7 @@ def test_a_table_without_header_is_mapped_by_place(tmp_path: Path, warehouse: Wa
     path = write(
         tmp_path, "log.csv", "2024/05/01 12:00:00.003, 0, 98, 74812\n2024/05/01 12:00:00.007, 1, 0, 512\n"
     )
-    assert [question.option for question in inspect(path).questions] == ["columns"]
+    assert [question.option for question in inspect(path).questions] == ["columns", "start", "interval_s"]
     columns = {"0": "time", "1": "gpu_index", "2": "gpu_util_ratio", "3": "fb_used_bytes"}
     import_file(warehouse, path, ReadOptions(time_zone="UTC", columns=columns, host="n1"))
     assert values(warehouse, "gpu_util_ratio", "n1/0") == [0.98]

@@ -82,7 +82,11 @@ def test_what_columns_mean_is_remembered_by_the_header(tmp_path: Path, warehouse
     header = "when,machine,busy\n"
     first = write(tmp_path, "a.csv", header + "2024-05-01T12:00:00Z,n1,0.5\n")
     second = write(tmp_path, "b.csv", header + "2024-05-01T12:01:00Z,n1,0.6\n")
-    assert [question.option for question in inspect(first, warehouse=warehouse).questions] == ["columns"]
+    assert [question.option for question in inspect(first, warehouse=warehouse).questions] == [
+        "columns",
+        "start",
+        "interval_s",
+    ]
     said = {"when": "time", "machine": "host", "busy": "sm_active_ratio"}
     import_file(warehouse, first, ReadOptions(columns=said))
     report = inspect(second, warehouse=warehouse)

@@ -68,7 +68,7 @@ def test_noon_is_noon_however_it_is_written(tmp_path: Path, text: str) -> None:
         ("Timestamp,Request tokens,Response tokens\n5,1,2\n", ["start", "elapsed_unit"]),
         ("utilization.gpu [%]\n1 %\n", ["start", "interval_s"]),
         ("gpu,power_w\n0,61\n", ["start", "interval_s"]),
-        ("gpu,power_w,when\n0,61,noon\n", ["columns"]),
+        ("gpu,power_w,when\n0,61,noon\n", ["columns", "start", "interval_s"]),
         ("# gpu   pwr\n# Idx     W\n    0    61\n", ["start", "interval_s"]),
         ("Time,Hostname,gpu,Value\n2024-05-01T12:00:00Z,n,0,45\n", ["metric"]),
     ],

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from inferplan.datasets.uploads.clock import Clock
 from inferplan.datasets.uploads.dates import with_date_order
-from inferplan.datasets.uploads.gathering import Gatherer, told_metric
+from inferplan.datasets.uploads.gathering import Gatherer, in_told_unit, told_metric
 from inferplan.datasets.uploads.legends import is_labelled, legend
 from inferplan.datasets.uploads.metrics import Naming, plain
 from inferplan.datasets.uploads.opening import Upload
@@ -98,5 +98,5 @@ def _column(text: str, options: ReadOptions, tally: Tally, *, needs_name: bool =
         tally.ignored[said.unknown or text] += 1
         return None
     labels = labels_of({"host": options.host or "", **said.labels})
-    naming = said.naming or told_metric(options.metric)
+    naming = in_told_unit(said.naming, options.metric) if said.naming else told_metric(options.metric)
     return _Column(naming, Series(naming.metric, labels, variant_of(naming.metric, said.labels)))

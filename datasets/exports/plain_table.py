@@ -39,6 +39,13 @@ def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
     for column in roles.without_unit:
         tally.note(f"{column} has no unit and is left out: say --map {column}=e2e_ms, ttft_s or the like.")
     tally.ignored.update(name for name in names if not roles.knows(name))
+    _refuse_sums(upload, roles)
+    if roles.tokens and not roles.is_request_log:
+        tally.note(
+            f"{' and '.join(roles.tokens)} beside other metrics: not used, since they may be of one "
+            "request or counted so far. --map COLUMN=prompt_tokens (or generation_tokens) says that it is "
+            "a counter."
+        )
     if not roles.time:
         yield from _without_times(upload, names, roles, options, tally)
         return
@@ -48,6 +55,17 @@ def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
     with opened(upload, names, tally) as opened_table:
         table, roles = with_spans(opened_table, roles)
         yield SampleTable(table, roles, options)
+
+
+def _refuse_sums(upload: Upload, roles: Roles) -> None:
+    """Raise ``UnreadableError`` for a table of which each row adds up several requests."""
+    if roles.tokens and roles.sums_requests:
+        msg = (
+            f"{upload.file_name} adds up several requests in each row (column {roles.sums_requests}): when "
+            "each came is lost. Export single requests, or the counters of the server; where a row is one "
+            f"request, say --map {roles.sums_requests}=ignore."
+        )
+        raise UnreadableError(msg)
 
 
 def _without_times(

@@ -10,7 +10,7 @@ from string import Template
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.fleets.sample_table import LABELS, Measured, SampleTable
 from inferplan.datasets.uploads.metrics import METRICS, OF_THE_WEEK
-from inferplan.datasets.uploads.reading import MISSING_FROM, RATIO_SLACK
+from inferplan.datasets.uploads.reading import MISSING_FROM
 
 BUCKETS_PER_UNIT = {"ratio": 100.0, "bytes": 2.0**-28, "W": 0.1}
 """Whole per cents, 256 MiB, 10 W; one bucket per unit for the rest, each around its whole number."""
@@ -153,7 +153,7 @@ def _values(samples: SampleTable, one: Measured) -> str:
         at_s=_time(samples),
         column=_quoted(one.column or samples.value_column or ""),
         factor=repr(one.to_our_unit),
-        largest=repr(RATIO_SLACK if metric.unit == "ratio" else MISSING_FROM),
+        largest=repr(min(metric.largest, MISSING_FROM)),
         buckets_per_unit=repr(BUCKETS_PER_UNIT.get(metric.unit, 1.0)),
         table=".".join(map(_quoted, samples.table.split("."))),
         condition=_condition(samples, one),

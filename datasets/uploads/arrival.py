@@ -16,7 +16,7 @@ import pandas as pd
 from inferplan.datasets.uploads.clock import ZONE_QUESTION, Clock, zone, zone_note
 from inferplan.datasets.uploads.metrics import UNITS
 from inferplan.datasets.uploads.reading import MISSING_FROM, NeedsAnswerError, SampleTable
-from inferplan.datasets.uploads.refusals import Refusals
+from inferplan.datasets.uploads.refusals import Refusals, refuse_other_header
 from inferplan.datasets.uploads.report import naive_utc
 from inferplan.datasets.uploads.scanning import is_delimited
 from inferplan.datasets.uploads.times_in_sql import TimeForm, form_of, offset_at, shifts
@@ -109,6 +109,8 @@ class Arrival:
         table.table.run(
             cursor, self._arriving(columns, form, is_padded=any(text != text.strip() for text in times))
         )
+        if is_delimited(table.table.upload):
+            refuse_other_header(cursor, table.table, (self._header(), *columns, *table.keys))
         if form.is_local:
             self._to_utc()
         self._read_times()

@@ -1,7 +1,7 @@
 """A table's samples from text to the warehouse, inside DuckDB: places, units and order."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from string import Template
 from typing import TYPE_CHECKING, Any
@@ -10,11 +10,10 @@ import numpy as np
 import pandas as pd
 
 from inferplan.datasets.uploads.arrival import Arrival
-from inferplan.datasets.uploads.gathering import factor_by_peak, in_unit
-from inferplan.datasets.uploads.legends import legend
+from inferplan.datasets.uploads.gathering import TOTAL, factor_by_peak, in_told_unit
 from inferplan.datasets.uploads.metrics import EITHER, METRICS, OF_REQUESTS, UNITS, Naming
+from inferplan.datasets.uploads.placing import placed
 from inferplan.datasets.uploads.reading import (
-    RATIO_SLACK,
     Batch,
     Labels,
     SampleTable,
@@ -23,7 +22,6 @@ from inferplan.datasets.uploads.reading import (
 )
 from inferplan.datasets.uploads.refusals import Refusals
 from inferplan.datasets.uploads.requests import land_latencies, requests_by_minute
-from inferplan.datasets.uploads.values import labels_of, variant_of
 
 if TYPE_CHECKING:
     from inferplan.datasets.uploads.tablewriter import TableWriter
@@ -83,7 +81,7 @@ class _Column:
 
 
 def _ceiling(metric: str) -> float:
-    return RATIO_SLACK if METRICS[metric].unit == "ratio" else 1e300
+    return min(METRICS[metric].largest, 1e300)  # SQL writes no infinity
 
 
 def land(table: SampleTable, writer: "TableWriter") -> Iterator[Batch]:
@@ -128,12 +126,13 @@ class _Landing:
             self._land_latencies(labels)
         else:
             sums = self._cursor.execute(self._sums()).fetchall()
-            self._decide_units(sums)
+            self._decide_units(self._peaks(sums))
             self._count_missing(sums, refused)
             for column in self._columns:
                 self._refusals.take(self._cursor, _IMPOSSIBLE.substitute(column.words()))
             for column, ordered in self._ordered():
                 yield from self._land(column, ordered)
+        self._count_unused()
         self._table.table.report(self._cursor, *self._arrival.count(), self._refusals)
 
     def _land_latencies(self, places: Sequence[Labels]) -> None:
@@ -147,6 +146,7 @@ class _Landing:
     def _naming(self, name: str, unit: str) -> Naming | None:
         """Return the metric of a column; a unit printed in its cells outranks the name's usual one."""
         naming = self._table.roles.metrics.get(name)
+        naming = naming and in_told_unit(naming, self._table.options.metric)
         factor = UNITS.get(unit.strip().casefold())
         return naming._replace(factor=factor) if naming and factor is not None else naming
 
@@ -155,18 +155,11 @@ class _Landing:
         rows = []
         for place, *texts in sorted(self._places(), key=lambda row: row[1:]):  # neighbours stay together
             said = dict(zip(self._table.keys, (str(text).strip() for text in texts), strict=True))
-            labels = {role: said[column] for column, role in self._table.roles.labels.items() if said[column]}
-            key: Labels | Series = Labels(**{"host": self._table.options.host, **labels})
-            naming = None
-            if self._is_long:
-                name = said[str(self._table.roles.metric_name)]
-                naming, raw, _ = legend(name)
-                if naming is None:
-                    self._unused[place] = name
-                    continue
-                naming = in_unit(naming, said.get(self._table.roles.unit or "", ""), self._tally)
-                place_labels = labels_of({"host": self._table.options.host or "", **raw})
-                key = Series(naming.metric, replace(place_labels, **labels), variant_of(naming.metric, raw))
+            found = placed(said, self._table)
+            if isinstance(found, str):
+                self._unused[place] = found
+                continue
+            key, naming = found
             rank = self._ranks.setdefault(key, len(self._ranks))
             metric, factor = naming or (None, 1.0)
             ceiling, is_counter = (_ceiling(metric), METRICS[metric].counter) if metric else (None, False)
@@ -192,10 +185,6 @@ class _Landing:
             raise UnreadableError(msg)
         return found
 
-    @property
-    def _is_long(self) -> bool:
-        return self._table.roles.metric_name is not None and not self._table.roles.is_request_log
-
     def _read_odd(self, position: int) -> int:
         naming = self._columns[position].naming
         factor = naming.factor if naming and naming.factor != EITHER else None
@@ -208,29 +197,41 @@ class _Landing:
             peaks=", ".join(f"max({name})" for name in names),
         )
 
-    def _decide_units(self, sums: list[tuple[Any, ...]]) -> None:
-        """Settle the unit of names that carry several, from the largest value of all places."""
-        if self._is_long:
+    def _peaks(self, sums: list[tuple[Any, ...]]) -> dict[str, float]:
+        """Return the largest value of each metric whose name carries several units."""
+        if self._table.names_metrics:
             peaks = self._cursor.execute(
                 "SELECT metric, max(v0) FROM arrived_rows JOIN place_ranks USING (place) "
                 "WHERE measured_at IS NOT NULL AND factor = 0 GROUP BY metric"
             ).fetchall()
-            for metric, peak in peaks:
-                factor = factor_by_peak(metric, peak or 0.0, self._tally)
-                self._cursor.execute(
-                    "UPDATE place_ranks SET factor = ? WHERE metric = ? AND factor = 0", [factor, metric]
-                )
-        for position, column in enumerate(self._columns):
+            return {metric: peak or 0.0 for metric, peak in peaks}
+        return {
+            column.naming.metric: max((row[position] or 0.0 for row in sums), default=0.0)
+            for position, column in enumerate(self._columns, start=2 + len(self._columns))
+            if column.naming and column.naming.factor == EITHER
+        }
+
+    def _decide_units(self, peaks: dict[str, float]) -> None:
+        """Settle the unit of names that carry several, from the largest values of all places."""
+        factors = {
+            metric: factor_by_peak(metric, peak, self._tally, peaks.get(TOTAL[0], 0.0))
+            for metric, peak in peaks.items()
+        }
+        for metric, factor in factors.items() if self._table.names_metrics else ():
+            self._cursor.execute(
+                "UPDATE place_ranks SET factor = ? WHERE metric = ? AND factor = 0", [factor, metric]
+            )
+        for column in self._columns:
             if column.naming and column.naming.factor == EITHER:
-                peak = max((row[2 + len(self._columns) + position] or 0.0 for row in sums), default=0.0)
-                factor = factor_by_peak(column.naming.metric, peak, self._tally)
-                column.naming = column.naming._replace(factor=factor)
+                column.naming = column.naming._replace(factor=factors[column.naming.metric])
 
     def _count_missing(self, sums: list[tuple[Any, ...]], refused: list[int]) -> None:
         rows = sum(row[1] for row in sums)
         for position in range(len(self._columns)):
             self._tally.values_missing += rows - sum(row[2 + position] for row in sums) - refused[position]
-        if self._is_long:
+
+    def _count_unused(self) -> None:
+        if self._unused:
             unused = self._cursor.execute(
                 "SELECT place, count(*) FROM arrived_rows ANTI JOIN place_ranks USING (place) GROUP BY place"
             ).fetchall()

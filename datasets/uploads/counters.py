@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
+from inferplan.datasets.uploads.metrics import METRICS
 from inferplan.datasets.uploads.reading import Series, Tally
 from inferplan.datasets.uploads.statistics import US
 
@@ -23,6 +24,17 @@ def bound_of(series: Series) -> float | None:
     except ValueError:
         return None
     return None if np.isnan(bound) else bound
+
+
+def _no_counter(metric: str, readings: Values, steps: Values) -> str | None:
+    """Return why readings are those of a rate or a mean, ``None`` where they may be a counter's."""
+    fractions = readings[readings % 1 > 0]
+    if METRICS[metric].unit != "s" and len(fractions):
+        return f"{metric} of {fractions[0]:g} is a rate or a mean and no count"
+    falls = int((steps < 0).sum())
+    if len(steps) >= _FEW_STEPS and falls > _MOST_FALLS * len(steps):
+        return f"{metric} falls in {falls:,} of {len(steps):,} steps, as a rate does and no counter"
+    return None
 
 
 class Counters:
@@ -53,13 +65,10 @@ class Counters:
             times_us, readings = times_us[fresh], readings[fresh]
         self._last[series] = (int(times_us[-1]), float(readings[-1]))
         steps = np.diff(readings)
-        falls = int((steps < 0).sum())
-        if len(steps) >= _FEW_STEPS and falls > _MOST_FALLS * len(steps):
-            reason = (
-                f"{series.metric} falls in {falls:,} of {len(steps):,} steps, as a rate does and no counter: "
-                "export the counter itself"
+        if reason := _no_counter(series.metric, readings, steps):
+            self._tally.refuse(
+                None, f"{reason}: export the counter itself", rows=len(readings) - (before is not None)
             )
-            self._tally.refuse(None, reason, rows=len(steps))
             return times_us[:0], readings[:0], readings[:0]
         increases = np.where(steps >= 0, steps, readings[1:])
         seconds = np.diff(times_us) / US

@@ -1,16 +1,29 @@
 """Collects single samples into batches, with impossible values taken out and units decided."""
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from inferplan.datasets.uploads.metrics import EITHER, METRICS, MIB, PERCENT, Naming, unit_factor
-from inferplan.datasets.uploads.reading import RATIO_SLACK, Batch, NeedsAnswerError, Question, Series, Tally
+from inferplan.datasets.uploads.metrics import (
+    EITHER,
+    METRICS,
+    PERCENT,
+    UNITS,
+    Naming,
+    said_metric,
+    unit_factor,
+)
+from inferplan.datasets.uploads.reading import Batch, NeedsAnswerError, Question, Series, Tally
 from inferplan.datasets.uploads.values import number
 
 FLUSH_VALUES = 250_000
+TOTAL = ("fb_total_bytes", EITHER)
+"""Metric and factor of what tells the unit of the other amounts of memory in a file."""
+_SMALLEST_MIB = 1024.0  # below may be an idle GPU's MiB or a busy one's GiB
 _LARGEST_GPU_MIB = float(1 << 20)  # 1 TiB written in MiB, or 1 MB written in bytes: no GPU uses either
 _LARGEST_MIB = float(1 << 24)  # the same of machines: 16 TiB or 16 MB
+_BY_TOTAL = ((1024.0, "gib"), (2.0**20, "mib"), (2.0**30, "kib"))
+"""A GPU has 1 GiB to 1 TiB of memory: what numbers below the limit are written in."""
+_SHOWN = {"gib": "GiB", "mib": "MiB", "kib": "KiB"}
 
 
 @dataclass(slots=True)
@@ -77,9 +90,15 @@ class Gatherer:
 
     def flush(self) -> Iterator[Batch]:
         """Yield what was gathered, in our units, and start anew."""
+        totals = [
+            max(opened.values)
+            for (series, factor), opened in self._open.items()
+            if (series.metric, factor) == TOTAL
+        ]
+        total = max(totals, default=0.0)
         for (series, factor), opened in self._open.items():
             if factor == EITHER and series.metric not in self._decided:
-                decided = factor_by_peak(series.metric, max(opened.values), self._tally)
+                decided = factor_by_peak(series.metric, max(opened.values), self._tally, total)
                 if decided != 1.0:
                     self._decided[series.metric] = decided
         for (series, factor), opened in self._open.items():
@@ -93,29 +112,64 @@ class Gatherer:
 
     def _possible(self, batch: Batch, line: int | None) -> Batch:
         metric = METRICS[batch.series.metric]
-        ceiling = RATIO_SLACK if metric.unit == "ratio" else math.inf
-        if min(batch.values) >= 0 and max(batch.values) <= ceiling:
+        if min(batch.values) >= 0 and max(batch.values) <= metric.largest:
             return batch
-        good = [pair for pair in zip(batch.times_us, batch.values, strict=True) if 0 <= pair[1] <= ceiling]
-        bad = next(value for value in batch.values if not 0 <= value <= ceiling)
+        good = [
+            pair for pair in zip(batch.times_us, batch.values, strict=True) if 0 <= pair[1] <= metric.largest
+        ]
+        bad = next(value for value in batch.values if not 0 <= value <= metric.largest)
         reason = f"{metric.name} of {bad:g} is impossible"
         self._tally.refuse(line, reason, rows=len(batch.values) - len(good))
         return Batch(batch.series, [at for at, _ in good], [value for _, value in good])
 
 
-def factor_by_peak(metric: str, peak: float, tally: Tally) -> float:
+def factor_by_peak(metric: str, peak: float, tally: Tally, total: float = 0.0) -> float:
     """Return the factor of a name that carries several units: shares above 1 are percents, small bytes MiB.
 
     Where every share is at most 1 the larger reading is taken, a ratio: a busy GPU never looks idle.
+    ``total`` is the most memory that a GPU has beside it in the same unit, 0 where the file does not say.
+
+    Raises
+    ------
+    NeedsAnswerError
+        If bytes may be written in MiB or GiB.
     """
-    unit = METRICS[metric].unit
-    if unit == "ratio" and peak > RATIO_SLACK:
+    if METRICS[metric].unit == "ratio" and peak > METRICS[metric].largest:
         tally.note(f"{metric}: values above 1 were read as percents.")
         return PERCENT
-    if unit == "bytes" and 0 < peak < (_LARGEST_GPU_MIB if metric.startswith("fb_") else _LARGEST_MIB):
-        tally.note(f"{metric}: values without a unit were read as MiB.")
-        return MIB
-    return 1.0
+    if METRICS[metric].unit != "bytes" or peak <= 0:
+        return 1.0
+    unit = _unit_of_bytes(metric, peak, total if metric.startswith("fb_") else 0.0)
+    if unit != "bytes":
+        tally.note(f"{metric}: values without a unit were read as {_SHOWN[unit]}.")
+    return UNITS[unit]
+
+
+def _unit_of_bytes(metric: str, peak: float, total: float) -> str:
+    """Return the unit that numbers up to ``peak`` are written in."""
+    if total:
+        return next((unit for limit, unit in _BY_TOTAL if total < limit), "bytes")
+    if peak < _SMALLEST_MIB:
+        short = metric.removesuffix("_bytes")
+        raise NeedsAnswerError(
+            Question(
+                "metric",
+                f"{metric} of at most {peak:g} has no unit, GiB or MiB: say {short}_gib or {short}_mib.",
+                (f"{short}_gib", f"{short}_mib"),
+            )
+        )
+    return "mib" if peak < (_LARGEST_GPU_MIB if metric.startswith("fb_") else _LARGEST_MIB) else "bytes"
+
+
+def in_told_unit(naming: Naming, metric: str | None) -> Naming:
+    """Return ``naming`` in the unit that was told with a ``metric`` such as ``fb_used_gib``, if it has none.
+
+    >>> in_told_unit(Naming("fb_free_bytes", EITHER), "fb_used_gib").factor
+    1073741824.0
+    """
+    told = said_metric(metric) if metric and naming.factor == EITHER else None
+    alike = told is not None and METRICS[told.metric].unit == METRICS[naming.metric].unit
+    return naming._replace(factor=told.factor) if told and alike else naming
 
 
 def factor_of(naming: Naming, unit: str) -> float:
@@ -150,8 +204,9 @@ def told_metric(metric: str | None) -> Naming:
     """Return the metric that the user said the values are; their unit is decided by the values."""
     if metric is None:
         raise NeedsAnswerError(METRIC_QUESTION)
-    if metric not in METRICS:
+    naming = said_metric(metric)
+    if naming is None:
         raise NeedsAnswerError(
             METRIC_QUESTION._replace(text=f"{metric!r} is no metric of ours: which is it?")
         )
-    return Naming(metric, EITHER if METRICS[metric].unit in ("ratio", "bytes") else 1.0)
+    return naming

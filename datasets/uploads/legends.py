@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from inferplan.datasets.uploads.metrics import Naming, named, named_in_table
-from inferplan.datasets.uploads.values import label_set
+from inferplan.datasets.uploads.values import label_set, sums_up
 
 _NAMED_SET = re.compile(r"^(?P<name>[A-Za-z_:][\w:.]*)?\s*\{(?P<labels>.*)\}$", re.DOTALL)
 _GPU_OF_HOST = re.compile(
@@ -32,6 +32,8 @@ def legend(text: str) -> Legend:
     ({'host': 'node-7', 'gpu': '3'}, {'gpu': '3'})
     """
     text = text.strip()
+    if sums_up(text):
+        return Legend(None, {}, text)
     if match := _NAMED_SET.match(text):
         labels = label_set(match["labels"])
         naming = named(match["name"], tuple(labels.items())) if match["name"] else None

@@ -1,5 +1,6 @@
 """Canonical metrics, their units, and how the names of exporters become them."""
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +13,13 @@ MIB = 1024.0**2
 MB = 1000.0**2
 
 
+_LARGEST = {
+    "ratio": 1.05,  # measured shares overshoot 1 a little
+    "W": 16_000.0,  # a whole DGX B200 takes 14.3 kW (nvidia.com, DGX B200 datasheet, 2024)
+    "°C": 150.0,
+}
+
+
 @dataclass(frozen=True)
 class Metric:
     """Something measured over time, in one unit."""
@@ -21,6 +29,11 @@ class Metric:
     unit: Literal["ratio", "bytes", "W", "°C", "tokens", "requests", "s", "cores", "count"]
     counter: bool = False
     """Only ever grows until the process restarts: what matters are its increases."""
+
+    @property
+    def largest(self) -> float:
+        """Largest value that is possible: what is above was written in another unit than is said."""
+        return _LARGEST.get(self.unit, math.inf)
 
 
 _METRICS = (
@@ -93,6 +106,9 @@ class Naming(NamedTuple):
 
     metric: str
     factor: float
+
+
+IN_MS = {f"{latency}_ms": Naming(f"{latency}_s", 0.001) for latency in ("ttft", "tpot", "e2e")}
 
 
 _UNITS_OF: dict[str, dict[str, float]] = {
@@ -186,6 +202,18 @@ def named_in_table(name: str) -> Naming | None:
     (Naming(metric='fb_used_bytes', factor=1000000000.0), 0.01)
     """
     return _known(name.strip().casefold(), _BY_WORD)
+
+
+def said_metric(text: str) -> Naming | None:
+    """Return the metric that a user says, with its unit where the name ends in one, ``None`` for no metric.
+
+    >>> said_metric("fb_used_gib"), said_metric("fb_used_bytes").factor == EITHER
+    (Naming(metric='fb_used_bytes', factor=1073741824.0), True)
+    """
+    if text in METRICS:
+        return Naming(text, EITHER if METRICS[text].unit in ("ratio", "bytes") else 1.0)
+    said = IN_MS.get(text) or named_in_table(text)
+    return None if said is None or said.factor == EITHER else said
 
 
 def _known(folded: str, respelled: Mapping[str, Naming]) -> Naming | None:

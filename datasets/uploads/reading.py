@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 SHOWN_PROBLEMS = 20
 MISSING_FROM = 140737488355328.0  # DCGM's smallest "blank" (dcgm_structs.h); int64's are larger
-RATIO_SLACK = 1.05  # measured shares overshoot 1 a little
 
 
 class ReadOptions(Row):
@@ -142,9 +141,15 @@ class SampleTable(NamedTuple):
     options: ReadOptions
 
     @property
+    def names_metrics(self) -> bool:
+        """Whether each row names its metric."""
+        return self.roles.metric_name is not None and not self.roles.is_request_log
+
+    @property
     def keys(self) -> list[str]:
         """Columns whose texts say what a row's values are of."""
-        return [*self.roles.labels, *(one for one in (self.roles.metric_name, self.roles.unit) if one)]
+        roles = self.roles
+        return [*roles.labels, *(one for one in (roles.metric_name, roles.unit, roles.label_set) if one)]
 
 
 class Target(NamedTuple):

@@ -1,13 +1,15 @@
 """What was refused of a table: lines that DuckDB could not split into cells, and rows and cells of ours."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from string import Template
 from typing import TYPE_CHECKING, NamedTuple
 
-from inferplan.datasets.uploads.reading import SHOWN_PROBLEMS
+from inferplan.datasets.uploads.reading import SHOWN_PROBLEMS, UnreadableError
 
 if TYPE_CHECKING:
+    from inferplan.datasets.uploads.scanning import Table
     from inferplan.datasets.warehouse import Cursor
 
 MAX_REJECTS = 20_000
@@ -18,6 +20,10 @@ _REJECTED = """
 SELECT line, line_byte_position, any_value(error_message) FROM reject_errors GROUP BY ALL ORDER BY ALL
 """
 _MOST_REJECTS = "SELECT max(found) FROM (SELECT count(*) AS found FROM reject_errors GROUP BY scan_id)"
+_HEADERS = """
+SELECT rowid - (SELECT min(rowid) FROM arrived_rows) + 1, texts FROM arrived_rows
+WHERE measured_at IS NULL AND texts IS NOT NULL AND list_contains(?, lower(trim(texts[1]))) ORDER BY ALL
+"""
 _COUNT = Template("SELECT count(*) FROM ($query)")
 _FIRST = Template("SELECT row, reason FROM ($query) ORDER BY row LIMIT $limit")
 
@@ -85,3 +91,22 @@ def too_many(cursor: "Cursor") -> bool:
     """Return whether one look through the file found so many faults that DuckDB stopped counting."""
     [(most,)] = cursor.execute(_MOST_REJECTS).fetchall()
     return bool(most >= MAX_REJECTS)
+
+
+def refuse_other_header(cursor: "Cursor", table: "Table", here: Sequence[str]) -> None:
+    """Refuse a file whose rows have other columns from some line on.
+
+    Raises
+    ------
+    UnreadableError
+        If a row names columns, but not ``here`` where time, values and labels were read.
+    """
+    expected = [name.casefold() for name in here]
+    names = [expected[0], *(name.casefold() for name in table.names)]
+    for row, texts in cursor.execute(_HEADERS, [names]).fetchall():
+        if [(text or "").strip().casefold() for text in texts] != expected:
+            msg = (
+                f"{table.upload.file_name} holds several tables: row {row:,} is another header than "
+                "the first one. Import each as a file of its own."
+            )
+            raise UnreadableError(msg)

@@ -6,7 +6,15 @@ from dataclasses import dataclass, field, replace
 
 from inferplan.datasets.errors import UnknownNameError
 from inferplan.datasets.uploads.gathering import told_metric
-from inferplan.datasets.uploads.metrics import EITHER, METRICS, OF_REQUESTS, Naming, named_in_table, plain
+from inferplan.datasets.uploads.metrics import (
+    IN_MS,
+    METRICS,
+    OF_REQUESTS,
+    Naming,
+    named_in_table,
+    plain,
+    said_metric,
+)
 from inferplan.datasets.uploads.reading import Labels, NeedsAnswerError, Question, ReadOptions
 from inferplan.datasets.uploads.values import known_label, preference
 
@@ -35,6 +43,12 @@ _OUTPUTS = {
     "numdecodetokens", "completiontokencount", "tokensize", "outputlen", "outputusage", "usageoutput",
     "usagedetailsoutput", "usagecompletiontokens", "usageoutputtokens",
 }  # fmt: skip
+_REQUESTS = {
+    "requests", "numrequests", "nummodelrequests", "modelrequests", "requestcount", "requestscount",
+    "nrequests", "totalrequests", "numberofrequests", "successfulrequests", "apirequests", "calls",
+    "numcalls", "apicalls",
+}  # fmt: skip
+"""What aggregated usage calls how many requests a row adds up."""
 _LATENCIES = {
     "ttft": "ttft", "timetofirsttoken": "ttft", "firsttoken": "ttft", "firsttokenlatency": "ttft",
     "tpot": "tpot", "timeperoutputtoken": "tpot", "timepertoken": "tpot", "itl": "tpot",
@@ -43,8 +57,11 @@ _LATENCIES = {
     "requestduration": "e2e", "responsetime": "e2e", "delay": "e2e", "elapsed": "e2e", "elapsedtime": "e2e",
 }  # fmt: skip
 _SECONDS = re.compile(r"(milliseconds|millis|ms|seconds|secs|sec|s)$")
-_IN_MS = {f"{latency}_ms": Naming(f"{latency}_s", 0.001) for latency in ("ttft", "tpot", "e2e")}
-ROLES = ("time", "clock", "metric_name", "value", "unit", "input_tokens", "output_tokens", "ignore", *_IN_MS)
+_LABEL_SETS = {"labels", "tags", "tagset", "labelset", "metriclabels", "dimensions", "attributes"}
+ROLES = (
+    "time", "clock", "metric_name", "value", "unit", "label_set", "input_tokens", "output_tokens", "ignore",
+    *IN_MS,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -61,8 +78,12 @@ class Roles:
     value: str | None = None
     unit: str | None = None
     """Column of the unit of ``value``."""
+    label_set: str | None = None
+    """Column of which each cell holds several labels with their names."""
     input_tokens: str | None = None
     output_tokens: str | None = None
+    sums_requests: str | None = None
+    """Column that counts the requests of a row: one that has it is no single request."""
     without_unit: tuple[str, ...] = ()
     """Columns that are latencies by name, in seconds or milliseconds: they do not say."""
 
@@ -90,8 +111,8 @@ class Roles:
     def used(self) -> tuple[str, ...]:
         """Columns that are read, in a fixed order."""
         single = (
-            self.time, self.clock, self.metric_name, self.value, self.unit, self.input_tokens,
-            self.output_tokens,
+            self.time, self.clock, self.metric_name, self.value, self.unit, self.label_set,
+            self.input_tokens, self.output_tokens,
         )  # fmt: skip
         columns = (*(name for name in single if name), *self.labels, *self.metrics)
         return tuple(dict.fromkeys(columns))
@@ -118,12 +139,14 @@ def assign(names: Sequence[str], options: ReadOptions, first_row: Sequence[str] 
         metrics={
             name: _naming(name, role, is_given=name in given)
             for name, role in _first_of_each(
-                {name: role for name, role in roles.items() if role in METRICS or role in _IN_MS}
+                {name: role for name, role in roles.items() if role not in _LABELS and said_metric(role)}
             ).items()
         },
         metric_name=first.get("metric_name"),
         value=first.get("value"),
         unit=first.get("unit"),
+        label_set=first.get("label_set"),
+        sums_requests=next((name for name in names if name not in given and plain(name) in _REQUESTS), None),
         input_tokens=first.get("input_tokens"),
         output_tokens=first.get("output_tokens"),
         without_unit=tuple(
@@ -176,17 +199,14 @@ def _first_of_each(roles: Mapping[str, str]) -> dict[str, str]:
 
 def _naming(name: str, role: str, *, is_given: bool) -> Naming:
     """Return metric and factor of a column; the values decide where neither name nor user say the unit."""
-    known = None if is_given else named_in_table(name)
-    if known or role in _IN_MS:
-        return known or _IN_MS[role]
-    return Naming(role, EITHER if METRICS[role].unit in ("ratio", "bytes") else 1.0)
+    return (None if is_given else named_in_table(name)) or told_metric(role)
 
 
 def _given(names: Sequence[str], options: ReadOptions) -> dict[str, str]:
     """Return what the user said, with columns by name; a number is a column's place from 0."""
     found = {}
     for column, role in (options.columns or {}).items():
-        if role not in ROLES and role not in _LABELS and role not in METRICS:
+        if role not in ROLES and role not in _LABELS and said_metric(role) is None:
             raise UnknownNameError("meaning of a column", role, (*ROLES, *sorted(_LABELS), *METRICS))
         if column in names:
             found[column] = role
@@ -212,6 +232,8 @@ def _guess(name: str) -> str:
         return "value"
     if folded in _UNITS:
         return "unit"
+    if folded in _LABEL_SETS:
+        return "label_set"
     naming = named_in_table(name)
     if naming is not None:
         return naming.metric

@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Sequence
 
 from inferplan.datasets.uploads.clock import start_us
-from inferplan.datasets.uploads.gathering import Gatherer
+from inferplan.datasets.uploads.gathering import Gatherer, in_told_unit
 from inferplan.datasets.uploads.opening import Upload
 from inferplan.datasets.uploads.reading import (
     Items,
@@ -88,7 +88,8 @@ def samples_in_rounds(
         place = {field: said[column] for column, field in roles.labels.items() if said[column]}
         labels = Labels(**{"host": options.host, **place})
         us = rounds.us(labels)
-        for column, naming in roles.metrics.items():
+        for column, found in roles.metrics.items():
+            naming = in_told_unit(found, options.metric)
             series = Series(naming.metric, labels)
             gatherer.take(said[column], naming, series, us, line, decimal_comma=form.decimal_comma)
         if gatherer.full:

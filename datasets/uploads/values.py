@@ -18,6 +18,10 @@ _COMMA_GROUPS = re.compile(r"^[+-]?\d{1,3}(?:(?:,\d{3}){2,}(?:\.\d+)?|,\d{3}\.\d
 """Thousands with commas, of which one alone may be a decimal sign."""
 _LABEL_SET = re.compile(r'([A-Za-z_][\w.:-]*)\s*=\s*"((?:[^"\\]|\\.)*)"')
 _ESCAPED = re.compile(r"\\(.)")
+_PAIR = re.compile(
+    r"""["']?(?P<name>[A-Za-z_][\w./-]*)["']?\s*[=:]\s*(?P<value>"(?:[^"\\]|\\.)*"|'[^']*'|[^,;{}\[\]"']*)"""
+)
+_SUMMARIES = {"total", "grand total", "sum", "average", "avg", "mean", "overall", "all gpus"}
 
 
 def number(text: str, *, decimal_comma: bool = False) -> tuple[float | None, str]:
@@ -151,6 +155,24 @@ def preference(name: str) -> int:
 def label_set(text: str) -> dict[str, str]:
     """Return the pairs of a Prometheus label set such as ``{gpu="0", pod="a"}``."""
     return {name: _ESCAPED.sub(_unescape, value) for name, value in _LABEL_SET.findall(text)}
+
+
+def label_pairs(text: str) -> dict[str, str]:
+    """Return the labels in a cell, however its tool parts names from values.
+
+    >>> label_pairs("host=n,index=0"), label_pairs('{"gpu": "0", "host": "a:9400"}')
+    ({'host': 'n', 'index': '0'}, {'gpu': '0', 'host': 'a:9400'})
+    """
+    found = {match["name"]: match["value"].strip() for match in _PAIR.finditer(text)}
+    return {
+        name: _ESCAPED.sub(_unescape, value[1:-1]) if value[:1] in ("'", '"') else value
+        for name, value in found.items()
+    }
+
+
+def sums_up(place: str) -> bool:
+    """Return whether a row or a series of that name sums up others, as tables for people end with."""
+    return place.strip().casefold() in _SUMMARIES
 
 
 def _unescape(match: re.Match[str]) -> str:

@@ -1,0 +1,105 @@
+"""Uploads that could be read two ways, or that look like something else: asked or refused, never guessed."""
+
+from pathlib import Path
+
+import pytest
+
+from inferplan.datasets.exports import ReadOptions, UnreadableError, import_file, inspect
+from inferplan.datasets.warehouse import Warehouse
+
+AT = "2024-05-01T12:0{}:00Z"
+GIB = 1024.0**3
+
+
+def write(tmp_path: Path, *lines: str) -> Path:
+    path = tmp_path / "export"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def landed(warehouse: Warehouse) -> dict[str, list[float]]:
+    rows = warehouse.rows(
+        "SELECT metric, list(value ORDER BY host, gpu_index, measured_at) FROM usage_series "
+        "JOIN usage_samples USING (series_id) GROUP BY metric"
+    )
+    return dict(rows)
+
+
+def test_a_second_header_with_other_columns_is_another_table(tmp_path: Path) -> None:
+    first, second = f"{AT.format(0)},45,30", f"{AT.format(1)},31,47"
+    path = write(tmp_path, "time,power_w,temperature_c", first, "time,temperature_c,power_w", second)
+    with pytest.raises(UnreadableError, match="row 2 is another header"):
+        inspect(path)
+    moved = write(tmp_path, "time,power_w,temperature_c", first, "power_w,time,temperature_c", second)
+    with pytest.raises(UnreadableError, match="row 2 is another header"):
+        inspect(moved)
+
+
+def test_rows_that_sum_up_others_are_no_gpu(tmp_path: Path, warehouse: Warehouse) -> None:
+    rows = (f"{AT.format(0)},{gpu},{watts}" for gpu, watts in (("0", 45), ("1", 47), ("Total", 92)))
+    report = import_file(warehouse, write(tmp_path, "time,gpu,power_w", *rows)).parsed
+    assert (landed(warehouse), report.ignored) == ({"power_w": [45, 47]}, (("rows of Total", 1),))
+
+
+def test_a_series_that_sums_up_others_is_no_machine(tmp_path: Path, warehouse: Warehouse) -> None:
+    path = write(tmp_path, "Time,GPU 0,GPU 1,Total", f"{AT.format(0)},45,47,92")
+    import_file(warehouse, path, ReadOptions(metric="power_w", host="n"))
+    assert landed(warehouse) == {"power_w": [45, 47]}
+
+
+def test_memory_without_a_unit_is_asked_where_it_may_be_gib(tmp_path: Path, warehouse: Warehouse) -> None:
+    path = write(tmp_path, "time,gpu,memory_used", f"{AT.format(0)},0,70.2", f"{AT.format(1)},0,45")
+    [question] = inspect(path).questions
+    assert (question.option, question.choices) == ("metric", ("fb_used_gib", "fb_used_mib"))
+    import_file(warehouse, path, ReadOptions(metric="fb_used_gib"))
+    assert landed(warehouse) == {"fb_used_bytes": pytest.approx([70.2 * GIB, 45 * GIB])}
+
+
+@pytest.mark.parametrize(("total", "unit"), [(80, GIB), (81920, GIB / 1024), (83886080, 1024.0)])
+def test_a_gpus_memory_tells_the_unit(tmp_path: Path, warehouse: Warehouse, total: int, unit: float) -> None:
+    path = write(tmp_path, "time,gpu,memory_used,memory_total", f"{AT.format(0)},0,3,{total}")
+    import_file(warehouse, path)
+    assert landed(warehouse) == {"fb_used_bytes": [3 * unit], "fb_total_bytes": [80 * GIB]}
+
+
+@pytest.mark.parametrize(("column", "value"), [("power", 68000), ("gpu_temp", 180)])
+def test_what_no_gpu_reaches_is_in_another_unit(tmp_path: Path, column: str, value: int) -> None:
+    path = write(tmp_path, f"time,gpu,{column}", f"{AT.format(0)},0,{value}", f"{AT.format(1)},0,60")
+    report = inspect(path)
+    assert (report.values_kept, report.rows_refused) == (1, 1)
+    assert f"of {value} is impossible" in report.problems[0].reason
+
+
+@pytest.mark.parametrize("count", ["requests", "num_model_requests"])
+def test_sums_of_requests_are_no_requests(tmp_path: Path, warehouse: Warehouse, count: str) -> None:
+    path = write(tmp_path, f"time,{count},input_tokens,output_tokens", f"{AT.format(0)},500,9,8")
+    with pytest.raises(UnreadableError, match=f"column {count}"):
+        inspect(path)
+    import_file(warehouse, path, ReadOptions(columns={count: "ignore"}))
+    assert landed(warehouse)["generation_tokens"] == [8]
+
+
+def test_tokens_beside_other_metrics_are_told(tmp_path: Path) -> None:
+    path = write(tmp_path, "time,gpu,power_w,output_tokens", f"{AT.format(0)},0,60,8")
+    assert inspect(path).notes[0].startswith("output_tokens beside other metrics: not used")
+
+
+def test_a_count_with_fractions_is_a_rate(tmp_path: Path) -> None:
+    rows = (f"{AT.format(n)},a,{count}" for n, count in enumerate((1.5, 2, 3)))
+    path = write(tmp_path, "time,pod,total,power_w", *(f"{row},5" for row in rows))
+    report = inspect(path, ReadOptions(columns={"total": "prompt_tokens"}))
+    assert (dict(report.metrics), report.rows_refused) == ({"power_w": 3}, 3)
+    assert report.problems[0].reason == (
+        "prompt_tokens of 1.5 is a rate or a mean and no count: export the counter itself"
+    )
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ['"host=n,index=0"', "{host=n; index=0}", '"{""host"": ""n"", ""index"": ""0""}"', '"host:n,index:0"'],
+)
+def test_a_cell_of_labels_tells_the_place(tmp_path: Path, warehouse: Warehouse, cell: str) -> None:
+    other = cell.replace("0", "1")
+    path = write(tmp_path, "time,tags,power_w", f"{AT.format(0)},{cell},60", f"{AT.format(0)},{other},70")
+    import_file(warehouse, path)
+    assert warehouse.rows("SELECT host, gpu_index FROM usage_series ORDER BY ALL") == [("n", "0"), ("n", "1")]
