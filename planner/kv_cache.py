@@ -256,7 +256,7 @@ def _latent_groups(mixer: LatentAttention, cut: _Cut) -> list[CacheGroup]:
 def _sparse_record_bytes(mixer: LatentAttention, dtype: str) -> Fraction | None:
     """Return the record of latent and rotary key that sparse attention reads, ``None`` in 16 bit.
 
-    DeepSeek V3.2's 512 and 64 values take 512 + 4 x 4 + 64 x 2 = 656 bytes in fp8 and 256 + 32 + 64 = 352 in NVFP4.
+    DeepSeek V3.2's 512 and 64 values take 512 + 16 + 128 = 656 bytes in fp8 and 256 + 32 + 64 = 352 in NVFP4.
     """
     rank, rope = mixer.kv_lora_rank, mixer.rope_head_dim
     if dtype.startswith("fp8"):

@@ -14,7 +14,7 @@ Switches that configs do not spell out:
   "fused" (with the queries of latent attention, from twice their rank)
 - ``rope_joins_nope``: latent attention without positions adds the rotary width to the rest of the head
 - ``latent_expert_norms``: norms between the projections around routed experts
-- ``window_kv_multiple``: sliding layers have so many times the key-value heads, unless the config says how many
+- ``window_kv_multiple``: sliding layers have so many times the key-value heads, unless stated
 - ``layer_vectors``: further vectors of hidden size in each layer, such as gates of the residual stream
 - ``scales_per_head``: learned numbers per head that scale its queries
 - ``hc_without_mixing``, ``hc_without_head``: hyper-connections that do not mix their streams, or sum them
