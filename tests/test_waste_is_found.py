@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from measured_fleet import START_S, advise, member, offer
 
+from inferplan.datasets import catalog
 from inferplan.datasets.uploads.landing import land_series, undo_import
 from inferplan.datasets.uploads.reading import Labels, Series
 from inferplan.datasets.warehouse import MEMORY, Warehouse
@@ -59,6 +60,22 @@ def test_it_is_found(empty: Warehouse, service: list, action: str) -> None:
     neighbour = real("other", **FULL | {"sm": 0.6}, host=service[0][0].labels.host)
     found = advise(empty, service, neighbour if action != "commitment" else [])
     assert action in {one.action for one in found if "other" not in one.entity}
+
+
+def test_limits_are_of_the_gpu_or_slice_that_is_advised(empty: Warehouse) -> None:
+    large = real("large", sm=0.1, dram=0.1, kv=0.2, fb=30.0, **H100)
+    found = {one.action: one for one in advise(empty, large, real("small", sm=0.05, dram=0.05, fb=5.0))}
+    dram, sm, memory = found["downsize_type"].evidence
+    assert (dram.limit, sm.limit) == (0.65, 0.8)  # production's targets
+    l40s, h100 = catalog.gpu("L40S"), catalog.gpu("H100 SXM")
+    bandwidths = h100.memory_bandwidth_bytes_per_s / l40s.memory_bandwidth_bytes_per_s
+    assert dram.then == pytest.approx(dram.value * bandwidths)
+    assert dram.value == pytest.approx(0.1 * np.exp(1.645 * 0.2 - 0.02), rel=0.02)
+    assert f"bandwidth {dram.then:.0%} of 65%, SMs {sm.then:.0%} of 80%" in found["downsize_type"].detail
+    assert memory.then is None
+    dram, sm, _ = found["mig_slice"].evidence
+    assert (dram.limit, sm.limit) == (0.7, 0.7)
+    assert (dram.then, sm.then) == (pytest.approx(8 * dram.value), pytest.approx(7 * sm.value))
 
 
 def test_two_half_empty_gpus_are_one(empty: Warehouse) -> None:

@@ -69,7 +69,8 @@ def _print(findings: tuple[Finding, ...]) -> None:
             continue
         click.echo(harmless(f"\n{finding.title}\n  {finding.detail}"))
         for evidence in finding.evidence:
-            limit = "" if evidence.limit is None else f", against {evidence.limit:.4g}"
+            then = "" if evidence.then is None else f", then {evidence.then:.4g}"
+            limit = f"{then}, against {evidence.limit:.4g}" if evidence.limit is not None else then
             click.echo(
                 f"  {evidence.metric} {evidence.statistic}: {_value(evidence)}{limit} "
                 f"({evidence.samples:,} {_observed(evidence)} over {_days(evidence)})"

@@ -156,6 +156,7 @@ def _show_evidence(warehouse: Warehouse, finding: Finding) -> None:
             metric_title(piece.metric),
             _statistic_text(piece.statistic),
             value_text(piece.value, piece.unit) if piece.low is None else bounds_text(piece.low, piece.high),
+            "" if piece.then is None else value_text(piece.then, piece.unit),
             "" if piece.limit is None else value_text(piece.limit, piece.unit),
             formats.count(piece.samples),
             "" if piece.coverage is None else formats.percent(piece.coverage),
@@ -163,8 +164,13 @@ def _show_evidence(warehouse: Warehouse, finding: Finding) -> None:
         )
         for piece in finding.evidence
     ]
-    columns = ["Metric", "Statistic", "Measured", "Limit", "Samples", "Coverage", "Days"]
-    st.table(pd.DataFrame(rows, columns=columns).set_index("Metric"), border="horizontal")
+    columns = ["Metric", "Statistic", "Measured", "Then", "Limit", "Samples", "Coverage", "Days"]
+    table = pd.DataFrame(rows, columns=columns).set_index("Metric")
+    if not table["Then"].any():
+        table = table.drop(columns="Then")
+    st.table(table, border="horizontal")
+    if "Then" in table:
+        st.caption("Then: what was measured as a share of the GPU or slice that is advised.")
     if bases := sorted({piece.basis for piece in finding.evidence if piece.basis}):
         st.caption(f"Latency by {formats.listing(bases)}. A histogram tells between which bounds it lies.")
     drawn = list({(piece.entity, piece.metric): piece for piece in finding.evidence}.values())
@@ -234,7 +240,8 @@ def _is_share(piece: Evidence) -> bool:
 
 
 def _limit(piece: Evidence, factor: float) -> float | None:
-    """Return the limit to draw, in the unit that is shown; a limit of counts is none of values."""
+    """Return the limit to draw over what was measured; a limit of counts is none of values."""
     if piece.limit is None or not piece.statistic.startswith(("p", "max")):
         return None
-    return piece.limit * factor
+    now = piece.limit / piece.times
+    return None if _is_share(piece) and now > 1 else now * factor

@@ -29,7 +29,7 @@ class Evidence:
     value: float
     unit: str
     limit: float | None
-    """What the value was compared with; ``None`` for context."""
+    """What the value was compared with, ``times`` as high as it is; ``None`` for context."""
     samples: int
     coverage: float | None
     """Samples there are as a share of those expected (0-1)."""
@@ -44,6 +44,13 @@ class Evidence:
     """Of what the latencies of requests are known: a log or a histogram."""
     last_at: datetime | None = None
     """The newest sample (naive UTC): advice is as old as that."""
+    times: float = 1.0
+    """How many times as high the value would be on the GPU or slice that is advised."""
+
+    @property
+    def then(self) -> float | None:
+        """The value on the GPU or slice that is advised; ``None`` where it stays what was measured."""
+        return None if self.times == 1 else self.value * self.times
 
 
 @dataclass(frozen=True, slots=True)

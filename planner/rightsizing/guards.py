@@ -32,15 +32,18 @@ class Measured:
         return self.activity.metric != "sm_active_ratio"
 
     def evidence(
-        self, sm_limit: float, dram_limit: float, memory_limit_bytes: float | None
+        self,
+        sm: tuple[float, float],
+        dram: tuple[float, float],
+        memory_limit_bytes: float | None,
     ) -> tuple[Evidence, ...]:
-        """Return the three as evidence, each with its limit on the GPU that was measured."""
+        """Return the three as evidence; of activity and bandwidth the limit and how many times as high."""
         limit = memory_limit_bytes
         if limit is not None and self.memory.metric == "fb_used_ratio":
             limit *= self.memory.max / self.peak_bytes
         return (
-            self.dram.evidence(self.percentile, dram_limit),
-            self.activity.evidence(self.percentile, sm_limit),
+            self.dram.evidence(self.percentile, *dram),
+            self.activity.evidence(self.percentile, *sm),
             self.memory.evidence("max", limit),
         )
 

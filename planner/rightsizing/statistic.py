@@ -95,8 +95,8 @@ class Statistic:
             max=max(base.max, rest.max),
         )
 
-    def evidence(self, statistic: str, limit: float | None = None) -> Evidence:
-        """Return one of the numbers as evidence."""
+    def evidence(self, statistic: str, limit: float | None = None, times: float = 1.0) -> Evidence:
+        """Return one of the numbers as evidence, ``times`` as high on what is advised."""
         value = self.share_above_zero if statistic == ABOVE_ZERO else self.at(statistic)
         return Evidence(
             metric=self.metric,
@@ -109,6 +109,7 @@ class Statistic:
             span_days=round(self.days, 3),
             entity=self.entity,
             last_at=self.last_at,
+            times=times,
         )
 
 

@@ -47,12 +47,10 @@ def judge(unit: Unit, context: Context) -> Judgement | str:
 
 @dataclass(frozen=True)
 class _Slower:
-    """How many times as busy the new GPU would be, and with that the limits on the present one."""
+    """How many times as busy the new GPU would be."""
 
     dram: float
     sm: float
-    dram_limit: float
-    sm_limit: float
 
 
 def _try(
@@ -63,7 +61,7 @@ def _try(
         return reason
     bandwidth = now.memory_bandwidth_bytes_per_s / new.memory_bandwidth_bytes_per_s
     slower = max(bandwidth, _flops_per_s(now) / _flops_per_s(new))
-    times = _Slower(bandwidth, slower, profile.dram_target / bandwidth, profile.sm_target / slower)
+    times = _Slower(bandwidth, slower)
     risk = _risk(unit, measured, times, profile)
     if isinstance(risk, str):
         return risk
@@ -88,7 +86,9 @@ def _try(
             f"{new.name}: bandwidth {then[0]:.0%} of {profile.dram_target:.0%}, SMs {then[1]:.0%} of "
             f"{profile.sm_target:.0%}. {checked.note}"
         ),
-        evidence=measured.evidence(times.sm_limit, times.dram_limit, limit_bytes if holds else None),
+        evidence=measured.evidence(
+            (profile.sm_target, times.sm), (profile.dram_target, times.dram), limit_bytes if holds else None
+        ),
         risk=risk if checked.keeps_latency else unproven(risk),
         effort="type" if now.architecture == new.architecture else "architecture",
         savings=savings,

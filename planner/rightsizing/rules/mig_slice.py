@@ -86,7 +86,11 @@ def _try(
             "takes a share of the memory in advance must be told the slice's size. Everything there, "
             f"training and batch work too, takes up to {part.times_as_slow:.1f} times as long."
         ),
-        evidence=measured.evidence(*limits, part.memory_bytes / profile.memory_factor),
+        evidence=measured.evidence(
+            (profile.slice_target, 1 / part.sm_share),
+            (profile.slice_target, 1 / part.memory_share),
+            part.memory_bytes / profile.memory_factor,
+        ),
         risk=risk if profile.has_targets else unproven(risk),
         effort="slice",
         savings=None if isinstance(rate, str) else rate.worth(Decimal(0), rest, condition),
