@@ -18,7 +18,7 @@ COLUMN_USD_FINE = "$%.3f"
 COLUMN_MS = "%.0f"
 COLUMN_COUNT = "%,.0f"
 COLUMN_TOKENS = "localized"
-COLUMN_PERCENT = "percent"
+COLUMN_PERCENT = "%.1f%%"
 COLUMN_DATE = "YYYY-MM-DD"
 
 

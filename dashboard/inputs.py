@@ -233,8 +233,12 @@ def workload() -> None:
 def latency_target() -> None:
     """Choose the latencies that must be kept, in milliseconds; an empty one is no target."""
     current = case().slo
-    labels = {"ttft_s": "First token (ms)", "tpot_s": "Each token (ms)", "e2e_s": "Whole request (ms)"}
-    for column, (field, label) in zip((*st.columns(2), st.container()), labels.items(), strict=True):
+    targets = (
+        ("ttft_s", "TTFT (ms)", "Time to first token, at most"),
+        ("tpot_s", "TPOT (ms)", "Time per output token after the first, at most"),
+        ("e2e_s", "Whole request (ms)", "From arrival to the last token, at most"),
+    )
+    for column, (field, label, meaning) in zip((*st.columns(2), st.container()), targets, strict=True):
         value = getattr(current, field)
         column.number_input(
             label,
@@ -243,6 +247,7 @@ def latency_target() -> None:
             format="%g",
             value=None,
             placeholder="no target",
+            help=meaning,
             **bound(
                 f"slo.{field}",
                 None if value is None else value * MILLISECONDS,

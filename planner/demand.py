@@ -76,7 +76,7 @@ def weekly(
     return Demand(
         tuple(per_hour),
         f"a stated week: {trimmed(top):,f} an hour on workdays from {first_hour}:00 to {last_hour}:00, "
-        f"{night * 100:.0f} % of it in other hours, weekends {weekend * 100:.0f} % of workdays",
+        f"{night * 100:.0f}% of it in other hours, weekends {weekend * 100:.0f}% of workdays",
     )
 
 

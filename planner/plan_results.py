@@ -228,7 +228,7 @@ def _speed_figures(results: PlanResults) -> Iterator[Figure]:
     )
     for label, unit, interval in rows:
         yield estimated(label, unit, interval, reason)
-    slow = "Time to first token, slowest 1%"
+    slow = "Time to first token, P99"
     yield estimated(slow, "s", found and found.ttft_p99_s, found.p99_reason if found else reason)
     yield Figure("Requests", "requests/s", found.requests_per_s if found else None, reason=reason)
     most = found.largest_request_rate_per_s if found else None

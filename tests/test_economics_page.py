@@ -43,10 +43,10 @@ def said(app: AppTest) -> str:
 
 def test_half_busy_and_a_fifth_lost_make_useful_tokens_two_and_a_half_times_as_dear() -> None:
     app = opened()
-    full = dollars(metric(app, "Useful output, per million"))
+    full = dollars(metric(app, "Useful output, per million tokens"))
     app.number_input(key=f"{KEY}busy").set_value(50)
     app.number_input(key=f"{KEY}cancelled").set_value(20).run()
-    assert dollars(metric(shown(app), "Useful output, per million")) == pytest.approx(2.5 * full, rel=0.01)
+    assert dollars(metric(shown(app), "Useful output, per million tokens")) == pytest.approx(2.5 * full, rel=0.01)
     assert "40.0% of the paid capacity does useful work" in said(app)
 
 
@@ -87,7 +87,7 @@ def test_own_numbers_are_the_demand() -> None:
 
 def test_commitments_name_the_term_and_what_a_fall_of_demand_does() -> None:
     app = opened("Commitments")
-    assert "If demand falls by 30 %" in said(app)
+    assert "If demand falls by 30%" in said(app)
     mix = app.dataframe[0].value
     assert list(mix["part"]) == ["Reserved, 6 months", "On demand"]
     assert mix["share"].sum() == pytest.approx(100)

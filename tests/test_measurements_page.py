@@ -54,7 +54,7 @@ def test_measurements_are_shown_with_what_they_change_and_taken_back() -> None:
     shown = texts(app)
     assert "2 runs of this deployment" in shown
     assert "drawn to 2 own measurements of 2026-11-20" in shown
-    assert "| Each token | " in shown
+    assert "| Time per output token | " in shown
     app = choice.set_value(choice.options[-1]).run()
     assert "First of the ranking" in choice.options[-1]
     [button] = [button for button in app.button if button.label == "Remove"]

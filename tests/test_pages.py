@@ -190,7 +190,7 @@ def test_published_runs_near_the_estimate_are_shown_with_their_source() -> None:
     app.session_state["inferplan.compare.near"] = True
     runs = next(found.value for found in shown(app.run()).dataframe if "Differs in" in found.value)
     assert (runs["Source"].str.len() > 0).all()
-    assert runs["Each token"].notna().any()
+    assert runs["TPOT"].notna().any()
 
 
 def test_without_a_database_fit_still_answers_and_says_what_is_missing(

@@ -47,19 +47,10 @@ except InferplanError as error:
 
 part = plan.planned_share < 1
 st.markdown(model_inputs.summary(current))
-st.caption(
-    formats.plain(
-        ("No price is chosen, so the cheapest machine on demand is taken: " if assumed else "Price: ")
-        + plan.price_basis
-        + (", older than such prices usually hold" if offer and is_stale(offer, today) else "")
-        + f". Speed: {plan.estimate.basis}."
-        + (
-            f" The planned rate is {formats.percent(float(plan.planned_share), 1)} of full load."
-            if part
-            else ""
-        )
-    )
-)
+said = "No price is chosen, so the cheapest machine on demand is taken: " if assumed else "Price: "
+old = ", older than such prices usually hold" if offer and is_stale(offer, today) else ""
+rate = f" The planned rate is {formats.percent(float(plan.planned_share), 1)} of full load." if part else ""
+st.caption(formats.plain(f"{said}{plan.price_basis}{old}.{rate}"))
 for note in plan.estimate.notes:
     st.markdown(f":material/info: {formats.plain(note)}")
 if (alone := plan.published_alone) is not None:
@@ -90,3 +81,4 @@ if modes.open:
         demand = economics_inputs.demand_inputs(store, plan.requests_per_replica_hour)
         if demand is not None:
             serving_mode_views.show_serving_modes(plan, demand)
+st.caption(formats.plain(f"The speed is estimated from {plan.estimate.basis}."))

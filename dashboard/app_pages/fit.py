@@ -33,7 +33,12 @@ asked = fit_answers.asked_sequences(current)
 holds_all = found.max_concurrency >= asked
 st.markdown(model_inputs.summary(current))
 if found.fits:
-    st.success(f"**It fits:** {formats.plain(found.reason)}.", icon=":material/check_circle:")
+    others = (
+        ""
+        if holds_all
+        else f" {formats.count(asked)} at once are asked for: the others wait, or have to be shorter."
+    )
+    st.success(f"**It fits:** {formats.plain(found.reason)}.{others}", icon=":material/check_circle:")
 else:
     st.error(f"**It does not fit:** {formats.plain(found.reason)}.", icon=":material/cancel:")
 
@@ -71,11 +76,6 @@ for note in memory.notes:
 if found.fits:
     st.subheader("Room to move")
     fit_answers.show_room(current, found)
-if found.fits and not holds_all:
-    st.caption(
-        f"{formats.plural(asked, 'sequence')} at once are asked for; at full length the cache holds "
-        f"{formats.significant(found.max_concurrency)}, the others wait or are shorter."
-    )
 if not found.fits:
     fit_answers.show_changes(current)
 

@@ -8,7 +8,7 @@ from inferplan.dashboard.plans import actions as plan_actions
 from inferplan.dashboard.plans import fleet_views
 from inferplan.dashboard.plans import views as plan_views
 from inferplan.dashboard.plans.change_views import show_over_time
-from inferplan.dashboard.plans.price_choice import show_price_choice
+from inferplan.dashboard.plans.price_choice import offer_cheapest, show_price_choice
 from inferplan.dashboard.state import case, now
 from inferplan.datasets.errors import InferplanError
 from inferplan.planner import plan_store
@@ -52,6 +52,7 @@ st.subheader("Current plan")
 if isinstance(results, PlanResults):
     st.markdown(model_inputs.summary(case()))
     show_price_choice()
+    offer_cheapest()
     plan_views.show_results(results)
 elif isinstance(results, FleetResults):
     fleet_views.show_fleet_plan(store, results, today)

@@ -7,6 +7,7 @@ from inferplan.dashboard.comparing import portfolio_views, search_inputs
 from inferplan.dashboard.comparing import views as comparison_views
 from inferplan.dashboard.connection import warehouse
 from inferplan.dashboard.economics import hosted_views
+from inferplan.dashboard.figures import show_figure
 from inferplan.dashboard.measurements import evidence_views
 from inferplan.dashboard.measurements import views as measurement_views
 from inferplan.dashboard.serving import inputs as serving_inputs
@@ -88,21 +89,14 @@ st.success(
     icon=":material/payments:",
 )
 with st.container(horizontal=True, gap="medium"):
-    st.metric(
-        "Output, per million tokens",
-        formats.usd(best["usd_per_mtok_output"]),
-        help=f"80 % interval {interval}".replace("$", "\\$"),
-    )
-    st.metric("Input, per million tokens", formats.usd(best["usd_per_mtok_input"]))
-    st.metric("Tokens per dollar", formats.count(best["tokens_per_usd"]))
-    for label, name in (("First token", "ttft"), ("Each token", "tpot")):
-        ends = [formats.duration(best[f"{name}_{end}_s"]) for end in ("low", "high")]
-        st.metric(label, formats.duration(best[f"{name}_s"]), help=f"80 % interval {ends[0]} to {ends[1]}")
-    st.metric(
-        "All replicas, per hour",
-        formats.usd(best["usd_per_hour"]),
-        help=f"{formats.usd(best['usd_per_month'])} for a month of 730 hours".replace("$", "\\$"),
-    )
+    output = [formats.usd(best[f"usd_per_mtok_output{end}"]) for end in ("", "_low", "_high")]
+    show_figure("Output, per million tokens", *output)
+    show_figure("Input, per million tokens", formats.usd(best["usd_per_mtok_input"]))
+    show_figure("Tokens per dollar", formats.count(best["tokens_per_usd"]))
+    for label, name in (("Time to first token", "ttft"), ("Time per output token", "tpot")):
+        show_figure(label, *(formats.duration(best[f"{name}{end}_s"]) for end in ("", "_low", "_high")))
+    a_month = f"{formats.usd(best['usd_per_month'])} for a month of 730 hours."
+    show_figure("All replicas, per hour", formats.usd(best["usd_per_hour"]), note=a_month)
 measured = evidence_views.of_row(current, best)
 evidence_views.show_evidence(store, measured)
 
@@ -129,11 +123,11 @@ st.caption(
 )
 
 st.subheader("Offers, the best first")
-comparison_views.show_ranking(frame, current)
+comparison_views.show_ranking(frame, current, search.rank_by)
 dates = formats.day_range(frame["price_date"])
 st.caption(
     f"List prices of whole machines unless a row says otherwise, seen {dates}; no tax, traffic or storage. "
-    "Low and high are an 80 % interval of the speed. "
+    "Low and high are an 80% interval of the speed. "
     + (f"{formats.plural(len(pinned), 'price')} pinned by the plan." if pinned else "")
 )
 comparison_views.show_refused(found.refused)

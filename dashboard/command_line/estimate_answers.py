@@ -153,4 +153,4 @@ def _usd(interval: UsdInterval | None) -> float | None:
 
 def _interval(interval: Interval | UsdInterval, unit: str) -> str:
     low, expected, high = (f"{value:,.0f}" if value >= 10_000 else f"{value:,.4g}" for value in interval)
-    return f"{expected} {unit} (80 % interval {low} to {high})"
+    return f"{expected} {unit} (80% interval {low} to {high})"

@@ -28,7 +28,7 @@ from inferplan.pricing.offers import current_offers
 @click.option("--interruptions-per-hour", type=AMOUNT, default=Decimal(0), help="Of a spot machine.")
 @click.option("--lost-hours", type=AMOUNT, default=Decimal(0), help="Of useful work, by each interruption.")
 @click.option("--chance-of-fall", type=AMOUNT, default=EVEN_CHANCE, show_default=True,
-              help="That demand falls by 30 % after a year (0-1).")  # fmt: skip
+              help="That demand falls by 30% after a year (0-1).")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 def command(
     machine: str,

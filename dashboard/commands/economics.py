@@ -193,7 +193,7 @@ def _print(
     plan: Planned, found: UnitEconomics, hosts: tuple[HostedChoice, ...], demand: Demand | None
 ) -> None:
     facts = [
-        (name.replace("_", " "), "{1} (80 % interval {0} to {2})".format(*map(_number, one)))
+        (name.replace("_", " "), "{1} (80% interval {0} to {2})".format(*map(_number, one)))
         for name, one in _costs(found)
         if one is not None
     ]

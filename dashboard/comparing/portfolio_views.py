@@ -48,8 +48,10 @@ EDITED = {
     "input_tokens": st.column_config.NumberColumn("Input tokens", min_value=1, required=True),
     "output_tokens": st.column_config.NumberColumn("Output tokens", min_value=1, required=True),
     "max_model_len": st.column_config.NumberColumn("Context", min_value=1, help="Empty: the model's own"),
-    "ttft_ms": st.column_config.NumberColumn("First token (ms)", min_value=1.0, help="Empty: no target"),
-    "tpot_ms": st.column_config.NumberColumn("Each token (ms)", min_value=1.0, help="Empty: no target"),
+    "ttft_ms": st.column_config.NumberColumn(
+        "TTFT (ms)", min_value=1.0, help="Time to first token. Empty: no target"
+    ),
+    "tpot_ms": st.column_config.NumberColumn("TPOT (ms)", min_value=1.0, help="Empty: no target"),
 }
 MODEL_COLUMNS: Mapping[str, Any] = {
     "model": "Model",
@@ -59,8 +61,8 @@ MODEL_COLUMNS: Mapping[str, Any] = {
     "engine": "Engine",
     "weights_dtype": "Weights",
     "requests_per_s": st.column_config.NumberColumn("Requests per s", format="%.2f"),
-    "ttft_ms": st.column_config.NumberColumn("First token (ms)", format=formats.COLUMN_MS),
-    "tpot_ms": st.column_config.NumberColumn("Each token (ms)", format="%.1f"),
+    "ttft_ms": st.column_config.NumberColumn("TTFT (ms)", format=formats.COLUMN_MS),
+    "tpot_ms": st.column_config.NumberColumn("TPOT (ms)", format="%.1f"),
     "kept": "Target kept",
 }
 

@@ -24,9 +24,10 @@ USD_PER_MTOK = "USD per million tokens"
 COLUMNS: Mapping[str, Column] = {
     "gpu": Column("GPU"),
     "size": Column("GPUs"),
+    "usd_per_1000_requests": Column("1,000 requests", "USD"),
     "usd_per_mtok_output": Column("Output", USD_PER_MTOK),
     "usd_per_mtok_input": Column("Input", USD_PER_MTOK),
-    "tpot_ms": Column("Each token", "ms"),
+    "tpot_ms": Column("TPOT", "ms"),
     "provider": Column("Provider"),
     "price_date": Column("Price seen on"),
     "source": Column("Price source"),
@@ -34,7 +35,9 @@ COLUMNS: Mapping[str, Column] = {
     "instance_type": Column("Instance"),
     "region": Column("Region"),
     "option": Column("Purchase option"),
-    "ttft_ms": Column("First token", "ms"),
+    "ttft_ms": Column("TTFT", "ms"),
+    "e2e_ms": Column("Whole request", "ms"),
+    "usd_per_mtok": Column("Input and output", USD_PER_MTOK),
     "usd_per_mtok_output_low": Column("Output, low", USD_PER_MTOK),
     "usd_per_mtok_output_high": Column("Output, high", USD_PER_MTOK),
     "tokens_per_usd": Column("Tokens", "per USD"),
@@ -49,6 +52,13 @@ COLUMNS: Mapping[str, Column] = {
     "certainty": Column("Latency target"),
     "covers": Column("Price covers"),
 }
+RANKED_BY: Mapping[RankBy, str] = {
+    "usd_per_request": "usd_per_1000_requests",
+    "ttft_s": "ttft_ms",
+    "tpot_s": "tpot_ms",
+    "e2e_s": "e2e_ms",
+}
+"""Columns of the rankings whose own are not shown."""
 MOST_TRIED = 2_000
 TRIED_COLUMNS: Mapping[str, Any] = {
     "gpu": "GPU",
@@ -82,7 +92,9 @@ def readable(ranked: pd.DataFrame, has_target: bool) -> pd.DataFrame:
     replicas, gpus = frame["replicas"].astype(int).astype(str), frame["gpus"].astype(str)
     frame["size"] = gpus.where(frame["replicas"] == 1, replicas + " × " + gpus)
     frame["option"] = frame["purchase_option"].map(option_title)
-    frame["ttft_ms"], frame["tpot_ms"] = frame["ttft_s"] * 1000, frame["tpot_s"] * 1000
+    for latency in ("ttft", "tpot", "e2e"):
+        frame[f"{latency}_ms"] = frame[f"{latency}_s"] * 1000
+    frame["usd_per_1000_requests"] = frame["usd_per_request"] * 1000
     kept = {True: "kept, surely", False: "kept, as expected"}
     frame["certainty"] = frame["keeps_slo_surely"].map(kept) if has_target else "none set"
     frame["price_date"] = pd.to_datetime(frame["observed_on"]).dt.date
@@ -95,11 +107,13 @@ def readable(ranked: pd.DataFrame, has_target: bool) -> pd.DataFrame:
     return frame
 
 
-def show_ranking(frame: pd.DataFrame, current: Case) -> None:
-    """Show the ranked offers; a selected one can become the plan's."""
+def show_ranking(frame: pd.DataFrame, current: Case, rank_by: RankBy) -> None:
+    """Show the ranked offers, by what first; a selected one can become the plan's."""
+    first = ["gpu", "size", RANKED_BY.get(rank_by, rank_by)]
+    shown = [name for name in COLUMNS if name != "stale" or frame["stale"].any()]
     chosen = st.dataframe(
         frame,
-        column_order=[name for name in COLUMNS if name != "stale" or frame["stale"].any()],
+        column_order=list(dict.fromkeys([*first, *shown])),
         column_config={name: _shown(name, column) for name, column in COLUMNS.items()},
         hide_index=True,
         placeholder="",
@@ -148,6 +162,8 @@ def _shown(name: str, column: Column) -> Any:
     if column.unit == USD_PER_MTOK:
         label = f"{column.name}, USD/Mtok"
         return st.column_config.NumberColumn(label, format=formats.COLUMN_USD_FINE, help=column.header)
+    if name == "usd_per_1000_requests":
+        return st.column_config.NumberColumn("USD/1,000 requests", format=formats.COLUMN_USD_FINE)
     if column.unit.startswith("USD"):
         return st.column_config.NumberColumn(column.header, format=formats.COLUMN_USD)
     if name == "kwh_per_mtok":
@@ -156,7 +172,12 @@ def _shown(name: str, column: Column) -> Any:
         return st.column_config.NumberColumn(column.header, format=formats.COLUMN_MS)
     if column.unit:
         return st.column_config.NumberColumn(column.header, format=formats.COLUMN_COUNT)
-    return st.column_config.Column(column.name, help=HELP.get(name), width=WIDTHS_PX.get(name))
+    return st.column_config.Column(
+        column.name,
+        help=HELP.get(name),
+        width=WIDTHS_PX.get(name),
+        alignment="right" if name == "size" else None,
+    )
 
 
 def _facts(current: Case) -> tuple[tuple[str, str], ...]:

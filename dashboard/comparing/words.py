@@ -44,8 +44,8 @@ def _certainty(one: Contest) -> str:
     if one.same_speed:
         return "It runs the same deployment at the same speed: nothing but the price differs."
     if one.too_close:
-        return "The 80 % intervals overlap: too close to call before both are measured."
-    return "The 80 % intervals do not overlap."
+        return "The 80% intervals overlap: too close to call before both are measured."
+    return "The 80% intervals do not overlap."
 
 
 def counted(found: Comparison) -> str:

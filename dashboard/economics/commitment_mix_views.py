@@ -88,5 +88,5 @@ def _sentence(found: CommitmentChoice) -> str:
     else:
         then += f", {formats.usd(regret)} less well than what would be right then"
         then += "" if later == regret else f" ({formats.usd(later)} once the shorter terms have ended)"
-    text = f"**Commit to {taken}.** That saves {saved} of {uncommitted} a month. If demand falls by 30 %, "
+    text = f"**Commit to {taken}.** That saves {saved} of {uncommitted} a month. If demand falls by 30%, "
     return f"{text}{then}.".replace("$", "\\$")

@@ -31,7 +31,7 @@ COLUMNS = {
     "saved": Column("Saved", USD_PER_MONTH),
     "coverage": Column("Coverage", "%"),
     "utilization": Column("Utilization", "%"),
-    "saved_fallen": Column("Saved if demand falls 30 %", USD_PER_MONTH),
+    "saved_fallen": Column("Saved if demand falls 30%", USD_PER_MONTH),
     "regret": Column("Regret then", USD_PER_MONTH),
     "break_even": Column("Pays when used", "%"),
     "usd_per_hour": Column("Committed", "USD per machine-hour"),
@@ -170,12 +170,12 @@ def _facts(
         ("Hours without a commitment", f"{found.flexible.usd:.4f} USD, contract and spot included"),
         (
             "Chance of a fall",
-            f"{chance:.0%} that demand falls by 30 % after a year; the mix costs least on average over the "
+            f"{chance:.0%} that demand falls by 30% after a year; the mix costs least on average over the "
             "longest term",
         ),
         (
             "Contract",
-            f"{negotiated.discount_percent:f} % discount, {negotiated.support_percent:f} % support; "
+            f"{negotiated.discount_percent:f}% discount, {negotiated.support_percent:f}% support; "
             "tax and traffic are not included",
         ),
         ("One machine serves", f"{each:.0f} requests per hour at full load"),

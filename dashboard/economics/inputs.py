@@ -92,7 +92,7 @@ def spot_inputs() -> SpotUse:
 def chance_input() -> Decimal:
     """Ask how likely it is that demand falls."""
     return _percent(
-        "Chance that demand falls by 30 % after a year", "fall", 50,
+        "Chance that demand falls by 30% after a year", "fall", 50,
         help="The higher, the fewer machines are worth more than a year; yours to state",
     )  # fmt: skip
 

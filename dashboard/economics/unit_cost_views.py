@@ -12,6 +12,7 @@ import streamlit as st
 from inferplan.dashboard import formats
 from inferplan.dashboard.downloads import download_menu
 from inferplan.dashboard.economics import charts as economics_charts
+from inferplan.dashboard.figures import show_figure
 from inferplan.dashboard.reports import Column, Report, Table
 from inferplan.dashboard.state import now
 from inferplan.datasets.errors import InferplanError
@@ -37,17 +38,14 @@ def show_unit_costs(plan: Planned, found: UnitEconomics, use: Use, power: PowerI
     useful, floor = found.fully_loaded, found.floor
     st.markdown(_sentence(found, use))
     with st.container(horizontal=True, gap="medium"):
-        st.metric("Useful output, per million", formats.usd(useful.usd_per_mtok_output.expected),
-                  help=_help(useful.usd_per_mtok_output))  # fmt: skip
-        st.metric("Useful input, per million", formats.usd(useful.usd_per_mtok_input.expected),
-                  help=_help(useful.usd_per_mtok_input))  # fmt: skip
-        st.metric("Useful request", formats.usd(useful.usd_per_request.expected),
-                  help=_help(useful.usd_per_request))  # fmt: skip
-        st.metric("Useful tokens per dollar", formats.count(useful.tokens_per_usd.expected))
+        _cost("Useful output, per million tokens", useful.usd_per_mtok_output)
+        _cost("Useful input, per million tokens", useful.usd_per_mtok_input)
+        _cost("Useful request", useful.usd_per_request)
+        show_figure("Useful tokens per dollar", formats.count(useful.tokens_per_usd.expected))
         if found.usd_per_user_month is not None and found.active_users is not None:
-            st.metric("Active user, per month", formats.usd(found.usd_per_user_month.expected),
-                      help=f"Enough for {formats.count(float(found.active_users))} of them")  # fmt: skip
-        st.metric("All of it, per month", formats.usd(found.month_usd), help="730 hours")
+            enough = f"Enough for {formats.count(float(found.active_users))} of them."
+            _cost("Active user, per month", found.usd_per_user_month, enough)
+        show_figure("All of it, per month", formats.usd(found.month_usd), note="730 hours.")
     _show_parts(found)
     rows = list(unit_rows(found))
     st.subheader("Each kind of token")
@@ -56,7 +54,7 @@ def show_unit_costs(plan: Planned, found: UnitEconomics, use: Use, power: PowerI
     st.table(pd.DataFrame(texts, columns=columns).set_index("What"), border="horizontal")
     energy = _energy(plan, use, power)
     st.caption(
-        "In brackets an 80 % interval of the speed. The first column is also what tokens of a further "
+        "In brackets an 80% interval of the speed. The first column is also what tokens of a further "
         f"replica cost. {formats.plain(_next_token(plan, energy, floor.usd_per_hour))}"
     )
     if energy is not None:
@@ -222,8 +220,9 @@ def _amount(interval: UsdInterval | None) -> str:
     return formats.plain(f"{formats.usd(expected)} ({formats.usd_range(low, high)})")
 
 
-def _help(interval: UsdInterval) -> str:
-    return f"80 % interval {formats.usd_range(interval.low, interval.high)}".replace("$", "\\$")
+def _cost(label: str, interval: UsdInterval, note: str = "") -> None:
+    low, expected, high = map(formats.usd, interval)
+    show_figure(label, expected, low, high, note=note)
 
 
 def _ends(ends: Ends) -> str:

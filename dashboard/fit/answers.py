@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date
+from operator import itemgetter
 from typing import Any
 
 import streamlit as st
 
 from inferplan.dashboard import cached, formats
 from inferplan.dashboard.connection import warehouse
-from inferplan.dashboard.prices.tables import option_title
-from inferplan.dashboard.state import PREFIX, change
+from inferplan.dashboard.state import PREFIX, change, now
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.schema import GIB, Offer
 from inferplan.planner.answers import Change, GpuFit, changes_to_fit, tensor_parallel_sizes
 from inferplan.planner.case import Case
 from inferplan.planner.deployment import Deployment
 from inferplan.planner.memory import Fit
+from inferplan.pricing.offers import is_stale
 
 FITS = "fits"
 FROM_DEPLOYMENT = ("weights_dtype", "kv_dtype", "tp", "pp", "max_model_len")
@@ -94,13 +96,17 @@ def _fields(way: Change) -> dict[str, Any]:
 
 def show_gpus(current: Case) -> None:
     """Show the same deployment on every GPU of the catalog, with the cheapest price on demand."""
-    cheapest: dict[str, Offer] = {}
+    today, cheapest = now().date(), dict[str, Offer]()
     try:
-        cheapest = cheapest_on_demand(cached.offers(warehouse()))
+        cheapest = cheapest_on_demand(cached.offers(warehouse()), today)
     except InferplanError as error:
         st.caption(f"Prices are missing. {formats.sentence(error)}")
-    rows = [_row(found, cheapest.get(found.gpu.name)) for found in cached.every_gpu(current)]
-    rows.sort(key=lambda row: (row["Fits"] != FITS, row["USD/hour"] is None, row["USD/hour"] or 0.0))
+    rows = [_row(found, cheapest.get(found.gpu.name), today) for found in cached.every_gpu(current)]
+    rows.sort(
+        key=lambda row: (
+            row["Fits"] != FITS, row["USD/hour"] is None, bool(row["Old price"]), row["USD/hour"] or 0.0,
+        )
+    )  # fmt: skip
     st.dataframe(
         rows,
         column_config={
@@ -116,6 +122,7 @@ def show_gpus(current: Case) -> None:
             ),
             "USD/hour": st.column_config.NumberColumn(format=formats.COLUMN_USD, help="For the fewest GPUs"),
             "Price seen": st.column_config.DateColumn(format=formats.COLUMN_DATE),
+            "Old price": st.column_config.CheckboxColumn(help="Older than such prices usually hold"),
         },
         hide_index=True,
         height=420,
@@ -125,24 +132,25 @@ def show_gpus(current: Case) -> None:
     )
     st.caption(
         f'"Fits" is about {formats.plural(current.tp * current.pp, "GPU")} of each kind, as chosen; those '
-        "come first, the cheapest at the top, then those that take more GPUs, each by the price of as many."
+        "come first, the cheapest at the top and those with old prices after them, then those that take more "
+        "GPUs, by the price of as many. Prices are on demand."
     )
 
 
-def cheapest_on_demand(offers: Iterable[Offer]) -> dict[str, Offer]:
-    """Return for each GPU the machine on demand whose GPUs cost least each."""
-    found: dict[str, Offer] = {}
-    for offer in offers:
-        price, whole = offer.usd_per_gpu_hour, offer.price_covers == "machine"
-        if price is None or not whole or offer.purchase_option != "on_demand" or offer.gpu_count < 1:
-            continue
-        best = found.get(offer.gpu)
-        if best is None or best.usd_per_gpu_hour is None or price < best.usd_per_gpu_hour:
-            found[offer.gpu] = offer
-    return found
+def cheapest_on_demand(offers: Iterable[Offer], today: date) -> dict[str, Offer]:
+    """Return for each GPU the machine on demand whose GPUs cost least each, old prices last."""
+    able = [
+        (is_stale(offer, today), price, offer)
+        for offer in offers
+        if (price := offer.usd_per_gpu_hour) is not None
+        and offer.price_covers == "machine"
+        and offer.purchase_option == "on_demand"
+        and offer.gpu_count >= 1
+    ]
+    return {offer.gpu: offer for _, _, offer in sorted(able, key=itemgetter(0, 1), reverse=True)}
 
 
-def _row(found: GpuFit, offer: Offer | None) -> dict[str, Any]:
+def _row(found: GpuFit, offer: Offer | None, today: date) -> dict[str, Any]:
     price = offer.usd_per_gpu_hour if offer else None
     fewest = found.fewest.gpu_count if found.fewest else None
     return {
@@ -152,8 +160,9 @@ def _row(found: GpuFit, offer: Offer | None) -> dict[str, Any]:
         "Fewest GPUs": fewest,
         "USD/GPU-hour": None if price is None else float(price),
         "USD/hour": None if price is None or fewest is None else float(price) * fewest,
-        "Provider": f"{offer.provider}, {option_title(offer.purchase_option).lower()}" if offer else None,
+        "Provider": offer.provider if offer else None,
         "Price seen": offer.observed_on if offer else None,
+        "Old price": is_stale(offer, today) if offer else None,
         "Price source": offer.source if offer else None,
         "Memory": found.gpu.memory_total_bytes / GIB,
         "KV cache": found.fit.memory.kv_pool_bytes / GIB,

@@ -51,8 +51,8 @@ def show_nearest(case: Case, key: str, title: str) -> None:
     near.dataframe(
         [_row(run) for run in runs],
         column_config={
-            "First token": st.column_config.NumberColumn("First token (ms)", format=formats.COLUMN_MS),
-            "Each token": st.column_config.NumberColumn("Each token (ms)", format="%.1f"),
+            "TTFT": st.column_config.NumberColumn("TTFT (ms)", format=formats.COLUMN_MS),
+            "TPOT": st.column_config.NumberColumn("TPOT (ms)", format="%.1f"),
             "Output": st.column_config.NumberColumn("Output (tokens/s)", format=formats.COLUMN_COUNT),
             "Source": st.column_config.LinkColumn(width="large", display_text=SHOWN_OF_LINK),
         },
@@ -86,8 +86,8 @@ def _row(run: NearMeasurement) -> dict[str, object]:
         "Weights": one.weights_dtype,
         "Tokens": f"{formats.count(one.input_tokens or 0)} in, {formats.count(one.output_tokens or 0)} out",
         "In flight": None if one.concurrency is None else str(one.concurrency).removesuffix(".0"),
-        "First token": one.ttft_p50_ms or one.ttft_mean_ms,
-        "Each token": one.tpot_p50_ms or one.tpot_mean_ms,
+        "TTFT": one.ttft_p50_ms or one.ttft_mean_ms,
+        "TPOT": one.tpot_p50_ms or one.tpot_mean_ms,
         "Output": one.output_tokens_per_s,
         "Differs in": formats.listing(run.differs_in),
         "Measured on": one.measured_on,

@@ -24,8 +24,8 @@ def show_runs(runs: Sequence[Compared], key: str, *, with_file: bool) -> None:
     st.dataframe(
         rows,
         column_config={
-            "First token": st.column_config.NumberColumn("First token (ms)", format="%.0f"),
-            "Each token": st.column_config.NumberColumn("Each token (ms)", format="%.1f"),
+            "TTFT": st.column_config.NumberColumn("TTFT (ms)", format="%.0f"),
+            "TPOT": st.column_config.NumberColumn("TPOT (ms)", format="%.1f"),
             "Output": st.column_config.NumberColumn("Output (tokens/s)", format=formats.COLUMN_COUNT),
             "of estimate": ratio, "of estimate ": ratio, "of estimate  ": ratio,
             "Measured": st.column_config.DateColumn(format=formats.COLUMN_DATE),
@@ -44,9 +44,9 @@ def _row(run: Compared) -> dict[str, object]:
         "Deployment": deployment_words(one),
         "Tokens": f"{formats.count(one.input_tokens)} in, {formats.count(one.output_tokens)} out",
         "Load": load_words(one),
-        "First token": None if one.ttft_s is None else one.ttft_s * 1000,
+        "TTFT": None if one.ttft_s is None else one.ttft_s * 1000,
         "of estimate": ttft,
-        "Each token": None if one.tpot_s is None else one.tpot_s * 1000,
+        "TPOT": None if one.tpot_s is None else one.tpot_s * 1000,
         "of estimate ": tpot,
         "Output": one.output_tokens_per_s,
         "of estimate  ": output,

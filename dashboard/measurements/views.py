@@ -21,7 +21,7 @@ from inferplan.planner.performance import Estimate
 from inferplan.planner.performance.own_evidence import Compared
 from inferplan.planner.performance.own_measurements import METRICS, NEAR, Traits
 
-TITLES = dict(zip(METRICS, ("First token", "Each token", "Output tokens/s"), strict=True))
+TITLES = dict(zip(METRICS, ("Time to first token", "Time per output token", "Output tokens/s"), strict=True))
 
 
 def show_own(warehouse: Warehouse, best: Case) -> None:
@@ -75,7 +75,7 @@ def _show_change(warehouse: Warehouse, best: Case, runs: Sequence[Compared]) -> 
         st.markdown("None of your measurements is near enough to this deployment to change its estimate.")
     st.caption(
         f"Under this page's workload, {formats.plural(float(chosen.concurrency or 1), 'request')} in flight. "
-        f"Bars are 80 % intervals. Your runs are drawn at their multiple of the estimate of their own load; "
+        f"Bars are 80% intervals. Your runs are drawn at their multiple of the estimate of their own load; "
         f"{formats.plural(len(near), 'run')} of this deployment. The speed is estimated from "
         f"{formats.plain(after.basis)}."
     )

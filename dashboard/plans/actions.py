@@ -233,7 +233,8 @@ def _save_as(plan_id: str | None, *, as_copy: bool) -> PlanEntry | None:
     seen = _seen().get(plan_id, known.revision)
     before = _stored(known)
     plan = current.model_copy(update={"created_at": before.created_at})
-    if seen == known.revision and not known.deleted and _same(plan, before):
+    is_signed_first = bool(plan.author) and not before.author
+    if seen == known.revision and not known.deleted and _same(plan, before) and not is_signed_first:
         _say("success", f'"{before.name}" is saved already, as revision {known.revision}.')
         return None
     return once(("save", plan_id, content), lambda: plan_store.save(store, plan, based_on=seen))

@@ -12,6 +12,7 @@ from inferplan.dashboard.prices.tables import option_title
 from inferplan.datasets import catalog
 from inferplan.datasets.schema import Offer
 from inferplan.planner.case import Case
+from inferplan.planner.planned import cheapest_machine
 from inferplan.pricing.offers import current_offers
 
 NO_OFFER = "No price chosen"
@@ -30,6 +31,26 @@ def show_price_choice() -> None:
         help="Newest price of each offer of this GPU. A saved plan keeps the price that it was saved with.",
         **state.bound("offer", state.case().offer, write=choose_offer),
     )
+
+
+def offer_cheapest() -> None:
+    """Name the cheapest price on demand where none is chosen, with a button that takes it."""
+    current = state.case()
+    if current.offer is not None or current.usd_per_gpu_hour is not None:
+        return
+    gpu, count = catalog.gpu(current.gpu).name, current.tp * current.pp * current.dp
+    cheapest = cheapest_machine(current_offers(warehouse()), gpu, count, state.now().date())
+    if cheapest is None:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(formats.plain(f"The cheapest on demand: {offer_text(cheapest)}"))
+        st.button(
+            "Use this price",
+            icon=":material/add_task:",
+            key=f"{state.PREFIX}plans.cheapest",
+            on_click=choose_offer,
+            args=(cheapest.offer_id,),
+        )
 
 
 def _choice_text(offer: Offer | None, otherwise: str) -> str:

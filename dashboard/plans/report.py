@@ -177,7 +177,7 @@ def _facts(results: Results) -> tuple[tuple[str, str], ...]:
         ("Price", results.price_basis),
         ("Estimate", results.estimate_reason),
         *engine,
-        ("Intervals", "80 %: one case in ten lies below low, one in ten above high"),
+        ("Intervals", "80%: one case in ten lies below low, one in ten above high"),
         ("Author", plan.author or "not given"),
         ("Saved at (UTC)", plan.updated_at.isoformat(sep=" ")),
         ("Notes", plan.notes or "none"),

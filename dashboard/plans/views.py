@@ -10,6 +10,7 @@ import streamlit as st
 
 from inferplan.dashboard import formats, state
 from inferplan.dashboard.downloads import download_menu
+from inferplan.dashboard.figures import show_figure
 from inferplan.dashboard.plans import actions as plan_actions
 from inferplan.dashboard.plans import change_views as plan_change_views
 from inferplan.dashboard.plans import price_choice
@@ -44,9 +45,7 @@ def show_results(results: PlanResults) -> None:
         st.error(text, icon=":material/cancel:")
     with st.container(horizontal=True, gap="medium"):
         for label in HEADLINES:
-            figure = known[label]
-            value = NOT_KNOWN if figure.value is None else number_text(figure.value, figure.unit)
-            st.metric(label_text(figure), value, help=formats.plain(_range_or_reason(figure)))
+            _show_headline(known[label])
     st.caption(_bases(results))
     if results.published_alone is not None:
         show_before_and_after(results.published_alone, results)
@@ -234,10 +233,13 @@ def _signed(text: str) -> str:
     return text if text.startswith(formats.MINUS) or not text.strip("0.%") else f"+{text}"
 
 
-def _range_or_reason(figure: Figure) -> str:
+def _show_headline(figure: Figure) -> None:
     if figure.value is None:
-        return figure.reason
+        show_figure(label_text(figure), NOT_KNOWN, note=formats.sentence(figure.reason))
+        return
+    value = number_text(figure.value, figure.unit)
     if figure.low is None or figure.high is None:
-        return "At list, the whole month"
-    low, high = (number_text(end, figure.unit) for end in (figure.low, figure.high))
-    return f"80 % interval: {low} to {high}"
+        show_figure(label_text(figure), value, note="At list, the whole month.")
+        return
+    low, high = (number_text(end, figure.unit).removesuffix(" tokens/s") for end in (figure.low, figure.high))
+    show_figure(label_text(figure), value, low, high)

@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from inferplan.dashboard import formats
+from inferplan.dashboard.figures import show_figure
 from inferplan.dashboard.rightsizing import usage_charts
 from inferplan.dashboard.rightsizing.finding_tables import TITLES, Overview
 from inferplan.dashboard.rightsizing.latency_views import bounds_text
@@ -28,26 +29,29 @@ ICONS = {
 }
 SHRINKS = ":material/savings:"
 MOST_PRICES = 20
+ENDS = "the savings in the worst and in the best case"
 NET_HELP = "Savings at the rates of the imported bills, without what a commitment goes on being paid for"
 RISKS = ("None", "Very low", "Low", "Medium", "High")
 
 
 def show_summary(found: Overview) -> None:
     """Show what all findings are worth together: at list low to high, and by the bill where there is one."""
-    with st.container(horizontal=True, gap="large"):
-        st.metric("Savings per month", formats.usd(found.expected, 0))
+    with st.container(horizontal=True, gap="medium"):
+        show_figure(
+            "Savings per month",
+            *(formats.usd(one, 0) for one in (found.expected, found.low, found.high)),
+            meaning=ENDS,
+        )
         if found.net is not None:
             st.metric("Off the next bill", formats.usd(found.net, 0), help=NET_HELP)
-        st.metric("Could be saved with", formats.plural(found.changes, "change"))
+        st.metric("Changes that save", formats.count(found.changes))
         st.metric("Need more capacity", formats.count(found.upsizes))
         st.metric("GPUs measured", formats.count(found.gpus))
     if found.changes:
-        low, expected, high = (formats.usd(worth, 0) for worth in (found.low, found.expected, found.high))
-        meaning = (
-            "Low is where freed GPUs stay on machines that go on running and commitments meet less demand."
+        st.caption(
+            "Per month of 730 hours, before tax. The low end is where freed GPUs stay on machines that go on "
+            "running and commitments meet less demand."
         )
-        ends = f"Low {low}, expected {expected}, high {high}"
-        st.caption(formats.plain(f"{ends} per month of 730 hours before tax. {meaning}"))
         rest = len(found.bases) - MOST_PRICES
         more = [f"{rest} more, in the table"] if rest > 0 else []
         with st.popover("Prices and sources", icon=":material/sell:"):
@@ -104,8 +108,9 @@ def _show_one(warehouse: Warehouse, finding: Finding) -> None:
     st.markdown(formats.plain(finding.detail))
     with st.container(horizontal=True, gap="medium"):
         if finding.savings:
-            low, high = (formats.usd(end, 0) for end in (finding.savings.low, finding.savings.high))
-            st.metric("Savings per month", formats.usd(finding.savings.expected, 0), help=f"{low} to {high}")
+            worth = finding.savings
+            ends = (formats.usd(one, 0) for one in (worth.expected, worth.low, worth.high))
+            show_figure("Savings per month", *ends, meaning=ENDS)
         st.metric("Confidence", finding.confidence.name.capitalize())
         if finding.risk is not None:
             st.metric(

@@ -19,7 +19,7 @@ TITLES = {
 }
 SHARES = {
     "sm_target": ("SM activity target", "Share of the SMs that may be active at the percentile"),
-    "dram_target": ("Memory bandwidth target", "Share of the peak; about 80 % is the practical ceiling"),
+    "dram_target": ("Memory bandwidth target", "Share of the peak; about 80% is the practical ceiling"),
     "kv_target": ("KV cache target", "P99 of the cache's use"),
     "slice_target": ("MIG slice target", "Share of a slice that may be used at the percentile"),
 }
@@ -68,7 +68,7 @@ def profile_picker() -> Profile:
             PERCENTILES,
             default=chosen.latency_percentile,
             required=True,
-            format_func=lambda name: f"{name[1:]} %",
+            format_func=lambda name: f"{name[1:]}%",
             key=f"{KEY}.latency_percentile",
             persist_state="session",
         )
@@ -93,7 +93,7 @@ def _target(label: str, field: str) -> float | None:
         label, min_value=1, max_value=MOST_MS, value=None, key=f"{KEY}.{field}", persist_state="session",
         placeholder="not judged",
         help="Against single requests, by a log or the engine's histograms; where only their sums were "
-        "measured, against the mean of five minutes in 95 % of the time",
+        "measured, against the mean of five minutes in 95% of the time",
     )  # fmt: skip
     return None if found is None else found / MS_PER_S
 

@@ -161,10 +161,8 @@ def _show_report(report: ParseReport) -> None:
         f"{report.values_missing:,} missing",
     ]
     if report.first_at and report.last_at:
-        parts.append(
-            f"{report.series:,} series from {report.first_at:%Y-%m-%d %H:%M} "
-            f"to {report.last_at:%Y-%m-%d %H:%M} UTC"
-        )
+        series = f"{report.series:,} series " if report.series else ""
+        parts.append(f"{series}from {report.first_at:%Y-%m-%d %H:%M} to {report.last_at:%Y-%m-%d %H:%M} UTC")
     if report.coverage is not None:
         parts.append(f"{formats.percent(report.coverage)} of the samples are there")
     st.caption(formats.plain(", ".join(parts)))
@@ -176,13 +174,15 @@ def _show_report(report: ParseReport) -> None:
     if not report.can_import:
         st.warning("Nothing in this file can be used.", icon=":material/block:")
     if report.problems:
-        with st.expander(f"{report.rows_refused:,} rows refused: the first ones"):
+        refused = formats.plural(report.rows_refused, "row")
+        with st.expander(f"{refused} refused: the first ones"):
             st.dataframe(
                 pd.DataFrame([(one.line, one.reason) for one in report.problems], columns=["Line", "Reason"]),
                 hide_index=True,
             )
     if report.ignored:
-        with st.expander(f"{len(report.ignored):,} names that are not used"):
+        unused = formats.plural(len(report.ignored), "name")
+        with st.expander(f"{unused} not used"):
             st.dataframe(pd.DataFrame(report.ignored, columns=["Name", "Times"]), hide_index=True)
 
 

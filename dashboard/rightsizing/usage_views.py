@@ -59,6 +59,7 @@ def _show_table(chosen: pd.DataFrame) -> None:
         shown[columns].assign(
             **{name: shown[name] * factor for name in STATISTICS},
             confidence=shown["confidence"].str.capitalize(),
+            coverage=shown["coverage"] * 100,
         ),
         column_config={
             **{name: usage_tables.USAGE_COLUMNS[name].name for name in columns},
@@ -67,7 +68,7 @@ def _show_table(chosen: pd.DataFrame) -> None:
                 for name in STATISTICS
             },
             "n": st.column_config.NumberColumn("Samples", format="localized"),
-            "coverage": st.column_config.NumberColumn("Coverage", format="percent"),
+            "coverage": st.column_config.NumberColumn("Coverage", format=formats.COLUMN_PERCENT),
             "days": st.column_config.NumberColumn("Days", format="%.1f"),
         },
         hide_index=True,

@@ -8,7 +8,7 @@ import altair as alt
 from inferplan.dashboard.charts import log_ticks
 
 CHART_PX = 340
-MEAN, SLOW, TOKEN = "first token, mean", "first token, slowest 1%", "each token, mean"
+MEAN, SLOW, TOKEN = "time to first token, mean", "time to first token, P99", "time per output token, mean"
 OWN_RATE = "this plan's rate"
 
 

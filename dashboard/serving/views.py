@@ -4,6 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from inferplan.dashboard import cached, formats
+from inferplan.dashboard.figures import show_figure
 from inferplan.dashboard.serving.charts import MEAN, SLOW, TOKEN, Point, latency_against_rate
 from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner.case import Case
@@ -19,16 +20,24 @@ def show_verdict(current: Case, found: Estimate) -> None:
     """Say whether the load is carried, and how much could be."""
     most = found.largest_request_rate_per_s or 0.0
     rate = current.request_rate
-    within = " within the latency target" if current.slo != Slo() else ""
+    has_target = current.slo != Slo()
+    within = " within the latency target" if has_target else ""
     up_to = f"{formats.significant(most)} requests per second{within}"
     if rate is None:
         served = formats.significant(found.requests_per_s)
         why = f": {formats.plain(found.saturated_reason)}" if found.saturated else ""
-        st.info(
+        sustained = f"{up_to} can be sustained" if most else "no rate keeps the latency target"
+        text = (
             f"**{served} requests per second** with {formats.significant(found.running_sequences)} running "
-            f"at once{why}. Arriving at random, {up_to} can be sustained.",
-            icon=":material/speed:",
+            f"at once{why}. Arriving at random, {sustained}."
         )
+        if missed := _missed(current, found):
+            text = f"**It misses the latency target:** {formats.listing(missed)}. {text}"
+            st.error(text, icon=":material/cancel:")
+        elif has_target:
+            st.success(f"**It keeps the latency target:** {text}", icon=":material/check_circle:")
+        else:
+            st.info(text, icon=":material/speed:")
     elif rate <= most:
         st.success(
             f"**It keeps up:** {formats.percent(rate / most)} of the {up_to} that can be sustained.",
@@ -42,19 +51,37 @@ def show_verdict(current: Case, found: Estimate) -> None:
         )
 
 
+def _missed(current: Case, found: Estimate) -> list[str]:
+    """Return each latency that is expected to miss its target, with both."""
+    later_tokens = current.workload().output_tokens - 1
+    whole_s = found.ttft_s.expected + later_tokens * found.tpot_s.expected
+    latencies = (
+        ("time to first token", found.ttft_s.expected, current.slo.ttft_s),
+        ("time per output token", found.tpot_s.expected, current.slo.tpot_s),
+        ("time of a whole request", whole_s, current.slo.e2e_s),
+    )
+    return [
+        f"{name} {formats.duration(expected)} instead of {formats.duration(target)}"
+        for name, expected, target in latencies
+        if target is not None and expected > target
+    ]
+
+
 def show_latency(current: Case, found: Estimate) -> None:
-    """Show what a user waits for, with intervals as help."""
+    """Show what a user waits for, with intervals."""
     gets = delivered(found, current.workload())
     with st.container(horizontal=True, gap="medium"):
-        _latency("First token", found.ttft_s)
-        _latency("First token, slowest 1%", found.ttft_p99_s, found.p99_reason)
+        _latency("Time to first token", found.ttft_s)
+        _latency("Time to first token, P99", found.ttft_p99_s)
         if current.reasoning_multiple:
             _latency("First visible token", gets.first_visible_token_s)
-        _latency("Each token", found.tpot_s)
-        _latency("Each token, slowest 1%", found.tpot_p99_s, found.p99_reason)
+        _latency("Time per output token", found.tpot_s)
+        _latency("Time per output token, P99", found.tpot_p99_s)
         _rate("Output tokens/s", found.output_tokens_per_s)
         if current.reasoning_multiple:
             _rate("Visible tokens/s", gets.visible_output_tokens_per_s)
+    if found.p99_reason:
+        st.caption(formats.plain(found.p99_reason))
     if current.calls_per_task > 1:
         _show_task(gets.task)
 
@@ -132,24 +159,22 @@ def show_curve(current: Case, warehouse: Warehouse) -> None:
     )
 
 
-def _latency(label: str, value: Interval | None, unknown: str = "") -> None:
-    if value is None:
-        st.metric(label, "unknown", help=formats.plain(unknown))
-        return
-    ends = f"80 % interval {formats.duration(value.low)} to {formats.duration(value.high)}"
-    st.metric(label, formats.duration(value.expected), help=ends)
+def _latency(label: str, value: Interval | None) -> None:
+    if value is not None:
+        low, expected, high = map(formats.duration, value)
+        show_figure(label, expected, low, high)
 
 
 def _rate(label: str, value: Interval) -> None:
-    ends = f"80 % interval {formats.count(value.low)} to {formats.count(value.high)}"
-    st.metric(label, formats.count(value.expected), help=ends)
+    low, expected, high = map(formats.count, value)
+    show_figure(label, expected, low, high)
 
 
 def _compared(found: Estimate) -> dict[str, str]:
     most = found.largest_request_rate_per_s
     return {
-        "First token": formats.duration(found.ttft_s.expected),
-        "Each token": formats.duration(found.tpot_s.expected),
+        "Time to first token": formats.duration(found.ttft_s.expected),
+        "Time per output token": formats.duration(found.tpot_s.expected),
         "Output": f"{formats.count(found.output_tokens_per_s.expected)} tokens/s",
         "Most sustained": "unknown" if most is None else f"{formats.significant(most)} requests/s",
     }

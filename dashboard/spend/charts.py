@@ -10,6 +10,10 @@ AXES_PX = 90
 BARS_PX = 420
 MONTH_PX = 340
 KINDS = ("effective cost", "paid and not used", "used", "not divided")
+# In the order of the theme's colours, so that over time parts look as they do in the waterfall.
+PARTS = (
+    "unused_commitment", "loaded_headroom", "useful", "unknown", "unallocated", "shared", "allocated_idle",
+)  # fmt: skip
 
 
 def parts_of_cost(rows: Sequence[Mapping[str, Any]], currency: str) -> alt.Chart:
@@ -25,7 +29,7 @@ def parts_of_cost(rows: Sequence[Mapping[str, Any]], currency: str) -> alt.Chart
         alt.Chart(alt.InlineData(values=list(rows)))
         .mark_bar(size=22)
         .encode(
-            x=alt.X("start:Q", title=currency, axis=alt.Axis(format="~s", tickCount=6)),
+            x=alt.X("start:Q", title=currency, axis=_money_axis(currency, 6)),
             x2="end:Q",
             y=alt.Y("label:N", title=None, sort=labels, axis=alt.Axis(labelLimit=220, ticks=False)),
             color=alt.Color(
@@ -43,17 +47,19 @@ def parts_of_cost(rows: Sequence[Mapping[str, Any]], currency: str) -> alt.Chart
     return chart
 
 
-def cost_over_time(rows: Sequence[Mapping[str, Any]], order: Sequence[str], currency: str) -> alt.Chart:
+def cost_over_time(rows: Sequence[Mapping[str, Any]], titles: Mapping[str, str], currency: str) -> alt.Chart:
     """Return stacked bars by day, week or month.
 
     Parameters
     ----------
     rows
-        With ``at`` (its label), ``part`` and ``amount``, in time's order.
-    order
-        Parts in the order of the theme's colours.
+        With ``at`` (its label), ``part`` (a title), ``amount`` and ``rank`` from the bottom, in time's order.
+    titles
+        Of the parts, from the bottom.
     """
     times = list(dict.fromkeys(row["at"] for row in rows))
+    present = {row["part"] for row in rows}
+    shown = [title for title in titles.values() if title in present]
     every = -(-len(times) // 12)
     chart: alt.Chart = (
         alt.Chart(alt.InlineData(values=list(rows)))
@@ -65,12 +71,13 @@ def cost_over_time(rows: Sequence[Mapping[str, Any]], order: Sequence[str], curr
                 sort=times,
                 axis=alt.Axis(values=times[::every], labelAngle=-40, labelOverlap=True),
             ),
-            y=alt.Y("amount:Q", title=currency, axis=alt.Axis(format="~s", tickCount=5)),
+            y=alt.Y("amount:Q", title=currency, axis=_money_axis(currency, 5)),
             color=alt.Color(
                 "part:N",
-                scale=alt.Scale(domain=list(order)),
-                legend=alt.Legend(title=None, orient="bottom", columns=3),
+                scale=alt.Scale(domain=[titles[part] for part in PARTS]),
+                legend=alt.Legend(title=None, orient="bottom", columns=3, values=shown),
             ),
+            order=alt.Order("rank:Q"),
             tooltip=[
                 alt.Tooltip("at:O", title="From"),
                 alt.Tooltip("part:N", title="Part"),
@@ -94,7 +101,7 @@ def month_end(rows: Sequence[Mapping[str, Any]], budget: float | None, currency:
     """
     data = alt.Chart(alt.InlineData(values=list(rows)))
     x = alt.X("day:Q", title="Day of the month", axis=alt.Axis(tickMinStep=1, tickCount=10, format="d"))
-    y_axis = alt.Axis(format="~s", tickCount=5)
+    y_axis = _money_axis(currency, 5)
     colour = alt.Color(
         "kind:N",
         scale=alt.Scale(domain=["spent", "forecast", *(["budget"] if budget is not None else [])]),
@@ -121,3 +128,9 @@ def month_end(rows: Sequence[Mapping[str, Any]], budget: float | None, currency:
         rule = alt.Chart(alt.InlineData(values=[{"budget": budget, "kind": "budget"}]))
         layers.append(rule.mark_rule(strokeDash=[6, 3], strokeWidth=2).encode(y="budget:Q", color=colour))
     return alt.LayerChart(layer=layers, height=MONTH_PX)
+
+
+def _money_axis(currency: str, ticks: int) -> alt.Axis:
+    """Return an axis of amounts such as $5k; another currency than USD stands in the axis' title only."""
+    sign = "$" if currency == "USD" else ""
+    return alt.Axis(tickCount=ticks, labelExpr=f"format(datum.value, '{sign}~s')")

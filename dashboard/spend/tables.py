@@ -202,7 +202,7 @@ def forecast_facts(
     )
     return (
         ("Forecast of", f"{forecast.month:%B %Y}, {forecast.days_left} days left"),
-        ("Forecast, 80 % interval", f"{low} to {high}, expected {expected} {statement.currency}"),
+        ("Forecast, 80% interval", f"{low} to {high}, expected {expected} {statement.currency}"),
         ("Forecast method", METHOD),
         *limit,
         *chance,

@@ -12,6 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from inferplan.dashboard import formats
+from inferplan.dashboard.figures import show_figure
 from inferplan.dashboard.reports import Table
 from inferplan.dashboard.spend import charts, tables
 from inferplan.dashboard.spend.inputs import KEY
@@ -28,7 +29,7 @@ def show_summary(found: Spend, statement: Statement, forecast: MonthForecast | s
     """Show the figures that one looks at first."""
     whole, currency = statement.effective_cost, statement.currency
     not_used = sum((statement.parts[part] for part in NOT_USED), Decimal(0))
-    with st.container(horizontal=True, gap="large"):
+    with st.container(horizontal=True, gap="medium"):
         st.metric("Effective cost", money(whole, currency, 0))
         st.metric("Useful", _amount_and_share(statement.parts["useful"], whole, currency))
         st.metric("Paid and not used", _amount_and_share(not_used, whole, currency))
@@ -39,7 +40,8 @@ def show_summary(found: Spend, statement: Statement, forecast: MonthForecast | s
             help="Effective cost of a GPU-hour divided by the mean activity of the multiprocessors.",
         )
         if not isinstance(forecast, str):
-            st.metric(f"{forecast.month:%B}, expected", money(forecast.total.expected, currency, 0))
+            low, expected, high = (money(end, currency, 0) for end in forecast.total)
+            show_figure(f"{forecast.month:%B}, expected", expected, low, high)
     st.caption(formats.plain(" ".join(_basis(found, statement))))
 
 
@@ -91,7 +93,7 @@ def show_tokens(statement: Statement) -> None:
     """Show what a GPU-hour and a token cost."""
     hours, currency = statement.gpu_hours, statement.currency
     paid, used = hours.per_paid_hour, hours.per_used_hour
-    with st.container(horizontal=True, gap="large"):
+    with st.container(horizontal=True, gap="medium"):
         st.metric("GPU-hours paid", formats.count(hours.paid))
         st.metric("A paid GPU-hour", "unknown" if paid is None else money(paid, currency))
         activity = hours.activity
@@ -135,13 +137,13 @@ def show_trend(statement: Statement, viewer_zone: str | None) -> None:
     currency = statement.currency
     step = st.segmented_control("Step", tables.STEPS, default="Day", key=f"{KEY}step", required=True) or "Day"
     rows = [
-        {"at": f"{start:%Y-%m-%d}", "part": title, "amount": float(parts[part])}
+        {"at": f"{start:%Y-%m-%d}", "part": title, "amount": float(parts[part]), "rank": rank}
         for start, parts in tables.trend(statement, step).items()
-        for part, title in TITLES.items()
+        for rank, (part, title) in enumerate(TITLES.items())
         if parts.get(part)
     ]
     st.altair_chart(
-        charts.cost_over_time(rows, list(TITLES.values()), currency),
+        charts.cost_over_time(rows, TITLES, currency),
         alt=f"Effective cost in {currency} by {step.lower()} and part",
     )
     last = statement.days[-1].day + timedelta(days=1)
@@ -214,7 +216,8 @@ def show_table(table: Table, currency: str, *, key: str) -> None:
             digits = "%.3f" if "million" in column.unit else "%.5f"
             config[column.name] = st.column_config.NumberColumn(title, format=digits, help=column.header)
         elif column.unit == "share":
-            config[column.name] = st.column_config.NumberColumn(column.name, format="percent")
+            frame[column.name] *= 100
+            config[column.name] = st.column_config.NumberColumn(column.name, format=formats.COLUMN_PERCENT)
         elif column.unit:
             is_millions = column.unit == "millions"
             config[column.name] = st.column_config.NumberColumn(

@@ -20,7 +20,7 @@ TITLES: Mapping[str, str] = {
 }
 """Parts of the bill as they are shown, in that order."""
 MEANINGS: Mapping[str, str] = {
-    "useful": "GPUs at work, up to the activity that counts as full (80 % of the multiprocessors)",
+    "useful": "GPUs at work, up to the activity that counts as full (80% of the multiprocessors)",
     "loaded_headroom": "GPUs that serve, below that activity",
     "allocated_idle": "a process holds the GPU, does nothing and has no request running",
     "unallocated": "nobody is on the GPU",

@@ -12,7 +12,7 @@ from inferplan.planner.workload import Slo, Workload
 
 P99_UNKNOWN = (
     "P99 under a fixed concurrency depends on how requests come in, which published runs do not say: theirs "
-    "is 1.0 to 4.4 times the median for the first token (275 runs, 10 % to 90 %) and 1.0 to 1.3 times for "
+    "is 1.0 to 4.4 times the median for the first token (275 runs, 10% to 90%) and 1.0 to 1.3 times for "
     "each token (50 runs). Give a request rate instead."
 )
 
@@ -146,7 +146,8 @@ def basis(served: Served, own: OwnEvidence | None) -> str:
     near = (
         f"{found.same_model_gpu_engine} of {model} on {gpu} under {engine}" if found.same_model_gpu_engine
         else f"none of {model} on {gpu} under {engine}: {found.same_gpu_engine} of other models on that GPU,"
-        f" {found.same_model_engine} of that model on other GPUs, {found.same_engine} under {engine} in all"
+        f" {found.same_model_engine:,} of that model on other GPUs, {found.same_engine:,} under {engine}"
+        " in all"
     )  # fmt: skip
     split = "run" if found.same_model_gpu_engine else "model"
     error = next((e.median for e in used.errors if e.metric == "tpot" and e.left_out == split), None)

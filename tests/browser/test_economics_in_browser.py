@@ -17,7 +17,7 @@ def test_the_page_answers_in_all_three_tabs(visit: Visit) -> None:
     page.get_by_role("tab", name="Self-host or API").click()
     page.get_by_text("Hosts, the cheapest mix first").first.wait_for()
     page.get_by_role("tab", name="Commitments").click()
-    page.get_by_text("If demand falls by 30 %").first.wait_for()
+    page.get_by_text("If demand falls by 30%").first.wait_for()
     assert visit.errors == []
 
 
