@@ -76,7 +76,7 @@ class GpuHours:
     paid: float
     seen: float
     cost: Decimal
-    """Effective cost of the machines that were paid by time."""
+    """Effective cost of the machines that were paid by time, all that they cost besides included."""
     activity: float | None
     """Mean activity (0-1) over the hours of which it was measured; ``None`` without any."""
 
@@ -225,11 +225,12 @@ FROM summed LEFT JOIN spend_resources USING (resource) GROUP BY ALL HAVING sum(a
 ORDER BY abs(sum(amount)) DESC, label
 """
 _GPU_HOURS = """
-WITH counted AS (
+WITH counted AS (  -- with all else that machines which are paid by time cost, refunds too
     SELECT cost, paid_hours, coalesce(greatest(0, epoch(
         least(end_at, $last_day::DATE + INTERVAL 1 DAY) - greatest(first_at, $first_day::DATE)))
         / window_s, 1) AS share
-    FROM spend_charges WHERE basis = $basis AND currency = $currency AND paid_hours > 0
+    FROM spend_charges WHERE basis = $basis AND currency = $currency AND (kind = 'usage' OR paid_hours > 0)
+    QUALIFY max(paid_hours) OVER (PARTITION BY resource) > 0
 ),
 seen AS (
     SELECT sum(seen_s) / 3600 AS seen_hours, sum(work_s) / nullif(sum(measured_s), 0) AS activity

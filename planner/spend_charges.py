@@ -4,6 +4,7 @@ Each statement makes a temporary table of the caller's transaction. A resource o
 machine by its id, the last part of its id, or its name; what people linked goes before that.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import cache
@@ -169,6 +170,13 @@ wanted AS (
 SELECT DISTINCT resource, node FROM wanted JOIN places USING (alias)
 """
 
+UNITS = """
+CREATE TEMP TABLE spend_units AS
+SELECT unnest($units::VARCHAR[]) AS quantity_unit, unnest($machine_hours::DOUBLE[]) AS machine_hours,
+    unnest($gpu_hours::DOUBLE[]) AS gpu_hours
+"""
+_UNITS_SEEN = "SELECT DISTINCT quantity_unit FROM spend_lines WHERE quantity_unit IS NOT NULL"
+
 # Hours of a machine times its GPUs, or GPU-hours where the bill counts those; lines in another unit (GB,
 # requests) pay for no hours; a line without a unit pays for its whole period.
 CHARGES = """
@@ -188,10 +196,11 @@ grouped AS (
         sum(l.effective_cost) AS cost, sum(l.billed_cost) AS billed_cost,
         sum(l.list_cost) AS list_cost,
         sum(l.effective_cost) FILTER (l.commitment_status = 'used') AS committed_cost,
-        sum(l.quantity) FILTER (regexp_matches(l.quantity_unit, $machine_hours, 'i')) AS machine_hours,
-        sum(l.quantity) FILTER (regexp_matches(l.quantity_unit, $gpu_hours, 'i')) AS gpu_hours,
+        sum(CAST(l.quantity AS DOUBLE) * u.machine_hours) AS machine_hours,
+        sum(CAST(l.quantity AS DOUBLE) * u.gpu_hours) AS gpu_hours,
         bool_and(l.quantity_unit IS NOT NULL) AS has_unit
     FROM spend_lines AS l LEFT JOIN spend_resources AS r USING (key)
+    LEFT JOIN spend_units AS u USING (quantity_unit)
     WHERE l.restated_by IS NULL GROUP BY ALL
 )
 SELECT row_number() OVER () AS charge,
@@ -200,17 +209,21 @@ SELECT row_number() OVER () AS charge,
     s.seen_gpus IS NOT NULL AS is_joined,
     epoch(end_at - first_at) AS window_s, coalesce(r.known_gpus, s.seen_gpus) AS gpus,
     CASE WHEN kind <> 'usage' OR gpus IS NULL THEN NULL
-        WHEN gpu_hours > 0 THEN CAST(gpu_hours AS DOUBLE)
-        WHEN machine_hours > 0 THEN least(CAST(machine_hours AS DOUBLE), window_s / 3600) * gpus
+        WHEN gpu_hours > 0 THEN gpu_hours
+        WHEN machine_hours > 0 THEN least(machine_hours, window_s / 3600) * gpus
         WHEN NOT has_unit AND cost > 0 THEN window_s / 3600 * gpus END AS paid_hours
 FROM grouped AS g LEFT JOIN spend_resources AS r USING (resource) LEFT JOIN sizes AS s USING (resource)
 """
-MACHINE_HOURS = r"^(1 )?(instance|machine|vm|node)?[- ]?(h|hr|hrs|hour|hours)$"
-GPU_HOURS = r"^gpu[-_ ]?(h|hr|hrs|hour|hours)$"
+_OF_TIME = re.compile(
+    r"(?:1 )?(?:instance|machine|vm|node|(gpu))?[-_ ]?"
+    r"(?:(h|hrs?|hours?)|(min|mins|minutes?)|(s|secs?|seconds?)|(d|days?))",
+    re.IGNORECASE,
+)
+_HOURS = (1.0, 1 / 60, 1 / 3600, 24.0)
 
 TABLES = (
     "spend_machines", "spend_lines", "spend_resources", "spend_slices", "spend_gpus", "spend_nodes",
-    "spend_charges",
+    "spend_units", "spend_charges",
 )  # fmt: skip
 
 
@@ -238,7 +251,26 @@ def make_charges(cursor: "Cursor", import_ids: Sequence[int] | None) -> None:
     )
     cursor.execute(GPUS, {"activity": list(ACTIVITY)})
     cursor.execute(NODES)
-    cursor.execute(CHARGES, {"machine_hours": MACHINE_HOURS, "gpu_hours": GPU_HOURS})
+    units = [unit for (unit,) in cursor.execute(_UNITS_SEEN).fetchall()]
+    machine_hours, gpu_hours = zip(*map(hours_of, units), strict=True) if units else ((), ())
+    cursor.execute(
+        UNITS, {"units": units, "machine_hours": list(machine_hours), "gpu_hours": list(gpu_hours)}
+    )
+    cursor.execute(CHARGES)
+
+
+def hours_of(unit: str) -> tuple[float | None, float | None]:
+    """Return how many hours of a machine, or of a GPU, one of ``unit`` is; ``None`` where it is no time.
+
+    >>> hours_of("Hours"), hours_of("GPU-Hours"), hours_of("seconds"), hours_of("GB-Hours")
+    ((1.0, None), (None, 1.0), (0.0002777777777777778, None), (None, None))
+    """
+    found = _OF_TIME.fullmatch(unit.strip())
+    if found is None:
+        return None, None
+    gpu, *kinds = found.groups()
+    hours = next(each for each, kind in zip(_HOURS, kinds, strict=True) if kind)
+    return (None, hours) if gpu else (hours, None)
 
 
 def drop(cursor: "Cursor", tables: Sequence[str]) -> None:

@@ -11,6 +11,7 @@ from inferplan.datasets.exports import import_file
 from inferplan.datasets.uploads.landing import land_series
 from inferplan.datasets.uploads.reading import Labels, Series
 from inferplan.datasets.warehouse import MEMORY, Warehouse
+from inferplan.planner.spend import spend
 from inferplan.planner.spend_rates import effective_rates
 
 DAY = ("2026-10-05T00:00:00Z", "2026-10-06T00:00:00Z")
@@ -74,3 +75,40 @@ def test_two_currencies_have_no_rate(warehouse: Warehouse, tmp_path: Path) -> No
         warehouse, tmp_path, line("20", "16", "GPU-Hours"), line("20", "16", "GPU-Hours", currency="EUR")
     )
     assert effective_rates(warehouse).of("node-a") is None
+
+
+@pytest.mark.parametrize(
+    ("quantity", "unit", "hours"),
+    [
+        ("6", "Hours", 6), ("21600", "seconds", 6), ("360", "Minutes", 6), ("0.25", "Day", 6),
+        ("6", "1 Hour", 6), ("21600", "GPU-Seconds", 6), ("172800", "seconds", 24), ("6", "GB-Hours", None),
+        ("6", "Units", None),
+    ],
+)  # fmt: skip
+def test_any_unit_of_time_pays_for_time(
+    warehouse: Warehouse, tmp_path: Path, quantity: str, unit: str, hours: float | None
+) -> None:
+    """Of what is paid for ten minutes were seen; what is paid by gigabyte is paid for what was seen."""
+    place, begin_us = Labels(gpu_uuid="GPU-a", host="node-a", instance_id="i-a"), 1_791_158_400_000_000
+    samples = np.array([begin_us, begin_us + 300_000_000]), np.array([0.5, 0.5])
+    land_series(warehouse, "d", "d", "d", [(Series("sm_active_ratio", place), *samples)])
+    imported(warehouse, tmp_path, line("12", quantity, unit))
+    (found,) = spend(warehouse).statements
+    if hours is None:
+        assert (found.parts["unknown"], found.gpu_hours.paid) == (0, 0)
+    else:
+        assert found.gpu_hours.paid == pytest.approx(hours)
+        assert float(found.parts["unknown"]) == pytest.approx(12 * (1 - 1 / 6 / hours))
+
+
+def test_a_refund_lowers_the_cost_of_an_hour_everywhere(warehouse: Warehouse, tmp_path: Path) -> None:
+    hourly = [
+        line("2", "1", "Hours").replace(DAY[0], f"2026-10-05T{hour:02d}:00:00Z").replace(
+            DAY[1], f"2026-10-05T{hour + 1:02d}:00:00Z")
+        for hour in range(12)
+    ]  # fmt: skip
+    imported(warehouse, tmp_path, *hourly, line("-12", "0", "Hours"), line("6", "12", "GB"))
+    (found,) = spend(warehouse).statements
+    rate = effective_rates(warehouse).of("node-a")
+    assert rate is not None
+    assert found.gpu_hours.per_paid_hour == rate.per_gpu_hour == Decimal("1.5")
