@@ -73,6 +73,8 @@ class EngineProfile(Row):
     """Cache type that "auto" is, by the beginning of the weights' format; others keep the model's own."""
     hybrid_manager: bool
     chunked_windows_capped: bool
+    batches_in_flight: int = 1
+    """Scheduler steps whose tokens a window keeps until they are settled."""
     window_pool_ratio: float | None = None
     state_pool_ratio: float | None = None
     mla: Literal["latent", "expanded"]

@@ -24,13 +24,18 @@ from inferplan.planner.architecture import (
     RecurrentState,
     SoftmaxAttention,
 )
+from inferplan.planner.architecture.latent import INDEX_SCALE_BYTES
 from inferplan.planner.kv_dtypes import ELEMENT_BITS, kv_dtype_of, served_dtype, value_bytes
 
 CacheKind = Literal["full", "window", "latent", "index", "compressed", "state", "cross"]
 
+
 _SCALED_VALUES = 128  # fp8 latents that share an fp32 scale: vllm v0.33.0 mla/flashmla_sparse.py
 _SCALED_FP4_VALUES = 16  # NVFP4 latents that share an fp8 scale: vllm v0.33.0 mla_attention.py
-_COMPRESSED_RECORD_BYTES = 584  # 448 fp8 + 64 bf16 + 8 scales: vllm v0.33.0 models/deepseek_v4/attention.py
+_COMPRESSED_RECORD_BYTES = {
+    8: 584,  # 448 fp8 + 64 bf16 + 8 scales: vllm v0.33.0 models/deepseek_v4/attention.py
+    4: 384,  # 448 fp4 + 64 bf16 + 28 scales, padded: sgl-project/sglang #38646, 2026-09-09
+}
 
 
 class ShardError(InferplanError):
@@ -267,14 +272,14 @@ def _sparse_record_bytes(mixer: LatentAttention, dtype: str) -> Fraction | None:
 
 
 def _compressed_groups(mixer: CompressedAttention, cut: _Cut) -> list[CacheGroup]:
-    eight_bit = ELEMENT_BITS[cut.dtype] == 8
-    size = Fraction(_COMPRESSED_RECORD_BYTES) if eight_bit else value_bytes(cut.dtype, mixer.entry_dim, 1)
+    bits = ELEMENT_BITS[cut.dtype]
+    size = Fraction(_COMPRESSED_RECORD_BYTES.get(bits, value_bytes(cut.dtype, mixer.entry_dim, 1)))
     groups = [CacheGroup("window", 1, size, 1, mixer.window_tokens)]
     if mixer.ratio:
         groups.append(CacheGroup("compressed", 1, size, mixer.ratio))
         if mixer.index_head_dim:
-            key = Fraction(mixer.index_head_dim * ELEMENT_BITS[cut.dtype], 8)
-            groups.append(CacheGroup("index", 1, key + (4 if eight_bit else 0), mixer.ratio))
+            key = mixer.index_head_dim + INDEX_SCALE_BYTES if bits <= 8 else 2 * mixer.index_head_dim
+            groups.append(CacheGroup("index", 1, Fraction(key), mixer.ratio))
     return groups
 
 

@@ -2,12 +2,14 @@
 
 import operator
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
 
 from inferplan.planner.architecture import (
     Architecture,
+    CompressedAttention,
     LatentAttention,
     Layer,
     Mixer,
@@ -19,6 +21,13 @@ from inferplan.planner.memory.settings import Settings
 from inferplan.planner.memory_options import MemoryOptions
 
 LARGEST_CONV_KERNEL = 8
+PARTIAL_SUM_BYTES = (
+    8  # fp32 sum and gate of an entry's element: vllm v0.33.0 models/deepseek_v4/compressor.py
+)
+PACKED_BLOCK_TOKENS = (
+    256  # "Setting kv cache block size to 256 for DEEPSEEK_SPARSE_SWA": vllm #51041, 2026-08-10
+)
+PACKED_WINDOW_TOKENS = 64  # block size of the windows: vllm #54703, 2026-09-06
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +41,8 @@ class Cache:
     state_bytes: int = 0
     page_tokens: int = 0
     """Tokens of a page where the attention kernel asks for its own; 0: the engine's."""
+    packed: bool = False
+    """Layers share blocks by their bytes, not by their number (DeepSeek V4)."""
 
 
 def caches(
@@ -53,6 +64,9 @@ def caches(
         windows=_windows_capped(architecture, settings, options),
         chunks=settings.profile.chunked_windows_capped and options.hybrid_manager is not False,
     )
+    packed = any(group.kind == "compressed" for group in found.groups)
+    if packed and settings.profile.concurrency == "blocks_per_request":
+        return _packed_caches(architecture, found.groups)
     counted: Counter[Cache] = Counter()
     for group in found.groups:
         counted[_cache(group, settings)] += group.layers
@@ -67,6 +81,34 @@ def _cache(group: CacheGroup, settings: Settings) -> Cache:
         return Cache("window", per_token, window_tokens=group.window_tokens)
     wants_pages = group.kind in ("latent", "index")
     return Cache("full", per_token, page_tokens=(settings.profile.mla_page_tokens or 0) if wants_pages else 0)
+
+
+def _packed_caches(architecture: Architecture, groups: Sequence[CacheGroup]) -> Counter[Cache]:
+    """Return the caches of compressed attention, with the partial sums that its compressors keep.
+
+    A compressor sums the tokens of an entry (of two where they overlap, as under an indexer) in fp32: windows of
+    so many tokens, in pages of as many as fit into a page of the windows.
+    """
+    mixers = [mixer for layer in architecture.layers for mixer in layer.mixers]
+    model = next(mixer for mixer in mixers if isinstance(mixer, CompressedAttention) and mixer.ratio)
+    index_dim = max(m.index_head_dim for m in mixers if isinstance(m, CompressedAttention))
+    overlapping = {group.tokens_per_entry for group in groups if group.kind == "index"}
+    counted: Counter[Cache] = Counter()
+    for group in groups:
+        per_token = group.entry_bytes / group.tokens_per_entry
+        if group.window_tokens is not None:
+            window = Cache("window", per_token, group.window_tokens, 0, PACKED_WINDOW_TOKENS, packed=True)
+            counted[window] += group.layers
+            continue
+        counted[Cache("full", per_token, 0, 0, PACKED_BLOCK_TOKENS, packed=True)] += group.layers
+        entries = 2 if group.tokens_per_entry in overlapping else 1
+        size = index_dim if group.kind == "index" else model.entry_dim
+        sums = Fraction(entries * size * PARTIAL_SUM_BYTES)
+        page = PACKED_WINDOW_TOKENS * group.entry_bytes
+        tokens = 1 << (int(page / sums).bit_length() - 1) if page >= sums else 1
+        kept = entries * group.tokens_per_entry
+        counted[Cache("window", sums, kept, 0, tokens, packed=True)] += group.layers
+    return counted
 
 
 def _windows_capped(architecture: Architecture, settings: Settings, options: MemoryOptions) -> bool:

@@ -39,14 +39,14 @@ class Pool:
     def window_bytes_per_sequence(self, tokens: int) -> int:
         """Bytes that the windows of one sequence of ``tokens`` hold, as this engine holds them."""
         by_blocks = self.settings.profile.concurrency == "blocks_per_request"
-        page = max(self.settings.profile.block_tokens, 1)
         held = Fraction(0)
         for cache, layers in self.caches.items():
             if cache.kind != "window":
                 continue
             kept = min(cache.window_tokens, tokens)
             if by_blocks:
-                kept = min(cache.window_tokens - 1 + self.settings.batch_tokens, tokens)
+                page = cache.page_tokens or max(self.settings.profile.block_tokens, 1)
+                kept = min(cache.window_tokens - 1 + self.settings.in_flight_tokens, tokens)
                 kept = (-(-kept // page) + 1) * page
             held += layers * kept * cache.bytes_per_token
         return round(held)

@@ -9,17 +9,21 @@ vLLM gives every layer's cache pages of one size, so that any page can serve any
   smallest multiple of 16 whose page is at least one state.
 
 A sequence of T tokens takes ``ceil(T / page)`` blocks per group of full layers,
-``ceil(min(W - 1 + batch, T) / page) + 1`` per group of windows (tokens of one scheduler step are in flight),
-and one block per group of states (one more with prefix caching, one per draft token).
+``ceil(min(W - 1 + batch, T) / page) + 1`` per group of windows (tokens of one scheduler step are in flight,
+since 0.26 of two), and one block per group of states (one more with prefix caching, one per draft token).
 """
 
 from collections import Counter
 from dataclasses import dataclass
+from math import ceil
 
 from inferplan.planner.memory.caches import Cache
 from inferplan.planner.memory.settings import Settings
 from inferplan.planner.memory_options import MemoryOptions
 
+PACKED_PAGE_BYTES = (
+    576  # pages of packed layers are whole multiples: 64 x 584 bytes take 37,440 (vllm #54703)
+)
 STATE_PAGES_WITH_PREFIX_CACHING = 2  # MambaSpec.max_memory_usage_bytes, mode "align": LOGS MT096 MT098
 
 
@@ -73,13 +77,15 @@ def group_pages(group: Group, tokens: int, settings: Settings, options: MemoryOp
     if cache.kind == "source":
         return -(-cache.state_bytes // group.page_bytes)
     if cache.kind == "window":
-        in_flight = min(cache.window_tokens - 1 + settings.batch_tokens, tokens)
+        in_flight = min(cache.window_tokens - 1 + settings.in_flight_tokens, tokens)
         return -(-in_flight // group.page_tokens) + 1
     return -(-tokens // group.page_tokens)
 
 
 def page_layout(counts: Counter[Cache], settings: Settings, options: MemoryOptions) -> PageLayout:
     """Return how the pages of caches (with their layers) are laid out; a model without any has no pages."""
+    if any(cache.packed for cache in counts):
+        return _packed_groups(counts, options)
     kinds = {(cache.kind, cache.window_tokens) for cache in counts}
     if len(kinds) <= 1:
         return _one_group(counts, settings, options)
@@ -116,6 +122,29 @@ def _many_groups(counts: Counter[Cache], settings: Settings, options: MemoryOpti
         groups.append(Group(cache, layers, tokens, page_bytes))
     copies = tuple(-(-group.layers // size) for group in groups)
     return PageLayout(tuple(groups), copies, page_bytes * size)
+
+
+def _packed_groups(counts: Counter[Cache], options: MemoryOptions) -> PageLayout:
+    """Return groups of as many layers as fit into a block, which holds a page of every compressed cache.
+
+    vLLM's groups for DeepSeek-V4-Flash in fp8 (vllm #54703, 2026-09-06): compressed 1,002,240 bytes, windows
+    823,680 and 786,240, partial sums 870,912 and 656,640; one block size for all.
+    """
+    alike: dict[tuple[str, int, int], list[Group]] = {}
+    for cache, layers in counts.items():
+        tokens = cache.page_tokens
+        if cache.kind == "full":
+            tokens = options.block_tokens or tokens
+        page = -(-ceil(tokens * cache.bytes_per_token) // PACKED_PAGE_BYTES) * PACKED_PAGE_BYTES
+        group = Group(cache, layers, tokens, page)
+        alike.setdefault((cache.kind, cache.window_tokens, tokens), []).append(group)
+    sizes = {key: sum(group.layers * group.page_bytes for group in groups) for key, groups in alike.items()}
+    block = max(size for (kind, _, _), size in sizes.items() if kind == "full")
+    groups = [group for members in alike.values() for group in members]
+    copies = []
+    for key, members in alike.items():
+        copies += [-(-sizes[key] // block)] + [0] * (len(members) - 1)
+    return PageLayout(tuple(groups), tuple(copies), block)
 
 
 def _shared_page_bytes(counts: Counter[Cache], settings: Settings, options: MemoryOptions) -> int:

@@ -28,6 +28,12 @@ class Settings:
     stages: int
     """GPUs that hold layers one after the other."""
 
+    @property
+    def in_flight_tokens(self) -> int:
+        """Tokens that are scheduled before the first are settled: a window is held for as many more."""
+        batches = self.profile.batches_in_flight
+        return self.batch_tokens * (max(batches, self.stages) if batches > 1 else 1)
+
 
 def resolve(deployment: Deployment) -> Settings:
     """Return ``deployment`` as its engine version would run it."""
