@@ -47,8 +47,9 @@ FROM spend_series GROUP BY owner
 """
 
 # Seconds of each machine and hour: without anybody on the GPU, idle (a process, no work, no request), busy
-# but below the target, useful, and busy by GPU_UTIL only, which does not tell how much. Exports may overlap:
-# an hour has 3600 seconds. Processes are kept apart only for allocations, which are of them.
+# but below the target, useful, and busy by GPU_UTIL only, which does not tell how much. Exports may overlap
+# and processes share a GPU: an hour of it has 3600 seconds, of which those go first that name a process.
+# Processes are kept apart only for allocations, which are of them.
 HOURS = """
 CREATE TEMP TABLE spend_hours AS
 WITH served AS (
@@ -62,16 +63,29 @@ sampled AS (
     FROM usage_samples AS s JOIN spend_series AS c USING (series_id) GROUP BY c.slot, hour
 ),
 slots AS (
-    SELECT DISTINCT slot, node, owner, process, size, is_taken, rank <= $measures AS is_measured
+    SELECT DISTINCT slot, gpu, node, owner, process, size, is_taken, rank <= $measures AS is_measured
     FROM spend_series
+),
+crowded AS (  -- GPUs of which more than one slot is known, with what is left of an hour for each
+    SELECT slot, hour, CASE WHEN is_taken THEN least(1, 3600 / taken_s)
+        ELSE least(1, greatest(0, 3600 - coalesce(taken_s, 0)) / untaken_s) END AS room
+    FROM (
+        SELECT t.slot, s.hour, t.is_taken,
+            sum(least(3600, s.sampled_s)) FILTER (t.is_taken) OVER one AS taken_s,
+            sum(least(3600, s.sampled_s)) FILTER (NOT t.is_taken) OVER one AS untaken_s
+        FROM sampled AS s
+        JOIN (FROM slots QUALIFY count(*) OVER (PARTITION BY gpu) > 1) AS t USING (slot)
+        WINDOW one AS (PARTITION BY t.gpu, s.hour)
+    ) WHERE coalesce(taken_s, 0) + coalesce(untaken_s, 0) > 3600
 ),
 hourly AS (
     SELECT t.node, t.owner,
         CASE WHEN (SELECT count(*) > 0 FROM cost_allocations) THEN t.process END AS process, s.hour,
         t.is_taken, t.is_measured, r.process IS NOT NULL AS is_serving,
-        least(3600, s.sampled_s) * t.size AS seen_s, seen_s / s.sampled_s AS scale,
+        least(3600, s.sampled_s) * t.size * coalesce(c.room, 1) AS seen_s, seen_s / s.sampled_s AS scale,
         s.still_s * scale AS still_s, s.work_s * scale AS work_s
     FROM sampled AS s JOIN slots AS t USING (slot)
+    LEFT JOIN crowded AS c ON c.slot = s.slot AND c.hour = s.hour
     LEFT JOIN served AS r ON r.process = t.process AND r.hour = s.hour
 ),
 judged AS (
