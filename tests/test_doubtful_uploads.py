@@ -1,5 +1,6 @@
 """Uploads that could be read two ways, or that look like something else: asked or refused, never guessed."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -103,3 +104,38 @@ def test_a_cell_of_labels_tells_the_place(tmp_path: Path, warehouse: Warehouse, 
     path = write(tmp_path, "time,tags,power_w", f"{AT.format(0)},{cell},60", f"{AT.format(0)},{other},70")
     import_file(warehouse, path)
     assert warehouse.rows("SELECT host, gpu_index FROM usage_series ORDER BY ALL") == [("n", "0"), ("n", "1")]
+
+
+@pytest.mark.parametrize("said", ["Statistic,Sum", "Statistic,Minimum"])
+def test_sums_and_minima_of_cloudwatch_are_no_use(tmp_path: Path, said: str) -> None:
+    path = write(tmp_path, "Label,CPUUtilization i-0123456789abcdef0", said, "2024/05/01 12:00:00,45")
+    report = inspect(path, ReadOptions(time_zone="UTC"))
+    assert report.values_kept == 0
+    assert "ask for Maximum" in report.ignored[0][0]
+
+
+def test_data_points_without_maximum_or_average_are_refused(tmp_path: Path) -> None:
+    points = [{"Timestamp": AT.format(0), "Sum": 45.0}, {"Timestamp": AT.format(1), "Average": 5.0}]
+    report = inspect(write(tmp_path, json.dumps({"Label": "CPUUtilization", "Datapoints": points})))
+    assert (report.values_kept, report.rows_refused) == (1, 1)
+    assert "neither Maximum nor Average" in report.problems[0].reason
+
+
+def test_a_warning_behind_much_data_is_told(tmp_path: Path) -> None:
+    samples = [[1714564800 + n, "0.5"] for n in range(10_000)]
+    series = {"metric": {"__name__": "DCGM_FI_PROF_SM_ACTIVE", "gpu": "0"}, "values": samples}
+    answer = {
+        "status": "success",
+        "data": {"resultType": "matrix", "result": [series]},
+        "warnings": ["store down"],
+    }
+    assert "Prometheus warns: store down" in inspect(write(tmp_path, json.dumps(answer))).notes
+
+
+@pytest.mark.parametrize("values", [[[1714564800000], [1, 2]], [[1714564800000]], [None, [1]]])
+def test_a_frame_whose_fields_have_no_one_length_is_refused(tmp_path: Path, values: list[object]) -> None:
+    fields = [{"name": "Time", "type": "time"}, {"name": "DCGM_FI_DEV_GPU_UTIL", "type": "number"}]
+    report = inspect(
+        write(tmp_path, json.dumps([{"schema": {"fields": fields}, "data": {"values": values}}]))
+    )
+    assert (report.values_kept, report.rows_refused) == (0, 1)

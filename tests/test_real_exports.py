@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from monitoring_layouts import CASES as MONITORING
 from real_layouts import CASES, UTC
 from serving_layouts import CASES as SERVING
 
@@ -28,9 +29,12 @@ def shared() -> Iterator[Warehouse]:
         yield opened
 
 
-@pytest.mark.parametrize("name", CASES | SERVING)
+ALL = CASES | SERVING | MONITORING
+
+
+@pytest.mark.parametrize("name", ALL)
 def test_what_lands(tmp_path: Path, shared: Warehouse, name: str) -> None:
-    content, told, expected = (CASES | SERVING)[name]
+    content, told, expected = ALL[name]
     path = tmp_path / "export"
     path.write_text(content, encoding="utf-8")
     done = import_file(shared, path, ReadOptions.model_validate(told))

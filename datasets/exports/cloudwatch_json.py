@@ -13,7 +13,8 @@ from dataclasses import replace
 from typing import Any
 
 from inferplan.datasets.uploads.clock import Clock
-from inferplan.datasets.uploads.gathering import Gatherer, told_metric
+from inferplan.datasets.uploads.cloudwatch_labels import meaning, unfit_statistic
+from inferplan.datasets.uploads.gathering import Gatherer
 from inferplan.datasets.uploads.json_stream import documents, members
 from inferplan.datasets.uploads.metrics import Naming, named
 from inferplan.datasets.uploads.opening import Upload
@@ -24,19 +25,9 @@ name = "cloudwatch-json"
 title = "Amazon CloudWatch metrics (JSON)"
 kind = "usage"
 
-_INSTANCE = re.compile(r"^i-[0-9a-f]{8,17}$")
-_TYPE = re.compile(r"^[a-z][a-z0-9-]*\.(?:\d*x?large|metal(?:-\d+xl)?|small|medium|micro|nano)$")
-_UUID = re.compile(r"^(?:GPU|MIG)-[0-9a-f-]{36}$", re.IGNORECASE)
-_NO_PLACE = re.compile(
-    r"^(average|maximum|minimum|sum|samplecount|p\d+(\.\d+)?|\d+s|cwagent|aws/\w+|nvidia|tesla|"
-    r"(us|eu|ap|sa|ca|me|af|il|mx|cn)(-gov)?-(north|south|east|west|central)+-\d)$",
-    re.IGNORECASE,
-)
-"""Statistics, periods, namespaces, regions and makers, which labels hold beside places."""
-_WORD = re.compile(r"[^\s,;|]+")
 _RESULTS = re.compile(r'"(MetricDataResults|metricDataResults)"\s*:\s*\[')
 _SINGLE = re.compile(r'"Datapoints"\s*:\s*\[|"metric_stream_name"\s*:')
-_STATISTICS = ("Maximum", "Average", "Sum", "Minimum")
+_STATISTICS = ("Maximum", "Average")
 
 
 def sniff(head: str) -> bool:
@@ -87,7 +78,7 @@ class _Taker:
             return
         if result.get("statuscode") == "PartialData":
             self._tally.note(f"{label}: CloudWatch returned only part of the data; fetch the next page too.")
-        naming, labels = _meaning(label, identity, self._options)
+        naming, labels = meaning(label, identity, self._options)
         pairs = sorted(zip((str(at) for at in times), values, strict=True), key=lambda pair: pair[0])
         self._take(label, naming, self._apart(naming, labels, identity), pairs, position)
 
@@ -97,7 +88,7 @@ class _Taker:
             self._tally.refuse(position, "not a metric")
         elif isinstance(points := document.get("Datapoints"), list):
             label = str(document.get("Label", ""))
-            naming, labels = _meaning(label, label, self._options)
+            naming, labels = meaning(label, label, self._options)
             pairs = [(str(point.get("Timestamp")), _statistic(point)) for point in points]
             self._take(label, naming, labels, sorted(pairs, key=lambda pair: pair[0]), position)
             if self._options.host is None:
@@ -126,6 +117,9 @@ class _Taker:
         if naming is None:
             self._tally.ignored[label] += len(pairs)
             return
+        if unfit := unfit_statistic(label, self._tally):
+            self._tally.refuse(position, f"{label}: {unfit}", rows=len(pairs))
+            return
         for at, value in pairs:
             try:
                 number = finite(float(value))
@@ -140,37 +134,13 @@ class _Taker:
 
 
 def _statistic(point: Mapping[str, Any]) -> Any:
-    """Return the value of a data point: its maximum where it has one, since averages flatten the peaks."""
-    return next((point[name] for name in _STATISTICS if name in point), None)
+    """Return the value of a data point: its maximum where it has one, since averages flatten the peaks.
+
+    What has neither says by how it is refused that sums and minima do not tell how much was used.
+    """
+    return next((point[name] for name in _STATISTICS if name in point), "neither Maximum nor Average")
 
 
 def _called(dimensions: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return dimensions as labels; the CloudWatch agent calls a GPU's kind ``name``."""
     return {**dimensions, "gpu_name": dimensions["name"]} if "name" in dimensions else dimensions
-
-
-def _meaning(label: str, identity: str, options: ReadOptions) -> tuple[Naming | None, Labels]:
-    """Return metric and place from the words of a label; what it does not say cannot be known."""
-    words = _WORD.findall(label)
-    naming = next((found for word in words if (found := named(word))), None) or named(identity)
-    instance = next((word for word in words if _INSTANCE.match(word)), None)
-    uuid = next((word for word in words if _UUID.match(word)), None)
-    rest = [
-        word
-        for word in words
-        if not (named(word) or any(known.match(word) for known in (_INSTANCE, _TYPE, _UUID, _NO_PLACE)))
-    ]
-    index = next((word for word in rest if word.isdigit()), None)
-    place = next((word for word in rest if not word.isdigit()), None)
-    labels = Labels(
-        gpu_uuid=uuid,
-        gpu_index=index,
-        host=place or options.host,
-        instance_id=instance,
-        instance_type=next((word for word in words if _TYPE.match(word)), None),
-    )
-    if naming is None and options.metric:
-        return told_metric(options.metric), labels
-    if naming is None and not (instance or uuid):
-        return None, labels
-    return naming or told_metric(options.metric), labels

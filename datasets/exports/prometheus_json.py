@@ -11,22 +11,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from inferplan.datasets.uploads.clock import epoch_us
-from inferplan.datasets.uploads.gathering import Gatherer, told_metric
 from inferplan.datasets.uploads.json_stream import documents, members
-from inferplan.datasets.uploads.metrics import Naming, named
 from inferplan.datasets.uploads.opening import Upload
-from inferplan.datasets.uploads.reading import Items, ReadOptions, Series, Tally, UnreadableError
-from inferplan.datasets.uploads.values import labels_of, number, variant_of
+from inferplan.datasets.uploads.reading import Items, ReadOptions, Tally, UnreadableError
+from inferplan.datasets.uploads.taking import SeriesTaker
 
 name = "prometheus-json"
 title = "Prometheus HTTP API (query_range or query)"
 kind = "usage"
 
-_REMEMBERED = 10_000
+_ENDING_BYTES = 16 << 10
 _SERIES = re.compile(r'\A\s*\[?\s*\{\s*"(?:metric|values?|timestamps)"\s*:\s*[\[{]')
 _ERROR = re.compile(r'"status"\s*:\s*"error"')
 _TYPE = re.compile(r'"resultType"\s*:\s*"(\w+)"')
-_WARNINGS = re.compile(r'"warnings"\s*:\s*')
+_WARNINGS = re.compile(r'"warnings"\s*:\s*(?=\[|")')
 _PARTIAL = re.compile(r'"isPartial"\s*:\s*true')  # VictoriaMetrics, cluster version
 
 
@@ -47,17 +45,23 @@ def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
     if result_type and result_type[1] not in ("matrix", "vector"):
         msg = f"{upload.file_name} holds a {result_type[1]}; ask Prometheus for query_range (a matrix)."
         raise UnreadableError(msg)
-    for warning in warnings_of(upload.head):
+    for warning in dict.fromkeys((*warnings_of(upload.head), *warnings_of(_ending(upload)))):
         tally.note(f"Prometheus warns: {warning}")
-    taker = _Taker(options, tally)
+    taker = SeriesTaker(options, tally, lambda text: epoch_us(float(text)))
     with upload.text() as text:
         bare = _SERIES.match(upload.head.lstrip("\ufeff")) is not None
         found = documents(text, upload.file_name) if bare else members(text, "result", upload.file_name)
         for position, member in enumerate(found, start=1):
-            taker.take(member, position)
-            if taker.gatherer.full:
-                yield from taker.gatherer.flush()
+            _take(member, position, taker, tally)
+            yield from taker.full()
     yield from taker.gatherer.flush()
+
+
+def _ending(upload: Upload) -> str:
+    """Return the last characters of a file: warnings stand behind the data."""
+    with upload.binary() as stream:
+        stream.seek(max(0, upload.size_bytes - _ENDING_BYTES))
+        return stream.read().decode(upload.encoding, "replace")
 
 
 def warnings_of(answer: str) -> tuple[str, ...]:
@@ -77,62 +81,16 @@ def warnings_of(answer: str) -> tuple[str, ...]:
     return (*partial, *map(str, said if isinstance(said, list) else [said]))
 
 
-class _Taker:
-    """Takes the samples of series."""
-
-    def __init__(self, options: ReadOptions, tally: Tally) -> None:
-        self._options, self._tally = options, tally
-        self._taken: dict[Series, Mapping[str, str]] = {}
-        self.gatherer = Gatherer(tally)
-
-    def take(self, member: Any, position: int) -> None:
-        """Take one series, the one at ``position`` in the answer."""
-        metric = member.get("metric") if isinstance(member, Mapping) else None
-        points = _points(member) if isinstance(member, Mapping) else None
-        if not isinstance(metric, Mapping) or not isinstance(points, list):
-            self._tally.rows_read += 1
-            self._tally.refuse(position, "the series has no 'metric' or no 'values'")
-            return
-        self._tally.rows_read += len(points)
-        labels = {str(key): str(value) for key, value in metric.items()}
-        naming = _naming(labels, self._options)
-        if naming is None:
-            self._tally.ignored[labels["__name__"]] += len(points)
-            return
-        series = Series(naming.metric, labels_of(labels), variant_of(naming.metric, labels))
-        self._tell_apart(series, labels)
-        times_us, values = self._samples(points, position)
-        if values:
-            self.gatherer.extend(series, naming.factor, times_us, values, position)
-
-    def _tell_apart(self, series: Series, labels: Mapping[str, str]) -> None:
-        """Note the labels in which alone two series differ that are the same to us, among the first many."""
-        if len(self._taken) < _REMEMBERED:
-            self._taken.setdefault(series, labels)
-        first = self._taken.get(series, labels)
-        differ = sorted(key for key in {*first, *labels} if first.get(key) != labels.get(key))
-        if differ:
-            self._tally.note(
-                f"{series.metric}: series that differ only in {', '.join(differ)} are taken for one, "
-                "the larger value at a time is kept. Import them one by one if they are apart."
-            )
-
-    def _samples(self, points: list[Any], position: int) -> tuple[list[int], list[float]]:
-        times_us, values = [], []
-        for point in points:
-            try:
-                at, text = point
-                value = number(str(text))[0]
-                us = epoch_us(float(at))
-            except (ValueError, TypeError, OverflowError) as error:
-                self._tally.refuse(position, f"sample {str(point)[:60]}: {error}")
-                continue
-            if value is None:
-                self._tally.values_missing += 1
-                continue
-            times_us.append(us)
-            values.append(value)
-        return times_us, values
+def _take(member: Any, position: int, taker: SeriesTaker, tally: Tally) -> None:
+    """Take one series, the one at ``position`` in the answer."""
+    metric = member.get("metric") if isinstance(member, Mapping) else None
+    points = _points(member) if isinstance(member, Mapping) else None
+    if not isinstance(metric, Mapping) or not isinstance(points, list):
+        tally.rows_read += 1
+        tally.refuse(position, "the series has no 'metric' or no 'values'")
+        return
+    labels = {str(key): str(value) for key, value in metric.items()}
+    taker.take(labels.get("__name__"), labels, points, position)
 
 
 def _points(member: Mapping[str, Any]) -> Any:
@@ -141,9 +99,3 @@ def _points(member: Mapping[str, Any]) -> Any:
     if isinstance(times, list) and isinstance(values, list) and len(times) == len(values):
         return list(zip(times, values, strict=True))
     return values
-
-
-def _naming(labels: Mapping[str, str], options: ReadOptions) -> Naming | None:
-    if "__name__" not in labels:
-        return told_metric(options.metric)
-    return named(labels["__name__"], tuple(labels.items()))

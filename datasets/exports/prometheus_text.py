@@ -1,6 +1,7 @@
 """Prometheus text exposition: what an exporter's ``/metrics`` shows at one instant (or OpenMetrics).
 
 Format: prometheus.io/docs/instrumenting/exposition_formats. A line may end in a time in ms; most do not.
+``promtool tsdb dump`` writes such lines with the name among the labels.
 """
 
 import re
@@ -20,9 +21,10 @@ kind = "usage"
 
 _COMMENT = re.compile(r"^# (HELP|TYPE) [A-Za-z_:]", re.MULTILINE)
 _SAMPLE = re.compile(
-    r'^(?P<name>[A-Za-z_:][\w:]*)\s*(?P<labels>\{(?:[^"}]|"(?:[^"\\]|\\.)*")*\})?\s+(?P<value>\S+)(?:\s+(?P<at>-?\d+(?:\.\d+)?))?'
+    r'^(?P<name>[A-Za-z_:][\w:]*(?=[\s{])|(?=\{))\s*(?P<labels>\{(?:[^"}]|"(?:[^"\\]|\\.)*")*\})?\s+(?P<value>\S+)(?:\s+(?P<at>-?\d+(?:\.\d+)?))?'
     r"(?:\s+#.*)?$"
 )
+_NAME_INSIDE = re.compile(r'^\{\s*(?:.*?\b__name__\s*=\s*)?"((?:[^"\\]|\\.)*)"')
 _CREATED = "_created"
 _FIRST_LINES = 20
 
@@ -33,7 +35,13 @@ def sniff(head: str) -> bool:
         return True
     first = islice((line for line in head.splitlines() if line.strip()), _FIRST_LINES)
     samples = [_SAMPLE.match(line) for line in first]
-    return bool(samples and samples[0]) and any(match and named(match["name"]) for match in samples)
+    return bool(samples and samples[0]) and any(match and named(_name(match)) for match in samples)
+
+
+def _name(sample: re.Match[str]) -> str:
+    """Return the metric's name, which UTF-8 names and ``promtool tsdb dump`` put among the labels."""
+    inside = None if sample["name"] else _NAME_INSIDE.match(sample["labels"])
+    return inside[1] if inside else str(sample["name"])
 
 
 def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
@@ -49,12 +57,13 @@ def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
         if match is None:
             tally.refuse(line_number, "not a sample: name, labels in braces, value")
             continue
-        is_birth = match["name"].endswith(_CREATED)
+        said = _name(match)
+        is_birth = said.endswith(_CREATED)
         labels = label_set(match["labels"] or "")
-        metric_name = match["name"].removesuffix(_CREATED) + "_bucket" if is_birth else match["name"]
+        metric_name = said.removesuffix(_CREATED) + "_bucket" if is_birth else said
         naming = named(metric_name, tuple(labels.items()))
         if naming is None:
-            tally.ignored[match["name"]] += 1
+            tally.ignored[said] += 1
             continue
         try:
             value = number(match["value"])[0]

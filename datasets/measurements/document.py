@@ -32,7 +32,7 @@ class Document:
     """JSON values; the members of a top-level list are values of their own."""
     rows: tuple[Value, ...] = ()
     """Rows of a table from its header on, blank ones included; each a list of cells."""
-    delimiter: str = ","
+    decimal_comma: bool = False
 
 
 def document(upload: Upload) -> Document:
@@ -67,7 +67,7 @@ def document(upload: Upload) -> Document:
         problem = tally.problems[0]
         msg = f"{upload.file_name}, line {problem.line}: {problem.reason}. Save it again as CSV in UTF-8."
         raise UnreadableError(msg)
-    return Document(upload.file_name, rows=tuple(found), delimiter=form.delimiter)
+    return Document(upload.file_name, rows=tuple(found), decimal_comma=form.decimal_comma)
 
 
 def records(document: Document, header: Sequence[str], rows: Iterable[Value]) -> Iterator[Value]:

@@ -6,13 +6,13 @@ labels where a cast failed and in a few rows more, from which the places are tol
 as spreadsheets leave at the end, is passed over.
 """
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from string import Template
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from inferplan.datasets.uploads.cell_numbers import common_unit, number_in
 from inferplan.datasets.uploads.clock import ZONE_QUESTION, Clock, zone, zone_note
 from inferplan.datasets.uploads.metrics import UNITS
 from inferplan.datasets.uploads.reading import MISSING_FROM, NeedsAnswerError, SampleTable
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 _PIECE = 100_000
 _FIRST_ROWS = 1000
-_WITH_UNIT = re.compile(r"^\s*-?[\d.]+( [^\d\s]+)\s*$")
 _ARRIVE = Template("""
 CREATE OR REPLACE TEMP TABLE arrived_rows AS
 SELECT place,
@@ -99,7 +98,7 @@ class Arrival:
         self._columns = len(columns)
         times, *cells = self._first_cells(columns)
         self.units = [
-            _unit(texts) if column in table.roles.metrics else ""
+            common_unit(texts) if column in table.roles.metrics else ""
             for column, texts in zip(columns, cells, strict=True)
         ]
         """Unit that the cells of each column carry, with the space before it; empty where they carry none."""
@@ -123,7 +122,7 @@ class Arrival:
         ]
 
     def _arriving(self, columns: Sequence[str], form: TimeForm, *, is_padded: bool) -> str:
-        time = self._time_text()
+        table, time = self._table.table, self._time_text()
         numbers = range(len(columns))
         # One text to look into, not IN: DuckDB makes a join of a long IN, and joined rows come in any order.
         missing = text_literal("|" + "|".join(sorted(MISSING_TEXT)) + "|")
@@ -140,10 +139,13 @@ class Arrival:
                 for n in numbers
             ),
             texts=", ".join((*(f"t{n}" for n in numbers), *hashed)),
-            may_be_blank=str(is_delimited(self._table.table.upload)).lower(),
+            may_be_blank=str(is_delimited(table.upload)).lower(),
             keys=", ".join(hashed) or "0",
             time=form.expression("time_text"),
-            casts=", ".join(f"TRY_CAST({_bare(n, self.units[n])} AS DOUBLE) AS x{n}" for n in numbers),
+            casts=", ".join(
+                f"{number_in(f't{n}', unit, decimal_comma=table.decimal_comma)} AS x{n}"
+                for n, unit in enumerate(self.units)
+            ),
             columns=", ".join(
                 (
                     f"{f'trim({time})' if is_padded else time} AS time_text",
@@ -151,7 +153,7 @@ class Arrival:
                     *(f"{column_text(key)} AS k{n}" for n, key in enumerate(keys)),
                 )
             ),
-            source=self._table.table.source,
+            source=table.source,
         )
 
     def _time_text(self) -> str:
@@ -290,14 +292,3 @@ class Arrival:
 
 def _text(column: str) -> str:
     return f"CAST({quoted(column)} AS VARCHAR)"
-
-
-def _unit(texts: Sequence[str]) -> str:
-    found = next((match for text in texts if (match := _WITH_UNIT.match(text))), None)
-    return found[1] if found and found[1].strip().casefold() in UNITS else ""
-
-
-def _bare(number_: int, unit: str) -> str:
-    if not unit:
-        return f"t{number_}"
-    return f"CASE WHEN ends_with(t{number_}, {text_literal(unit)}) THEN t{number_}[:-{len(unit) + 1}] END"

@@ -130,7 +130,7 @@ class Table:
 
     @property
     def decimal_comma(self) -> bool:
-        """Whether a comma in a number is a decimal comma."""
+        """Whether numbers have a decimal comma, and points part their thousands."""
         return self._is_delimited and dialect(self.upload.head).decimal_comma
 
     @property

@@ -3,7 +3,7 @@
 import csv
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from inferplan.datasets.uploads.opening import Upload
@@ -13,6 +13,9 @@ from inferplan.datasets.uploads.sweeping import MAX_LINE_BYTES
 MAX_COLUMNS = 20_000
 _NUMBER_OR_TIME = re.compile(r"[+-]?\.?\d")
 _PREAMBLE_LINES = 30
+_DECIMAL_COMMA = re.compile(r'^\s*"?[+-]?[\d.]*\d,\d+(?:\s*[^\d\s,;.]+)?"?\s*$')
+_SURELY_DECIMAL_COMMA = re.compile(r'^\s*"?[+-]?\d+,(?:\d{1,2}|\d{4,})(?:\s*[^\d\s,;.]+)?"?\s*$')
+_DECIMAL_POINT = re.compile(r'^\s*"?[+-]?\d+\.(?:\d{1,2}|\d{4,})(?:\s*[^\d\s,;.]+)?"?\s*$')
 _DELIMITERS = (",", ";", "\t", "|")
 
 
@@ -22,11 +25,8 @@ class Dialect:
 
     delimiter: str
     lines_before_header: int
-
-    @property
-    def decimal_comma(self) -> bool:
-        """Whether a comma can only be a decimal comma."""
-        return self.delimiter != ","
+    decimal_comma: bool = False
+    """Whether numbers have a decimal comma, so that points part thousands."""
 
 
 def dialect(head: str) -> Dialect:
@@ -36,9 +36,19 @@ def dialect(head: str) -> Dialect:
     """
     lines = head.lstrip("\ufeff").splitlines()
     if lines and lines[0].casefold().startswith("sep=") and len(lines[0]) > 4:
-        return Dialect(lines[0][4], 1)
+        return _with_decimals(Dialect(lines[0][4], 1), lines)
     start = _header_line(lines)
-    return Dialect(_delimiter(lines[start]) if lines else ",", start)
+    return _with_decimals(Dialect(_delimiter(lines[start]) if lines else ",", start), lines)
+
+
+def _with_decimals(form: Dialect, lines: Sequence[str]) -> Dialect:
+    """Return the dialect with its decimal sign, as the first numbers with one show it."""
+    if form.delimiter == ",":
+        return form
+    numbers = [cell for line in lines[form.lines_before_header + 1 :] for cell in line.split(form.delimiter)]
+    has_points = any(_DECIMAL_POINT.match(cell) for cell in numbers)
+    commas = _DECIMAL_COMMA if form.delimiter == ";" else _SURELY_DECIMAL_COMMA
+    return replace(form, decimal_comma=not has_points and any(commas.match(cell) for cell in numbers))
 
 
 def _header_line(lines: Sequence[str]) -> int:

@@ -16,6 +16,9 @@ _NUMBER_AND_UNIT = re.compile(r"^([+-]?[\d.,]+(?:e[+-]?\d+)?)\s*([a-z%°µμ/]*)
 _GROUP_GAP = re.compile(r"(?<=\d)[ \u00a0\u202f'\u2019](?=\d{3}(?!\d))")
 _COMMA_GROUPS = re.compile(r"^[+-]?\d{1,3}(?:(?:,\d{3}){2,}(?:\.\d+)?|,\d{3}\.\d+)$")
 """Thousands with commas, of which one alone may be a decimal sign."""
+POINT_GROUPS = re.compile(r"^[+-]?\d{1,3}(?:\.\d{3})+$")
+"""Thousands with points, or a number with a decimal point."""
+_SURELY_DECIMAL = re.compile(r"^[+-]?\d+,(?:\d{1,2}|\d{4,})$")
 _LABEL_SET = re.compile(r'([A-Za-z_][\w.:-]*)\s*=\s*"((?:[^"\\]|\\.)*)"')
 _ESCAPED = re.compile(r"\\(.)")
 _PAIR = re.compile(
@@ -40,10 +43,12 @@ def number(text: str, *, decimal_comma: bool = False) -> tuple[float | None, str
     ((1234.5, 'w'), (73.1, 'gib'))
     """
     folded = text.strip().casefold()
-    try:
-        return finite(float(folded)), ""
-    except ValueError:
-        return _with_unit(text, folded, decimal_comma)
+    if not (decimal_comma and POINT_GROUPS.match(folded)):
+        try:
+            return finite(float(folded)), ""
+        except ValueError:
+            pass  # the cell is no bare number
+    return _with_unit(text, folded, decimal_comma)
 
 
 def _with_unit(text: str, folded: str, decimal_comma: bool) -> tuple[float | None, str]:
@@ -54,8 +59,12 @@ def _with_unit(text: str, folded: str, decimal_comma: bool) -> tuple[float | Non
     digits, unit = (match[1], match[2]) if match else ("", "")
     if _COMMA_GROUPS.match(digits):
         digits = digits.replace(",", "")
-    elif decimal_comma and ("," in digits or digits.count(".") > 1):
+    elif (decimal_comma and "," in digits) or (
+        POINT_GROUPS.match(digits) and (decimal_comma or digits.count(".") > 1)
+    ):
         digits = digits.replace(".", "").replace(",", ".")
+    elif _SURELY_DECIMAL.match(digits):
+        digits = digits.replace(",", ".")
     try:
         return finite(float(digits)), unit
     except ValueError:

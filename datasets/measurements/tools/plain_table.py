@@ -80,7 +80,7 @@ def _cell(column: str, cell: str, document: Document) -> Any:
             raise ValueError(msg) from None
     if column in SPELLINGS:
         return cell
-    value, unit = number(cell, decimal_comma=document.delimiter == ";")
+    value, unit = number(cell, decimal_comma=document.decimal_comma)
     if value is None or unit or value <= 0:
         msg = f"{column} holds {cell[:40]!r}, allowed is a number above 0 without a unit"
         raise ValueError(msg)
