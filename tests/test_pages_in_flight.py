@@ -62,7 +62,7 @@ def test_compressed_attention_shares_blocks_as_vllm_prints_them() -> None:
         key = (group.cache.kind, group.page_tokens)
         layers, size = sizes.get(key, (0, 0))
         sizes[key] = (layers + group.layers, size + group.layers * group.page_bytes)
-    # vllm #54703, 2026-09-06: 62 layers of 1,002,240 B, windows of 22 and 21 layers, 42 and 20 of partial sums
+    # vllm #54703, 2026-09-06: 62 layers of 1,002,240 B, 22 + 21 of windows, 42 and 20 of partial sums
     assert sizes == {
         ("full", 256): (62, 1_002_240),
         ("window", 64): (43, 823_680 + 786_240),

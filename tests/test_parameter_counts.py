@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from inferplan.datasets import catalog
-from inferplan.planner.architecture import Architecture, parse
+from inferplan.planner.architecture import Architecture, LatentAttention, parse
+from inferplan.planner.architecture.latent import INDEX_SCALE_BYTES
+from inferplan.planner.kv_cache import layout
 from inferplan.planner.parameters import count
 from inferplan.planner.quantization import storage
 
@@ -102,6 +104,26 @@ def test_counts_agree_with_the_built_model(built: dict[str, object]) -> None:
     assert (found.language_model, found.vision + found.audio) == (built["language_model"], built["towers"])
 
 
+CACHED = [entry for entry in BUILT if "cache_elements_per_token" in entry]
+
+
+@pytest.mark.parametrize(
+    "built", CACHED, ids=[entry["source"].split(" with ")[0] + f"-{i}" for i, entry in enumerate(CACHED)]
+)
+def test_caches_agree_with_the_built_model(built: dict[str, object]) -> None:
+    architecture = parse(built["config"])
+    found = layout(architecture, kv_dtype="bf16")
+    held = found.growing_bytes_per_token + sum(found.window_bytes_per_token.values())
+    mixers = [mixer for layer in architecture.layers for mixer in layer.mixers]
+    keys = [m.index_key_bytes_per_token - INDEX_SCALE_BYTES for m in mixers if _indexed(m)]
+    in_fp8 = sum(keys) + INDEX_SCALE_BYTES * len(keys)  # transformers keeps index keys in 16 bit
+    assert held - in_fp8 + 2 * sum(keys) == 2 * built["cache_elements_per_token"]
+
+
+def _indexed(mixer: object) -> bool:
+    return isinstance(mixer, LatentAttention) and mixer.index_key_bytes_per_token > 0
+
+
 # Element counts that the Hub states (safetensors.total) for models that are not in the catalog: from memory,
 # and each is reached to the last parameter, which a wrong memory would not be.
 OUTSIDE = {
@@ -173,6 +195,30 @@ def test_an_unknown_type_with_a_known_shape_is_counted_by_shape() -> None:
     architecture = parse(config)
     assert architecture.basis == "by shape"
     assert count(architecture).total == 8030261248
+    (note,) = architecture.notes
+    assert note.startswith("model_type 'brand_new' is not known here")
+
+
+def test_sizes_that_nothing_asked_for_are_told() -> None:
+    # Qwen4-Exp's tables of hashed n-grams hold about 45 B: transformers v5.23.0 modular_qwen4_exp.py
+    config = dict(
+        catalog.model_config("Qwen/Qwen3-30B-A3B"),
+        model_type="qwen4_exp_text",
+        ple_layer_ids=[2, 6],
+        ngram_vocab_size_base=20_000_000,
+        ngram_size=3,
+        initializer_range=0.02,
+        rope_theta=1_000_000,
+        indexer_budget=2048,
+    )
+    unread = next(note for note in parse(config).notes if "not understood" in note)
+    assert "ple_layer_ids ([2, 6]), ngram_vocab_size_base (20000000), ngram_size (3);" in unread
+
+
+def test_nothing_that_the_catalog_states_is_unread() -> None:
+    for model in catalog.models():
+        notes = parse(catalog.model_config(model), name=model).notes
+        assert not [note for note in notes if "not understood" in note], model
 
 
 def test_a_nested_language_model_may_leave_its_sizes_to_its_class() -> None:

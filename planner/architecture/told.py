@@ -9,7 +9,7 @@ from inferplan.planner.architecture.names import NAMES
 _KNOWN = {written.split(".")[0] for names in NAMES.values() for written in names}
 _WEIGHTLESS = re.compile(
     # tokens and text
-    r"token|label|_ids?$|^seed$|beam|return_seq|pretraining_tp|num_logits_to_keep|version|summary|image_seq_length"
+    r"token|label|(?<!layer)_ids?$|^seed$|beam|return_seq|pretraining_tp|num_logits_to_keep|version|summary|image_seq_length"
     # numerics and training
     r"|eps|init|drop|alpha|beta|theta|rope|rotary|scal|multiplier|factor|softcap|soft_cap|_cap$|coef|loss|limit"
     r"|temperature|noise|time_step|_(?:min|max)$|chunk_size|_attn_scalar"

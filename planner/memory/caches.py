@@ -86,8 +86,8 @@ def _cache(group: CacheGroup, settings: Settings) -> Cache:
 def _packed_caches(architecture: Architecture, groups: Sequence[CacheGroup]) -> Counter[Cache]:
     """Return the caches of compressed attention, with the partial sums that its compressors keep.
 
-    A compressor sums the tokens of an entry (of two where they overlap, as under an indexer) in fp32: windows of
-    so many tokens, in pages of as many as fit into a page of the windows.
+    A compressor sums the tokens of an entry (of two where they overlap, as under an indexer) in fp32:
+    windows of so many tokens, in pages of as many as fit into a page of the windows.
     """
     mixers = [mixer for layer in architecture.layers for mixer in layer.mixers]
     model = next(mixer for mixer in mixers if isinstance(mixer, CompressedAttention) and mixer.ratio)
