@@ -73,6 +73,11 @@ def memory_parts(
     return chart
 
 
+def short_numbers(sign: str = "") -> str:
+    """Return how an axis labels numbers: 20k for 20,000; 0.2 and not 200m, which reads as millions."""
+    return f"format(datum.value, abs(datum.value) < 1 ? '{sign}~g' : '{sign}~s')"
+
+
 def log_ticks(values: Sequence[float]) -> list[float]:
     """Return round numbers for a logarithmic axis: steps of 1, 2, 5 or, over a wide span, powers of ten.
 
@@ -117,7 +122,7 @@ def cost_against_speed(rows: Sequence[Mapping[Any, Any]], least_tokens_per_s: fl
         "tokens_per_s:Q",
         title="Speed for each user (output tokens/s)",
         scale=alt.Scale(type="log", nice=False, padding=8),
-        axis=alt.Axis(values=log_ticks([row["tokens_per_s"] for row in rows]), format="~s"),
+        axis=alt.Axis(values=log_ticks([row["tokens_per_s"] for row in rows]), labelExpr=short_numbers()),
     )
     y = alt.Y(
         "usd_per_mtok_output:Q",

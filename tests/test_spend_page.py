@@ -132,7 +132,7 @@ def test_few_days_and_another_currency_are_told(own_warehouse: Path, tmp_path: P
     assert "No forecast: not enough days: 1 of the 21" in said(app)
     app.session_state[f"{KEY}tab"] = "Not joined"
     assert "In another currency, not added up: 5.00 EUR." in said(shown(app.run()))
-    assert metric(app, "Effective cost") == "$10"
+    assert metric(app, "Effective cost") == "$10.00"
 
 
 def test_the_command_prints_reports_and_remembers(own_warehouse: Path, tmp_path: Path) -> None:

@@ -45,14 +45,13 @@ if sources.open:
 if not machines.open:
     st.stop()
 
-with st.sidebar:
-    shown, filters = price_views.shown_filters(known, FILTERS)
 with machines:
+    shown, filters = price_views.shown_filters(known, FILTERS)
     if shown.empty:
-        st.info("No offer matches these filters. Clear one of them in the sidebar.", icon=":material/info:")
+        st.info("No offer matches these filters. Clear one of them.", icon=":material/info:")
         st.stop()
     priced = shown.dropna(subset="usd_per_gpu_hour")
-    figures = st.container(horizontal=True, gap="large")
+    figures = st.container(horizontal=True, gap="medium")
     figures.metric("Offers", formats.count(len(shown)), help=f"of {formats.count(len(known))} known")
     if shown["gpu"].nunique() == 1 and not priced.empty:
         cheapest = priced.iloc[int(priced["usd_per_gpu_hour"].argmin())]

@@ -78,6 +78,7 @@ if findings_tab.open:
             )
             st.stop()
         finding_views.show_summary(found)
+        finding_views.show_left_out(store, profile, ids)
         finding_views.show_findings(store, found)
         download_menu(
             "findings",

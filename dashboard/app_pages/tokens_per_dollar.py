@@ -90,13 +90,13 @@ st.success(
 )
 with st.container(horizontal=True, gap="medium"):
     output = [formats.usd(best[f"usd_per_mtok_output{end}"]) for end in ("", "_low", "_high")]
-    show_figure("Output, per million tokens", *output)
-    show_figure("Input, per million tokens", formats.usd(best["usd_per_mtok_input"]))
+    show_figure("Output, per million", *output)
+    show_figure("Input, per million", formats.usd(best["usd_per_mtok_input"]))
     show_figure("Tokens per dollar", formats.count(best["tokens_per_usd"]))
     for label, name in (("Time to first token", "ttft"), ("Time per output token", "tpot")):
         show_figure(label, *(formats.duration(best[f"{name}{end}_s"]) for end in ("", "_low", "_high")))
     a_month = f"{formats.usd(best['usd_per_month'])} for a month of 730 hours."
-    show_figure("All replicas, per hour", formats.usd(best["usd_per_hour"]), note=a_month)
+    show_figure("Machines, per hour", formats.usd(best["usd_per_hour"]), note=a_month)
 measured = evidence_views.of_row(current, best)
 evidence_views.show_evidence(store, measured)
 

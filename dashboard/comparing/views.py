@@ -163,7 +163,7 @@ def _shown(name: str, column: Column) -> Any:
         label = f"{column.name}, USD/Mtok"
         return st.column_config.NumberColumn(label, format=formats.COLUMN_USD_FINE, help=column.header)
     if name == "usd_per_1000_requests":
-        return st.column_config.NumberColumn("USD/1,000 requests", format=formats.COLUMN_USD_FINE)
+        return st.column_config.NumberColumn("USD per 1,000 requests", format=formats.COLUMN_USD_FINE)
     if column.unit.startswith("USD"):
         return st.column_config.NumberColumn(column.header, format=formats.COLUMN_USD)
     if name == "kwh_per_mtok":

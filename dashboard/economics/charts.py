@@ -5,6 +5,8 @@ from typing import Any
 
 import altair as alt
 
+from inferplan.dashboard.charts import short_numbers
+
 BAR_PX = 150
 LEGEND_ROW_PX = 19
 LEGEND_COLUMNS = 2
@@ -66,7 +68,9 @@ def cost_by_load(rows: Sequence[Mapping[str, Any]], ways: Sequence[str]) -> alt.
         alt.Chart(alt.InlineData(values=list(rows)))
         .mark_line(interpolate="linear", strokeWidth=2.5)
         .encode(
-            x=alt.X("requests:Q", title="Requests per hour", axis=alt.Axis(format="~s", tickCount=6)),
+            x=alt.X(
+                "requests:Q", title="Requests per hour", axis=alt.Axis(labelExpr=short_numbers(), tickCount=6)
+            ),
             y=alt.Y("usd:Q", title="USD per hour", axis=alt.Axis(format="$,.2~f", tickCount=6)),
             color=alt.Color("way:N", scale=alt.Scale(domain=list(ways)), legend=legend),
             strokeDash=alt.condition(f"datum.way == '{OWN}'", alt.value([1, 0]), alt.value([6, 3])),
@@ -103,7 +107,7 @@ def hours_by_demand(rows: Sequence[Mapping[str, Any]], bases: Sequence[float], u
                 axis=alt.Axis(format=".0%", tickCount=5),
                 scale=alt.Scale(domain=[0, 1]),
             ),
-            y=alt.Y("wanted:Q", title=unit, axis=alt.Axis(tickCount=5, format="~s")),
+            y=alt.Y("wanted:Q", title=unit, axis=alt.Axis(tickCount=5, labelExpr=short_numbers())),
             tooltip=[
                 alt.Tooltip("share:Q", title="Share of the hours", format=".0%"),
                 alt.Tooltip("wanted:Q", title=unit, format=",.0f"),

@@ -31,6 +31,7 @@ def show_runs(runs: Sequence[Compared], key: str, *, with_file: bool) -> None:
             "Measured": st.column_config.DateColumn(format=formats.COLUMN_DATE),
         },
         hide_index=True,
+        placeholder="",
         height="content" if len(runs) <= MOST_ROWS else MOST_PX,
         key=key,
         alt="Measured runs with what they are as multiples of the estimate",

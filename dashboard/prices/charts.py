@@ -95,7 +95,11 @@ def price_history(rows: Sequence[Mapping[Any, Any]]) -> alt.LayerChart:
         With ``seen`` (ISO date), ``usd_per_gpu_hour`` and ``source``.
     """
     chart = alt.Chart(alt.InlineData(values=[dict(row) for row in rows])).encode(
-        x=alt.X("seen:T", title=None, axis=alt.Axis(format="%Y-%m-%d", tickCount=5, labelOverlap=True)),
+        x=alt.X(
+            "utcyearmonthdate(seen):T",
+            title=None,
+            axis=alt.Axis(format="%Y-%m-%d", tickCount=5, labelOverlap=True),
+        ),
         y=alt.Y(
             "usd_per_gpu_hour:Q",
             title="USD per GPU-hour",
@@ -103,7 +107,7 @@ def price_history(rows: Sequence[Mapping[Any, Any]]) -> alt.LayerChart:
             axis=alt.Axis(format="$,.2f", tickCount=5),
         ),
         tooltip=[
-            alt.Tooltip("seen:T", title="Seen on", format="%Y-%m-%d"),
+            alt.Tooltip("utcyearmonthdate(seen):T", title="Seen on", format="%Y-%m-%d"),
             alt.Tooltip("usd_per_gpu_hour:Q", title="USD per GPU-hour", format="$,.4f"),
             alt.Tooltip("source:N", title="Source"),
         ],

@@ -124,11 +124,11 @@ def _show_outcome() -> None:
     for note in report["notes"]:
         st.caption(formats.plain(note))
     if report["changed"]:
-        st.dataframe(pd.DataFrame(report["changed"]), hide_index=True)
+        st.dataframe(pd.DataFrame(report["changed"]), hide_index=True, placeholder="")
     for what in ("refused", "duplicates"):
         if report[what]:
             with st.expander(f"{len(report[what]):,} {what}", expanded=len(report[what]) <= MANY):
-                st.dataframe(pd.DataFrame(report[what]), hide_index=True)
+                st.dataframe(pd.DataFrame(report[what]), hide_index=True, placeholder="")
 
 
 def _counts(report: dict[str, Any]) -> str:

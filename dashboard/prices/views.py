@@ -51,6 +51,7 @@ def show_offers(shown: pd.DataFrame, filters: Mapping[str, Sequence[str]]) -> pd
         key=f"{KEY}table",
         on_select="rerun",
         selection_mode="single-row",
+        placeholder="",
     )
     made_at = now()
     facts = tuple((f"Filter: {name}", ", ".join(values)) for name, values in filters.items() if values)
@@ -90,6 +91,7 @@ def show_history(observations: Sequence[Offer]) -> None:
     st.dataframe(
         frame.iloc[::-1],
         column_order=list(HISTORY_COLUMNS),
+        placeholder="",
         column_config=column_config(HISTORY_COLUMNS),
         hide_index=True,
     )
@@ -148,10 +150,14 @@ def shown_filters(
 ) -> tuple[pd.DataFrame, dict[str, list[str]]]:
     """Draw the filters and return the rows that pass them, with what was chosen by label."""
     chosen = {
-        field: st.multiselect(
-            label, sorted(known[field].unique()), key=f"{KEY}{field}", persist_state="session"
+        field: column.multiselect(
+            label,
+            sorted(known[field].unique()),
+            placeholder="every one",
+            key=f"{KEY}{field}",
+            persist_state="session",
         )
-        for field, label in labels.items()
+        for column, (field, label) in zip(st.columns(len(labels)), labels.items(), strict=True)
     }
     with_stale = st.toggle(
         "Show stale prices",
@@ -174,6 +180,7 @@ def _table(name: str, title: str, frame: pd.DataFrame, columns: Mapping[str, Col
         column_config=column_config(columns),
         hide_index=True,
         key=KEY + name,
+        placeholder="",
     )
     made_at = now()
     download_menu(

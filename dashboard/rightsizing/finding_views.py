@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import timedelta
+
 import pandas as pd
 import streamlit as st
 
@@ -15,10 +18,11 @@ from inferplan.dashboard.state import PREFIX
 from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner import usage
 from inferplan.planner.request_latency import latency_over_time
-from inferplan.planner.rightsizing import Evidence, Finding, Savings
+from inferplan.planner.rightsizing import Evidence, Finding, Profile, Savings
 from inferplan.planner.rightsizing.evidence import series_together
 from inferplan.planner.rightsizing.latency import COUNTERS, latency_series
 from inferplan.planner.usage_histograms import counted_values
+from inferplan.planner.usage_queries import ENDS
 
 KEY = f"{PREFIX}rightsizing."
 ICONS = {
@@ -29,8 +33,13 @@ ICONS = {
 }
 SHRINKS = ":material/savings:"
 MOST_PRICES = 20
-ENDS = "the savings in the worst and in the best case"
+BEST_AND_WORST = "the savings in the worst and in the best case"
 NET_HELP = "Savings at the rates of the imported bills, without what a commitment goes on being paid for"
+ENDED_BEFORE = """
+SELECT i.file_name, max(u.last_at) AS last_at FROM usage_series AS u JOIN imports AS i USING (import_id)
+WHERE list_contains($imports::BIGINT[], import_id)
+GROUP BY import_id, i.file_name HAVING max(u.last_at) < $begins ORDER BY last_at
+"""
 RISKS = ("None", "Very low", "Low", "Medium", "High")
 
 
@@ -40,7 +49,7 @@ def show_summary(found: Overview) -> None:
         show_figure(
             "Savings per month",
             *(formats.usd(one, 0) for one in (found.expected, found.low, found.high)),
-            meaning=ENDS,
+            meaning=BEST_AND_WORST,
         )
         if found.net is not None:
             st.metric("Off the next bill", formats.usd(found.net, 0), help=NET_HELP)
@@ -49,13 +58,31 @@ def show_summary(found: Overview) -> None:
         st.metric("GPUs measured", formats.count(found.gpus))
     if found.changes:
         st.caption(
-            "Per month of 730 hours, before tax. The low end is where freed GPUs stay on machines that go on "
-            "running and commitments meet less demand."
+            "The low end is where freed GPUs stay on machines that go on running and commitments meet less "
+            "demand."
         )
         rest = len(found.bases) - MOST_PRICES
         more = [f"{rest} more, in the table"] if rest > 0 else []
         with st.popover("Prices and sources", icon=":material/sell:"):
             st.markdown("\n".join(f"- {formats.plain(text)}" for text in [*found.bases[:MOST_PRICES], *more]))
+
+
+def show_left_out(warehouse: Warehouse, profile: Profile, import_ids: Sequence[int]) -> None:
+    """Name the files that ended before the days that count: nothing of them is in the findings."""
+    [(_, latest)] = warehouse.rows(ENDS, {"imports": list(import_ids)})
+    if latest is None or profile.lookback_days is None:
+        return
+    begins = latest - timedelta(days=profile.lookback_days)
+    old = warehouse.rows(ENDED_BEFORE, {"imports": list(import_ids), "begins": begins})
+    if old:
+        files = formats.listing([f"{name} (until {formats.day(last_at)})" for name, last_at in old])
+        st.info(
+            formats.plain(
+                f"Left out as older than the {profile.lookback_days:g} days up to {formats.day(latest)}: "
+                f"{files}. Choose such a file alone in the sidebar to judge it."
+            ),
+            icon=":material/event_busy:",
+        )
 
 
 def show_findings(warehouse: Warehouse, found: Overview) -> None:
@@ -89,6 +116,7 @@ def _show_table(found: Overview) -> None:
         found.table,
         column_config={"Savings per month": st.column_config.NumberColumn(format="dollar")},
         hide_index=True,
+        placeholder="",
         key=f"{KEY}findings",
     )
 
@@ -110,7 +138,7 @@ def _show_one(warehouse: Warehouse, finding: Finding) -> None:
         if finding.savings:
             worth = finding.savings
             ends = (formats.usd(one, 0) for one in (worth.expected, worth.low, worth.high))
-            show_figure("Savings per month", *ends, meaning=ENDS)
+            show_figure("Savings per month", *ends, meaning=BEST_AND_WORST)
         st.metric("Confidence", finding.confidence.name.capitalize())
         if finding.risk is not None:
             st.metric(
@@ -120,11 +148,7 @@ def _show_one(warehouse: Warehouse, finding: Finding) -> None:
             )
         st.metric("Effort", finding.effort.capitalize())
     if finding.savings:
-        low, high = (formats.usd(end) for end in (finding.savings.low, finding.savings.high))
-        ends = low if low == high else f"{low} to {high}"
-        st.caption(
-            formats.plain(f"{ends} per month. {finding.savings.condition} Prices: {finding.savings.basis}.")
-        )
+        st.caption(formats.plain(f"{finding.savings.condition} Prices: {finding.savings.basis}."))
         st.caption(formats.plain(_as_billed(finding.savings)))
     about = (finding.model, _gpus(finding), finding.host, finding.team)
     st.caption(" · ".join(formats.plain(part) for part in about if part))

@@ -88,5 +88,6 @@ def show_latencies(timed: pd.DataFrame) -> None:
             },
         },
         hide_index=True,
+        placeholder="",
         key=f"{PREFIX}rightsizing.latencies",
     )

@@ -69,8 +69,10 @@ def show_messages() -> None:
     elif job:
         st.session_state.setdefault(MESSAGES, []).extend(job.outcomes)
         del st.session_state[JOB]
-    for kind, text in st.session_state.pop(MESSAGES, []):
-        (st.success if kind == "success" else st.error)(formats.plain(text))
+    told = st.session_state.pop(MESSAGES, [])
+    for kind, show in (("success", st.success), ("error", st.error)):
+        if texts := [formats.plain(text) for of_kind, text in told if of_kind == kind]:
+            show("  \n".join(texts))
 
 
 def show_imports(warehouse: Warehouse, imports: Sequence[Import]) -> None:
@@ -178,6 +180,7 @@ def _show_report(report: ParseReport) -> None:
         with st.expander(f"{refused} refused: the first ones"):
             st.dataframe(
                 pd.DataFrame([(one.line, one.reason) for one in report.problems], columns=["Line", "Reason"]),
+                column_config={"Line": st.column_config.NumberColumn(width="small")},
                 hide_index=True,
             )
     if report.ignored:

@@ -8,6 +8,8 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
+from inferplan.dashboard.charts import short_numbers
+
 ROW_PX = 26
 AXES_PX = 130
 SERIES_PX = 200
@@ -27,7 +29,7 @@ def usage_percentiles(rows: pd.DataFrame, title: str, *, is_share: bool) -> alt.
     is_share
         Whether values are shares (0-1) of a capacity, which is then drawn at 100 %.
     """
-    axis = alt.Axis(format="%" if is_share else "~s", tickCount=6, orient="top")
+    axis = _axis(is_share, tickCount=6, orient="top")
     scale = alt.Scale(domain=[0, _reach(rows)]) if is_share else alt.Scale(domainMin=0, nice=True)
     x: dict[str, Any] = {"title": title, "axis": axis, "scale": scale}
     labels = alt.Axis(labelLimit=LABEL_LIMIT_PX, labelFlush=False, ticks=False)
@@ -35,7 +37,7 @@ def usage_percentiles(rows: pd.DataFrame, title: str, *, is_share: bool) -> alt.
     span = alt.Chart().mark_rule(strokeWidth=6, opacity=0.35, strokeCap="round", color="gray")
     layers: list[Any] = [
         span.encode(x=alt.X("P50:Q", **x), x2="Max:Q", y=y),
-        _percentile_marks(alt.X("value:Q", **x), y, ".1%" if is_share else ",.3~s"),
+        _percentile_marks(alt.X("value:Q", **x), y, ".1%" if is_share else ",.3~f"),
     ]
     if is_share:
         capacity = alt.Chart(alt.InlineData(values=[{"capacity": 1}]))
@@ -72,17 +74,22 @@ def usage_series(rows: pd.DataFrame, title: str, limit: float | None, *, is_shar
         With ``at`` (ISO time, UTC), ``low``, ``mean``, ``high``; ``gap`` numbers the stretches without a gap.
     """
     chart = alt.Chart().encode(
-        x=alt.X("at:T", title=None, axis=alt.Axis(format="%d %b", tickCount=8, labelOverlap=True))
+        x=alt.X(
+            "at:T",
+            title=None,
+            scale=alt.Scale(type="utc"),
+            axis=alt.Axis(format="%d %b", tickCount=8, labelOverlap=True),
+        )
     )
-    axis = alt.Axis(format="%" if is_share else "~s", tickCount=4)
-    y = alt.Y("low:Q", title=title, axis=axis, scale=alt.Scale(domainMin=0, nice=True))
+    axis = _axis(is_share, tickCount=4)
+    y = alt.Y("low:Q", title=None, axis=axis, scale=alt.Scale(domainMin=0, nice=True))
     band = chart.mark_area(opacity=0.3).encode(y=y, y2="high:Q", detail="gap:N")
-    number = ".1%" if is_share else ",.3~s"
+    number = ".1%" if is_share else ",.3~f"
     line = chart.mark_line(strokeWidth=1.5).encode(
-        y=alt.Y("mean:Q", title=title),
+        y=alt.Y("mean:Q", title=None),
         detail="gap:N",
         tooltip=[
-            alt.Tooltip("at:T", title="From (UTC)", format="%Y-%m-%d %H:%M"),
+            alt.Tooltip("utcyearmonthdatehoursminutes(at):T", title="From (UTC)", format="%Y-%m-%d %H:%M"),
             alt.Tooltip("mean:Q", title="Mean", format=number),
             alt.Tooltip("high:Q", title="High", format=number),
         ],
@@ -90,8 +97,8 @@ def usage_series(rows: pd.DataFrame, title: str, limit: float | None, *, is_shar
     layers: list[Any] = [band, line]
     if limit is not None:
         rule = alt.Chart(alt.InlineData(values=[{"limit": limit}])).mark_rule(strokeDash=[4, 3], color="gray")
-        layers.append(rule.encode(y=alt.Y("limit:Q", title=title), tooltip=[_limit_told(number)]))
-    return alt.LayerChart(data=rows, layer=layers, height=SERIES_PX)
+        layers.append(rule.encode(y=alt.Y("limit:Q", title=None), tooltip=[_limit_told(number)]))
+    return alt.LayerChart(data=rows, layer=layers, height=SERIES_PX, title=f"{title}, UTC")
 
 
 def counted_values(rows: pd.DataFrame, title: str, limit: float | None, *, is_share: bool) -> alt.LayerChart:
@@ -102,9 +109,9 @@ def counted_values(rows: pd.DataFrame, title: str, limit: float | None, *, is_sh
     rows
         With ``low``, ``high`` (bounds of a bucket) and ``share`` (of the time, 0-1).
     """
-    axis = alt.Axis(format="%" if is_share else "~s", tickCount=8)
+    axis = _axis(is_share, tickCount=8)
     x: dict[str, Any] = {"title": title, "axis": axis, "scale": alt.Scale(domainMin=0, nice=True)}
-    number = ".1%" if is_share else ",.3~s"
+    number = ".1%" if is_share else ",.3~f"
     layers: list[Any] = [
         alt.Chart()
         .mark_bar()
@@ -123,6 +130,10 @@ def counted_values(rows: pd.DataFrame, title: str, limit: float | None, *, is_sh
         rule = alt.Chart(alt.InlineData(values=[{"limit": limit}])).mark_rule(strokeDash=[4, 3], color="gray")
         layers.append(rule.encode(x=alt.X("limit:Q", **x), tooltip=[_limit_told(number)]))
     return alt.LayerChart(data=rows, layer=layers, height=SERIES_PX)
+
+
+def _axis(is_share: bool, **settings: Any) -> alt.Axis:
+    return alt.Axis(format="%", **settings) if is_share else alt.Axis(labelExpr=short_numbers(), **settings)
 
 
 def _limit_told(number: str) -> alt.Tooltip:

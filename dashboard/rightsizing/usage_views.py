@@ -72,6 +72,7 @@ def _show_table(chosen: pd.DataFrame) -> None:
             "days": st.column_config.NumberColumn("Days", format="%.1f"),
         },
         hide_index=True,
+        placeholder="",
         key=f"{KEY}usage",
     )
     if len(chosen) > MOST_ROWS:

@@ -5,8 +5,10 @@ from typing import Any
 
 import altair as alt
 
-ROW_PX = 34
-AXES_PX = 90
+from inferplan.dashboard.charts import short_numbers
+
+ROW_PX = 28
+AXES_PX = 150
 BARS_PX = 420
 MONTH_PX = 340
 KINDS = ("effective cost", "paid and not used", "used", "not divided")
@@ -27,11 +29,16 @@ def parts_of_cost(rows: Sequence[Mapping[str, Any]], currency: str) -> alt.Chart
     labels = [row["label"] for row in rows]
     chart: alt.Chart = (
         alt.Chart(alt.InlineData(values=list(rows)))
-        .mark_bar(size=22)
+        .mark_bar(height=alt.RelativeBandSize(0.9))
         .encode(
             x=alt.X("start:Q", title=currency, axis=_money_axis(currency, 6)),
             x2="end:Q",
-            y=alt.Y("label:N", title=None, sort=labels, axis=alt.Axis(labelLimit=220, ticks=False)),
+            y=alt.Y(
+                "label:N",
+                title=None,
+                sort=labels,
+                axis=alt.Axis(labelLimit=220, labelOverlap=False, ticks=False),
+            ),
             color=alt.Color(
                 "kind:N",
                 scale=alt.Scale(domain=list(KINDS)),
@@ -132,5 +139,4 @@ def month_end(rows: Sequence[Mapping[str, Any]], budget: float | None, currency:
 
 def _money_axis(currency: str, ticks: int) -> alt.Axis:
     """Return an axis of amounts such as $5k; another currency than USD stands in the axis' title only."""
-    sign = "$" if currency == "USD" else ""
-    return alt.Axis(tickCount=ticks, labelExpr=f"format(datum.value, '{sign}~s')")
+    return alt.Axis(tickCount=ticks, labelExpr=short_numbers("$" if currency == "USD" else ""))

@@ -30,7 +30,7 @@ def show_summary(found: Spend, statement: Statement, forecast: MonthForecast | s
     whole, currency = statement.effective_cost, statement.currency
     not_used = sum((statement.parts[part] for part in NOT_USED), Decimal(0))
     with st.container(horizontal=True, gap="medium"):
-        st.metric("Effective cost", money(whole, currency, 0))
+        st.metric("Effective cost", money(whole, currency, _decimals(whole)))
         st.metric("Useful", _amount_and_share(statement.parts["useful"], whole, currency))
         st.metric("Paid and not used", _amount_and_share(not_used, whole, currency))
         used = statement.gpu_hours.per_used_hour
@@ -47,7 +47,12 @@ def show_summary(found: Spend, statement: Statement, forecast: MonthForecast | s
 
 def _amount_and_share(amount: Decimal, whole: Decimal, currency: str) -> str:
     share = f" · {formats.percent(float(amount / whole))}" if whole > 0 else ""
-    return f"{money(amount, currency, 0)}{share}"
+    return f"{money(amount, currency, _decimals(whole))}{share}"
+
+
+def _decimals(whole: Decimal) -> int:
+    """Return the digits after the point that parts of ``whole`` need: cents of a small bill."""
+    return 0 if abs(whole) >= 1000 else 2
 
 
 def _basis(found: Spend, statement: Statement) -> list[str]:
@@ -65,8 +70,11 @@ def _basis(found: Spend, statement: Statement) -> list[str]:
     ]
     if statement.list_cost:
         said.append(f"The usage at list prices: {money(statement.list_cost, statement.currency, 0)}.")
-    if found.last_whole_day and found.last_whole_day < statement.days[-1].day:
-        said.append(f"Machines are billed to the end of {formats.day(found.last_whole_day)}.")
+    whole_until = found.last_whole_day
+    if whole_until and whole_until < statement.days[0].day:
+        said.append("No day is billed to its end.")
+    elif whole_until and whole_until < statement.days[-1].day:
+        said.append(f"Machines are billed to the end of {formats.day(whole_until)}.")
     return said
 
 

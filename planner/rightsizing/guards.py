@@ -12,7 +12,7 @@ from inferplan.planner.rightsizing.unit import Unit
 DRAM_CEILING = 0.8  # practical ceiling of DRAM_ACTIVE (NVIDIA DCGM, profiling metrics)
 POWER_CAP = 0.97
 """Of the board's power; from there on its clocks are lowered."""
-WEEK_NEEDED = "a week with 80 % of the samples is needed"
+WEEK_NEEDED = "a week with 80% of the samples is needed"
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 def judge(unit: Unit, context: Context) -> Judgement | str:
-    """Fit where blocks of four hours and more, a day a week in all, are idle in 80 % of three weeks."""
+    """Fit where blocks of four hours and more, a day a week in all, are idle in 80% of three weeks."""
     activity = unit.activity
     if not context.profile.may_schedule:
         return f"profile {context.profile.name} keeps services up around the clock"
@@ -44,7 +44,7 @@ def judge(unit: Unit, context: Context) -> Judgement | str:
         action=action,
         title=f"Stop it for {hours} idle hours a week",
         detail=(
-            f"Idle in at least 80 % of the weeks (UTC): {shown}. Start it early enough to load the "
+            f"Idle in at least 80% of the weeks (UTC): {shown}. Start it early enough to load the "
             "model, and move the hours where those who use it put their clocks forward or back."
         ),
         evidence=(activity.evidence("p50"), activity.evidence("p95")),

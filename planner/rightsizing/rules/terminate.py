@@ -29,7 +29,7 @@ def judge(unit: Unit, context: Context) -> Judgement | str:
     if dram is not None and dram.p99 >= DRAM_P99:
         return f"memory moves: bandwidth P99 is {dram.p99:.0%}"
     if unit.confidence < Confidence.MEDIUM or activity.days < IDLE_DAYS:
-        return f"only {activity.days:.1f} days were measured; seven with 80 % of the samples are needed"
+        return f"only {activity.days:.1f} days were measured; seven with 80% of the samples are needed"
     if power is not None and not _at_floor(unit, power.p95, power.p50):
         return f"power of {power.p95:.0f} W does not look idle"
     asked = [unit.get(name) for name in ("requests_running", *_COUNTED)]
