@@ -17,10 +17,14 @@ SM_TARGET = 0.8
 STILL = 0.01
 """Activity (0-1) below which a GPU does nothing."""
 
+# A process serves what its engine says, else what the labels of its GPUs say. Of several models together none
+# has GPUs of its own: they are one row, named for all of them.
 PROCESSES = """
 CREATE TEMP TABLE spend_processes AS
-SELECT replica, row_number() OVER (ORDER BY replica) AS process, max(model) AS model, max(team) AS team,
-    max(namespace) AS namespace
+SELECT replica, row_number() OVER (ORDER BY replica) AS process,
+    coalesce(string_agg(DISTINCT model, ' + ' ORDER BY model) FILTER (entity_kind = 'replica'), max(model))
+        AS model,
+    max(team) AS team, max(namespace) AS namespace
 FROM usage_series WHERE replica IS NOT NULL GROUP BY replica
 """
 
@@ -29,7 +33,7 @@ SERIES = """
 CREATE TEMP TABLE spend_series AS
 WITH placed AS (
     SELECT u.series_id, u.step_s, g.gpu, g.node, g.size, g.rank, p.process,
-        coalesce(u.model, p.model) AS model, coalesce(u.team, p.team) AS team,
+        coalesce(p.model, u.model) AS model, coalesce(u.team, p.team) AS team,
         coalesce(u.namespace, p.namespace) AS namespace
     FROM usage_series AS u JOIN spend_gpus AS g USING (entity) LEFT JOIN spend_processes AS p USING (replica)
     WHERE u.metric = $activity[g.rank] AND u.step_s > 0
@@ -186,7 +190,7 @@ rests AS (
     FROM spend_bundles AS b LEFT JOIN summed AS s USING (bundle)
 ),
 undivided AS (
-    SELECT bundle, first_day, last_day, amount,
+    SELECT bundle, first_day, last_day, cost, amount,
         CASE WHEN kind = 'unused' THEN 'unused_commitment' WHEN kind = 'idle' THEN 'unallocated'
             WHEN kind = 'no_process' THEN 'unknown' WHEN kind <> 'usage' OR is_no_gpu THEN 'shared'
             ELSE 'unknown' END AS part,
@@ -196,17 +200,26 @@ undivided AS (
         FROM rests AS r LEFT JOIN spend_resources AS s USING (resource)
         WHERE r.largest IS NULL OR NOT r.is_whole)
 ),
-days AS (  -- evenly over the days: what is reached by the end of each, less what was reached before
-    SELECT bundle, part, reason, amount, last_day - first_day + 1 AS n_days,
-        unnest(range(last_day - first_day + 1)) AS n, first_day + CAST(n AS INTEGER) AS day,
-        CASE WHEN n + 1 = n_days THEN amount
-            ELSE CAST(round(CAST(amount AS DOUBLE) * (n + 1) / n_days, 10) AS DECIMAL(38, 10)) END AS reached,
-        CASE WHEN n = 0 THEN 0
-            ELSE CAST(round(CAST(amount AS DOUBLE) * n / n_days, 10) AS DECIMAL(38, 10)) END AS before
-    FROM undivided
+days AS (  -- so that each day costs the same, as far as what was seen of it does not cost more
+    SELECT u.*, u.last_day - u.first_day + 1 AS n_days,
+        greatest(abs(CAST(u.cost AS DOUBLE)) / n_days - abs(CAST(coalesce(k.amount, 0) AS DOUBLE)), 0) AS lack
+    FROM (
+        SELECT *, CAST(unnest(generate_series(first_day, last_day, INTERVAL 1 DAY)) AS DATE) AS day
+        FROM undivided
+    ) AS u LEFT JOIN (SELECT bundle, day, sum(amount) AS amount FROM known GROUP BY ALL) AS k
+        USING (bundle, day)
+),
+reached AS (  -- by the end of each day
+    SELECT *, coalesce(sum(lack) OVER so_far / nullif(sum(lack) OVER (PARTITION BY bundle), 0),
+            (day - first_day + 1) / n_days) AS share,
+        CASE WHEN day = last_day THEN amount
+            ELSE CAST(round(CAST(amount AS DOUBLE) * share, 10) AS DECIMAL(38, 10)) END AS reached
+    FROM days WINDOW so_far AS (PARTITION BY bundle ORDER BY day)
 ),
 dated AS (
-    SELECT bundle, NULL AS owner, day, part, reason, reached - before AS amount FROM days
+    SELECT bundle, NULL AS owner, day, part, reason,
+        reached - lag(reached, 1, 0) OVER (PARTITION BY bundle ORDER BY day) AS amount
+    FROM reached
     UNION ALL
     SELECT bundle, owner, day, part, reason, amount FROM known
     UNION ALL

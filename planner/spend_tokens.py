@@ -11,16 +11,12 @@ if TYPE_CHECKING:
 # Engine counters and request logs may tell the same tokens: of each model and day the larger source counts.
 # Times that two exports share count once.
 _TOKENS = """
-WITH processes AS (
-    SELECT replica, max(model) AS model, max(team) AS team FROM usage_series WHERE replica IS NOT NULL
-    GROUP BY replica
-),
-placed AS (
-    SELECT u.series_id, u.metric, coalesce(u.model, p.model) AS model, coalesce(u.team, p.team) AS team,
+WITH placed AS (
+    SELECT u.series_id, u.metric, coalesce(p.model, u.model) AS model, coalesce(u.team, p.team) AS team,
         u.replica IS NULL AS is_log,
         dense_rank() OVER (ORDER BY u.entity, u.variant, u.metric, u.model, u.team) AS counter,
         count(*) OVER (PARTITION BY u.entity, u.variant, u.metric, u.model, u.team) > 1 AS repeats
-    FROM usage_series AS u LEFT JOIN processes AS p USING (replica)
+    FROM usage_series AS u LEFT JOIN spend_processes AS p USING (replica)
     WHERE u.metric IN ('prompt_tokens', 'generation_tokens', 'requests')
 ),
 once AS (

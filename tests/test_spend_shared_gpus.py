@@ -1,5 +1,6 @@
-"""An hour of a GPU is one hour, however many exports and processes tell of it."""
+"""What processes, models, exports and days share: an hour of a GPU is one hour, and a line is one line."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -27,10 +28,11 @@ def seen(name: str | None, begin: int, steps: int, activity: float = 0.4):
     )  # fmt: skip
 
 
-def a_day_at_24(*series) -> Statement:
+def a_day_at_24(*series, days: int = 1) -> Statement:
     line = BillLine(
-        line=1, period_start=DAY, period_end=DAY + timedelta(days=1), charge_category="Usage", currency="USD",
-        effective_cost=Decimal(24), billed_cost=Decimal(24), resource_id="node-a", gpu_count=1.0,
+        line=1, period_start=DAY, period_end=DAY + timedelta(days=days), charge_category="Usage",
+        currency="USD", effective_cost=Decimal(24 * days), billed_cost=Decimal(24 * days),
+        resource_id="node-a", gpu_count=1.0,
     )  # fmt: skip
     with Warehouse.open(MEMORY) as warehouse:
         for number, one in enumerate(series):
@@ -54,6 +56,29 @@ def test_processes_that_share_a_gpu_share_its_hours() -> None:
     assert costs == {"red": (18, 18), "blue": (6, 6)}
     assert found.gpu_hours.seen == 24
     assert found.gpu_hours.activity == pytest.approx(0.4)
+
+
+def tokens(pod: str, model: str, each: float):
+    times = (BEGIN_S + np.arange(288) * 300) * 1_000_000
+    return Series("generation_tokens", Labels(pod=pod, model=model)), times, np.full(288, each)
+
+
+def test_models_of_one_process_are_one_row_with_all_of_their_tokens() -> None:
+    gpu, times, values = seen("red", 0, 288)
+    unnamed = Series(gpu.metric, replace(gpu.labels, model=None)), times, values
+    (both,) = a_day_at_24(unnamed, tokens("red-0", "small", 100.0), tokens("red-0", "large", 300.0)).tokens
+    assert (both.model, both.effective_cost, both.generated_tokens) == ("large + small", 24, 400 * 288)
+
+
+def test_the_engine_knows_better_than_the_gpus_labels_which_model_it_serves() -> None:
+    (found,) = a_day_at_24(seen("red", 0, 288), tokens("red-0", "org/Red-7B", 100.0)).tokens
+    assert (found.model, found.effective_cost, found.generated_tokens) == ("org/Red-7B", 24, 28_800)
+
+
+def test_days_of_one_line_cost_the_same_whether_they_were_seen_or_not() -> None:
+    found = a_day_at_24(seen("red", 0, 288), days=3)
+    assert [one.cost for one in found.days] == [24, 24, 24]
+    assert [one.parts.get("unknown", 0) for one in found.days] == [0, 24, 24]
 
 
 @settings(max_examples=15, deadline=None)
