@@ -84,7 +84,7 @@ def test_days_of_one_line_cost_the_same_whether_they_were_seen_or_not() -> None:
 @settings(max_examples=15, deadline=None)
 @given(
     st.lists(
-        st.tuples(st.sampled_from(["red", "blue", "green", None]), st.integers(0, 250), st.integers(1, 288)),
+        st.tuples(st.sampled_from(["red", "blue", "green", None]), st.integers(0, 250), st.integers(2, 288)),
         min_size=1, max_size=5, unique_by=lambda one: one[0],
     )
 )  # fmt: skip
