@@ -3,9 +3,14 @@
 import json
 import re
 
+import pandas as pd
 import pytest
 
 from inferplan.dashboard import charts
+from inferplan.dashboard.prices import charts as price_charts
+from inferplan.dashboard.rightsizing import usage_charts
+from inferplan.dashboard.spend import charts as spend_charts
+from inferplan.dashboard.spend.words import TITLES
 from inferplan.datasets.schema import GIB
 
 PARTS = {
@@ -75,3 +80,32 @@ def test_no_chart_names_a_colour(chart: object) -> None:
     spec = chart.to_dict()
     spec.pop("config", None)
     assert re.search(r"#[0-9a-fA-F]{3,8}\b|\brgb\(", json.dumps(spec)) is None
+
+
+def test_times_are_drawn_in_utc_as_their_titles_say_wherever_the_reader_is() -> None:
+    at = pd.DataFrame(
+        [{"at": "2026-11-01T00:00:00Z", "low": 0.1, "mean": 0.2, "high": 0.3, "gap": 0}],
+    )
+    usage = usage_charts.usage_series(at, "SM active", None, is_share=True).to_dict()
+    assert usage["title"] == "SM active, UTC"
+    for layer in usage["layer"]:
+        assert layer["encoding"]["x"]["scale"]["type"] == "utc"
+    assert usage["layer"][1]["encoding"]["tooltip"][0]["timeUnit"].startswith("utc")
+    seen = [{"seen": "2026-11-01", "usd_per_gpu_hour": 2.0, "source": "s"}]
+    for layer in price_charts.price_history(seen).to_dict()["layer"]:
+        times = (layer["encoding"]["x"], layer["encoding"]["tooltip"][0])
+        assert all(one["timeUnit"].startswith("utc") for one in times)
+
+
+def test_a_part_of_the_bill_is_as_green_over_time_as_in_the_waterfall() -> None:
+    whole = {"label": "Useful", "start": 0.0, "end": 5.0, "amount": 5.0, "kind": "used"}
+    day = {"at": "2026-11-01", "part": "Useful", "amount": 5.0, "rank": 0}
+    places = [
+        chart.to_dict()["encoding"]["color"]["scale"]["domain"].index(name)
+        for chart, name in (
+            (spend_charts.parts_of_cost([whole], "USD"), "used"),
+            (spend_charts.cost_over_time([day], TITLES, "USD"), "Useful"),
+        )
+    ]
+    assert places[0] == places[1]
+    assert sorted(spend_charts.PARTS) == sorted(TITLES)

@@ -10,7 +10,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from inferplan.dashboard import state
+from inferplan.dashboard import formats, state
 from inferplan.dashboard.navigation import PAGES, page_path
 from inferplan.dashboard.plans import actions as plan_actions
 from inferplan.datasets import samples
@@ -20,7 +20,9 @@ from inferplan.datasets.warehouse import Warehouse
 from inferplan.planner import plan_store
 from inferplan.planner.case import Case
 from inferplan.planner.plan import Plan
+from inferplan.planner.planned import cheapest_machine
 from inferplan.planner.rightsizing import profile_named, recommend
+from inferplan.pricing.offers import current_offers
 
 APP = Path(state.__file__).with_name("app.py")
 OURS = ("rightsizing", "prices", "plans")
@@ -101,6 +103,22 @@ def test_usage_is_shown_where_no_total_of_the_memory_was_measured(own_warehouse:
     assert shown.dataframe[0].value[["label", "max"]].to_numpy().tolist() == [["GPU-1", 16.0]]
 
 
+def test_files_too_old_to_count_are_named(own_warehouse: Path) -> None:
+    with Warehouse.open(own_warehouse) as warehouse:
+        for name, day in (("summer.csv", 0), ("autumn.csv", 90)):
+            begun_us = 1_782_864_000_000_000 + day * 86_400_000_000  # from 2026-07-01 on
+            times_us = [begun_us + step * 300_000_000 for step in range(10)]
+            busy = Series("sm_active_ratio", Labels(gpu_uuid=f"GPU-{day}"))
+            land_series(warehouse, name, name, "test", [(busy, times_us, [0.5] * 10)])
+    app = opened("rightsizing")
+    assert [info.value for info in app.info] == [
+        r"Left out as older than the 32 days up to 2026-09-29\: summer.csv (until 2026-07-01). "
+        "Choose such a file alone in the sidebar to judge it."
+    ]
+    app.multiselect(key=f"{RIGHTSIZING}imports").set_value([1]).run()
+    assert not app.info
+
+
 def test_data_that_was_undone_leaves_no_finding_behind() -> None:
     app = opened("rightsizing")
     app.button(key=f"{RIGHTSIZING}sample").click().run()
@@ -163,6 +181,35 @@ def test_saving_twice_is_one_revision_and_a_change_is_the_next(own_warehouse: Pa
             2,
             "checked with finance",
         )
+
+
+def test_an_author_named_after_saving_is_saved_too(own_warehouse: Path) -> None:
+    app = opened("plans")
+    app.text_input(key=plan_actions.NAME).input("Chat")
+    app.text_input(key=plan_actions.AUTHOR).input("")
+    app.button(key=f"{PLANS}save").click().run()
+    app.text_input(key=plan_actions.AUTHOR).input("Ada")
+    app.button(key=f"{PLANS}save").click().run()
+    app.text_input(key=plan_actions.AUTHOR).input("Grace")
+    app.button(key=f"{PLANS}save").click().run()  # who saves nothing new is not its author
+    with Warehouse.open(own_warehouse) as warehouse:
+        [entry] = plan_store.entries(warehouse)
+        assert (entry.revision, entry.author) == (2, "Ada")
+
+
+def test_a_plan_without_a_price_offers_the_cheapest_one(own_warehouse: Path) -> None:
+    app = opened("plans")
+    assert metric(app, "Cost per month of 730 hours") == "not known"
+    app.button(key=f"{PLANS}cheapest").click().run()
+    taken = app.session_state[state.CASE]
+    with Warehouse.open(own_warehouse) as warehouse:
+        offers = current_offers(warehouse)
+    cheapest = cheapest_machine(offers, taken.gpu, 1, state.now().date())
+    assert cheapest
+    assert cheapest.usd_per_gpu_hour
+    assert taken.offer == cheapest.offer_id
+    assert metric(app, "Cost per month of 730 hours") == formats.usd(cheapest.usd_per_gpu_hour * 730)
+    assert f"{PLANS}cheapest" not in [button.key for button in app.button]
 
 
 def test_a_long_list_of_plans_is_searched(own_warehouse: Path) -> None:

@@ -94,3 +94,18 @@ def test_drafts_and_pools_are_chosen_and_let_go() -> None:
     assert any("given, 25 GB/s" in text.value for text in checked(app).caption)
     app.selectbox(key=state.widget_key("prefill_gpus")).select(TOGETHER).run()
     assert case_of(checked(app)).kv_transfer_gb_per_s is None
+
+
+def test_a_target_that_the_load_misses_is_said_first_and_one_that_it_keeps_too() -> None:
+    app = opened()
+    assert app.info[0].value.endswith("can be sustained.")
+    target = app.number_input(key=state.widget_key("slo.tpot_s"))
+    case = case_of(app)
+    tpot_s = estimate(case.deployment(), case.workload()).tpot_s.expected
+    target.set_value(tpot_s * 1000 - 1).run()
+    assert app.error[0].value.startswith(
+        f"**It misses the latency target:** time per output token {formats.duration(tpot_s)} instead of"
+    )
+    app.number_input(key=state.widget_key("slo.tpot_s")).set_value(tpot_s * 1000 + 1).run()
+    assert app.success[0].value.startswith("**It keeps the latency target:**")
+    assert not app.error
