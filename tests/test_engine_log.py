@@ -91,6 +91,49 @@ def test_tensorrt_llm_lines():
     assert (log.max_model_len, log.sequences, log.batch_tokens) == (131_072, 2048, 8192)
 
 
+def test_tensorrt_llm_lines_of_its_pytorch_backend():
+    # wording of tensorrt_llm/_torch/pyexecutor/_util.py, 1.0 to 1.2
+    log = read_log(
+        "[TRT-LLM] [I] TensorRT LLM version: 1.2.0rc1\n"
+        "[TRT-LLM] [I] Memory used after loading model weights (inside torch) in memory usage profiling:"
+        " 63.61 GiB\n"
+        "[TRT-LLM] [I] Memory dynamically allocated during inference (inside torch) in memory usage"
+        " profiling: 1.16 GiB\n"
+        "[TRT-LLM] [I] Memory used outside torch (e.g., NCCL and CUDA graphs) in memory usage profiling:"
+        " 1.57 GiB\n"
+        "[TRT-LLM] [I] Peak memory during memory usage profiling (torch + non-torch): 66.34 GiB, available KV"
+        " cache memory when calculating max tokens: 9.88 GiB, fraction is set 0.9, kv size is 73728. device"
+        " total memory 79.11 GiB, , tmp kv_mem 0.56 GiB\n"
+    )
+    assert (log.engine, log.version, log.memory_share) == ("tensorrt-llm", "1.2.0rc1", 0.9)
+    assert (gib(log.weights_bytes), gib(log.activation_bytes), gib(log.non_torch_bytes)) == (
+        63.61,
+        1.16,
+        1.57,
+    )
+    assert (gib(log.kv_bytes), gib(log.total_bytes)) == (9.88, 79.11)
+
+
+def test_what_was_asked_for_is_taken_over():
+    # wording of vllm-project/vllm #51454, 2026-08-07
+    log = read_log(
+        "INFO 08-07 21:32:22 [api_utils.py:273] non-default args: {'model_tag': '/root/.cache/huggingface/"
+        "hub/models--deepseek-ai--DeepSeek-V4-Flash-0731/snapshots/7872f01b', 'data_parallel_size': 8,"
+        " 'enable_expert_parallel': True, 'block_size': 256, 'enable_prefix_caching': True}\n"
+        "(EngineCore_DP0 pid=1) INFO [gpu_worker.py:508] Available KV cache memory: 140.98 GiB\n"
+    )
+    fields = log.case_fields()
+    assert (fields["model"], fields["dp"], fields["ep"]) == ("deepseek-ai/DeepSeek-V4-Flash-0731", 8, 8)
+    assert (fields["block_size"], fields["enable_prefix_caching"]) == (256, True)
+
+
+def test_a_draft_models_smaller_pool_does_not_stand_for_the_models():
+    # two pools a rank with a draft: noonghunna/club-3090 #1261, 2026-09-12
+    line = "[TP0] KV Cache is allocated. #tokens: 454112, K size: {0} GB, V size: {0} GB"
+    log = read_log("\n".join(line.format(size) for size in ("3.46", "1.08")))
+    assert gib(log.kv_bytes) == 6.92
+
+
 def test_llama_cpp_lines():
     log = read_log(LLAMA_CPP)
     assert (log.engine, log.model, log.kv_tokens) == ("llama.cpp", "Qwen3 0.6B", 4096)

@@ -1,5 +1,6 @@
 """Read an engine's start-up log: what it really allocated."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -8,12 +9,13 @@ from inferplan.datasets.schema import GIB
 from inferplan.planner.engine_log.patterns import PATTERNS, SIGNATURES
 
 MIB = 1024**2
+HUB_FOLDER = re.compile(r"\bmodels--([\w.-]+?)--([\w.-]+)")
 LONGEST_LOG_CHARACTERS = 1_000_000
 LONGEST_LINE_CHARACTERS = 10_000
 V0_BLOCK_TOKENS = 16  # vllm/config.py CacheConfig.block_size, which V0 does not print
 _SIZES = {"gib": GIB, "gb": GIB, "mib": MIB, "bytes": 1}
 Facts = Mapping[str, str | float]
-_LARGEST = {"weights", "activation", "non_torch", "peak_torch"}
+_LARGEST = {"weights", "activation", "non_torch", "peak_torch", "keys", "values"}
 _SMALLEST = {"kv", "kv_tokens", "blocks"}
 
 
@@ -45,6 +47,10 @@ class EngineLog:
     tp: int | None = None
     pp: int | None = None
     dp: int | None = None
+    ep: int | None = None
+    block_size: int | None = None
+    """Tokens of a page that were asked for; ``block_tokens`` is what the engine made of it."""
+    prefix_caching: bool | None = None
     kv_dtype: str | None = None
     weights_dtype: str | None = None
     eager: bool | None = None
@@ -67,6 +73,9 @@ class EngineLog:
             "tp": self.tp,
             "pp": self.pp,
             "dp": self.dp,
+            "ep": self.ep,
+            "block_size": self.block_size,
+            "enable_prefix_caching": self.prefix_caching,
             "kv_dtype": self.kv_dtype,
             "gpu_memory_utilization": self.memory_share,
             "gpu_memory_gib": self.total_bytes / GIB if self.total_bytes else None,
@@ -164,11 +173,10 @@ def _log(engine: str, facts: Facts, evidence: Mapping[str, str]) -> EngineLog:
     activation = _size(facts, "activation", "activation_sum")
     if activation is None and peak_torch is not None and weights is not None:
         activation = peak_torch - weights
-    eager = facts.get("eager")
     log = EngineLog(
         engine=engine,
         version=_word(facts, "version"),
-        model=_word(facts, "model"),
+        model=_model(facts),
         weights_bytes=weights,
         activation_bytes=activation,
         non_torch_bytes=_size(facts, "non_torch"),
@@ -186,15 +194,38 @@ def _log(engine: str, facts: Facts, evidence: Mapping[str, str]) -> EngineLog:
         tp=_count(facts, "tp"),
         pp=_count(facts, "pp"),
         dp=_count(facts, "dp"),
+        ep=_experts_over(facts),
+        block_size=_count(facts, "block_size"),
+        prefix_caching=_flag(facts, "prefix_caching"),
         kv_dtype=_word(facts, "kv_dtype"),
         weights_dtype=_word(facts, "weights_dtype"),
-        eager=None if eager is None else str(eager).casefold() == "true",
+        eager=_flag(facts, "eager"),
         evidence=evidence,
     )
     if log.weights_bytes is None and log.kv_bytes is None and log.kv_tokens is None:
         msg = f"the text looks like {engine}, but no line says how much memory weights or the KV cache take"
         raise EngineLogError(msg)
     return log
+
+
+def _model(facts: Facts) -> str | None:
+    """Return the model's name; a folder of the Hub's cache (models--org--name) stands for its model."""
+    name = _word(facts, "model")
+    cached = HUB_FOLDER.search(name or "")
+    return "/".join(cached.groups()) if cached else name
+
+
+def _flag(facts: Facts, name: str) -> bool | None:
+    value = facts.get(name)
+    return None if value is None else str(value).casefold() == "true"
+
+
+def _experts_over(facts: Facts) -> int | None:
+    """Return the GPUs that share the experts: as printed, else all of TP x DP where a flag asks for it."""
+    asked = facts.get("expert_parallel")
+    if asked is None or str(asked).casefold() == "false":
+        return _count(facts, "ep")
+    return (_count(facts, "tp") or 1) * (_count(facts, "dp") or 1)
 
 
 def _real(facts: Facts, name: str) -> float | None:
