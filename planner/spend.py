@@ -1,7 +1,7 @@
 """Bills joined with usage: what was paid for unused, idle, half-used and used GPUs, to the last cent.
 
-A bill tells what was spent, not what was used. Every charge's effective (amortised) cost is divided among the
-parts of ``PARTS``, which sum to the bill exactly; what could not be joined is in them with its reason.
+Every charge's effective (amortised) cost is divided among the parts of ``PARTS``, which sum to the bill
+exactly; what could not be joined is in them with its reason.
 """
 
 from collections.abc import Mapping, Sequence
@@ -136,7 +136,7 @@ class Spend:
     is_sample: bool
     """Whether sample data is in it."""
     last_whole_day: date | None
-    """The last day that is billed to its end; charges of several days may reach further."""
+    """The last day billed to its end in each account; charges of several days may reach further."""
 
 
 def spend(
@@ -190,12 +190,9 @@ def used_hour_cost(per_paid_hour: Decimal, used: float) -> Decimal:
 
 
 _TABLES = (
-    *spend_charges.TABLES,
-    *spend_division.HOUR_TABLES,
-    *spend_listing.TABLES,
-    *spend_allocations.TABLES,
+    *spend_charges.TABLES, *spend_division.HOUR_TABLES, *spend_listing.TABLES, *spend_allocations.TABLES,
     *spend_division.AMOUNT_TABLES,
-)
+)  # fmt: skip
 _STATEMENTS = """
 SELECT basis, currency FROM spend_amounts
 WHERE day BETWEEN coalesce($first_day, day) AND coalesce($last_day, day) GROUP BY ALL
@@ -259,8 +256,11 @@ SELECT coalesce(bool_or(is_sample), false) FROM imports WHERE import_id IN (SELE
     OR import_id IN (SELECT import_id FROM usage_series)
 """
 _LAST_WHOLE_DAY = """
-SELECT CAST(coalesce(max(end_at) FILTER (window_s <= 86400), max(end_at)) AS DATE) - 1 FROM spend_charges
-WHERE basis = 'bill' AND kind = 'usage'
+SELECT CAST(min(end_at) AS DATE) - 1 FROM (  -- lines of one account may come later than those of another
+    SELECT coalesce(max(period_end) FILTER (period_end - period_start <= INTERVAL 1 DAY), max(period_end))
+        AS end_at FROM spend_lines WHERE charge_category = 'Usage' AND restated_by IS NULL
+    GROUP BY account QUALIFY end_at > max(end_at) OVER () - INTERVAL 3 DAY
+)
 """
 
 

@@ -183,6 +183,9 @@ def test_a_bill_that_runs_on_is_forecast_from_the_days_billed_to_their_end(wareh
     ])  # fmt: skip
     found = spend(warehouse)
     assert found.last_whole_day == date(2026, 10, 24)
+    late = land(warehouse, "late", [], [line(10, at=first + DAY * day, account="2") for day in range(25)])
+    assert spend(warehouse).last_whole_day == date(2026, 10, 22)
+    undo_import(warehouse, late)
     forecast = month_forecast(found, only(found))
     assert isinstance(forecast, MonthForecast)
     assert (forecast.month, forecast.days_left, forecast.spent) == (date(2026, 10, 1), 7, 24 * 13)
@@ -224,11 +227,7 @@ def test_gpu_util_shows_idleness_and_no_work_and_a_slice_is_a_part_of_its_gpu(wa
     land(warehouse, "b", [weak, cut, whole], [line(10, "node-u"), line(70, "node-m", gpu_count=1.0)])
     found = only(spend(warehouse))
     assert reasons(found) == {"gpu_util_only": 5, "not_seen": 50}
-    assert (found.parts["allocated_idle"], found.parts["useful"], found.parts["loaded_headroom"]) == (
-        5,
-        10,
-        10,
-    )
+    assert [found.parts[part] for part in ("allocated_idle", "useful", "loaded_headroom")] == [5, 10, 10]
 
 
 def test_request_logs_split_a_models_cost_among_its_teams(warehouse: Warehouse) -> None:
