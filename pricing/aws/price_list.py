@@ -60,16 +60,34 @@ def _of_product(
         return
     base = _base_quote(attributes, region)
     terms = product["terms"]
-    for term in terms.get("OnDemand", {}).values():
-        price = _hourly(term, years=None)
-        since = f"asked on the day; in effect since {str(term['effectiveDate'])[:10]}"
-        yield _priced(base, "on_demand", price, since, "")
-    for term in terms.get("Reserved", {}).values():
-        conditions = term["termAttributes"]
-        option, note = _reserved(conditions)
-        years = _YEARS[conditions["LeaseContractLength"]]
+    on_demand = [(term, {}) for term in terms.get("OnDemand", {}).values()]
+    reserved = [(term, term["termAttributes"]) for term in terms.get("Reserved", {}).values()]
+    for term, conditions in (*on_demand, *reserved):
+        unknown = _not_understood(term, conditions)
+        if unknown:
+            left_out[unknown] += 1
+            continue
+        option, note = _reserved(conditions) if conditions else ("on_demand", "")
+        years = _YEARS[conditions["LeaseContractLength"]] if conditions else None
         since = f"asked on the day; in effect since {str(term['effectiveDate'])[:10]}"
         yield _priced(base, option, _hourly(term, years), since, note)
+
+
+def _not_understood(term: Mapping[str, Any], conditions: Mapping[str, str]) -> str | None:
+    """Return what a ``term`` is sold by that we do not know, ``None`` for hours and fees in USD.
+
+    A new kind of term is no reason to go without the prices beside it.
+    """
+    length = conditions.get("LeaseContractLength")
+    if length is not None and length not in _YEARS:
+        return f"reserved for {length}"
+    for dimension in term["priceDimensions"].values():
+        currencies = dimension["pricePerUnit"]
+        if "USD" not in currencies:
+            return f"priced in {', '.join(sorted(currencies)) or 'no currency'}, not in USD"
+        if dimension["unit"] != "Hrs" and not (dimension["unit"] == "Quantity" and conditions):
+            return f"priced per {dimension['unit']}, which is neither an hour nor an upfront fee"
+    return None
 
 
 def _base_quote(attributes: Mapping[str, str], region: str) -> Quote:
@@ -116,14 +134,7 @@ def _hourly(term: Mapping[str, Any], years: int | None) -> Decimal:
     per_hour = Decimal(0)
     for dimension in term["priceDimensions"].values():
         amount = Decimal(dimension["pricePerUnit"]["USD"])
-        unit = dimension["unit"]
-        if unit == "Hrs":
-            per_hour += amount
-        elif unit == "Quantity" and years is not None:
-            per_hour += amount / (HOURS_PER_YEAR * years)
-        else:
-            msg = f"a price per {unit!r} is neither hourly nor an upfront fee"
-            raise ValueError(msg)
+        per_hour += amount if dimension["unit"] == "Hrs" else amount / (HOURS_PER_YEAR * (years or 1))
     return trimmed(per_hour.quantize(_SHOWN))
 
 

@@ -17,6 +17,8 @@ skipped = missing_credentials
 ACTION = "savingsplans:DescribeSavingsPlansOfferingRates"
 ENDPOINT_REGION = "us-east-1"
 PRODUCT = "Linux/UNIX"
+PLANS = {"Compute": (), "EC2Instance": ("ec2_instance",)}
+"""Kinds of plan that cover machines, and what their options are called beside the plain one."""
 _SECONDS_PER_YEAR = 31_536_000
 
 
@@ -37,7 +39,7 @@ def _rates(api: Any, region: str) -> Iterator[Mapping[str, Any]]:
     from inferplan.datasets.aws.clients import part
 
     wanted: dict[str, object] = {
-        "savingsPlanTypes": ["Compute", "EC2Instance"],
+        "savingsPlanTypes": list(PLANS),
         "products": ["EC2"],
         "filters": [
             {"name": "region", "values": [region]},
@@ -64,11 +66,12 @@ def _quote(rate: Mapping[str, Any], region: str) -> Iterator[Quote]:
         return
     if (properties.get("region"), properties.get("productDescription")) != (region, PRODUCT):
         return
-    years, rest = divmod(int(offering["durationSeconds"]), _SECONDS_PER_YEAR)
     plan, payment = offering["planType"], offering["paymentOption"]
+    if plan not in PLANS:
+        return
+    years, rest = divmod(int(offering["durationSeconds"]), _SECONDS_PER_YEAR)
     option = [f"savings_plan_{years}y" if not rest else f"savings_plan_{offering['durationSeconds']}s"]
-    if plan != "Compute":
-        option.append("ec2_instance")
+    option.extend(PLANS[plan])
     if payment != "No Upfront":
         option.append(payment.casefold().replace(" ", "_"))
     yield replace(

@@ -33,6 +33,7 @@ def test_savings_plans_follow_the_pages(aws: Any, warehouse: Warehouse) -> None:
         aws.rate("31.1", "Compute", "No Upfront", 3),
         aws.rate("29.5", "EC2Instance", "All Upfront", 3),
         aws.rate("20.0", "Compute", "No Upfront", 3, region="eu-west-1"),
+        aws.rate("19.0", "SageMaker", "No Upfront", 3),
         aws.rate("0.05", "Compute", "No Upfront", 3, instanceType="m7i.large"),
     ]
     report = refresh(warehouse, "aws-savings-plans", "us-east-1")
@@ -41,7 +42,7 @@ def test_savings_plans_follow_the_pages(aws: Any, warehouse: Warehouse) -> None:
         ("p5.48xlarge", "savings_plan_3y"): Decimal("31.1"),
         ("p5.48xlarge", "savings_plan_3y_ec2_instance_all_upfront"): Decimal("29.5"),
     }
-    assert len(aws.asked) == 5
+    assert len(aws.asked) == 6
 
 
 def test_other_sources_nonsense_changes_nothing(aws: Any, warehouse: Warehouse) -> None:

@@ -88,6 +88,32 @@ def test_rows_that_leak_through_the_filters_do_not_count(aws: Any, warehouse: Wa
     assert "left out 1 rows: tenancy Dedicated" in report.notes
 
 
+def test_new_kinds_of_terms_are_left_out_and_told(aws: Any, warehouse: Warehouse) -> None:
+    aws.products = [
+        aws.product(
+            "p5.48xlarge",
+            "55.04",
+            [
+                aws.term({"Hrs": "13.9"}, {**RI_1Y, "LeaseContractLength": "5yr"}),
+                aws.term({"Token-Hrs": "0.01"}, RI_1Y),
+            ],
+        ),
+        aws.product("g6.xlarge", "0.8048", gpu="1"),
+    ]
+    dearer = json.loads(aws.products[1])
+    [term] = dearer["terms"]["OnDemand"].values()
+    [dimension] = term["priceDimensions"].values()
+    dimension["pricePerUnit"] = {"CNY": "5.7"}
+    aws.products[1] = json.dumps(dearer)
+    report = refresh(warehouse, "aws", "us-east-1")
+    assert aws.prices(report) == {("p5.48xlarge", "on_demand"): Decimal("55.04")}
+    assert {note for note in report.notes if note.startswith("left out")} == {
+        "left out 1 rows: reserved for 5yr",
+        "left out 1 rows: priced per Token-Hrs, which is neither an hour nor an upfront fee",
+        "left out 1 rows: priced in CNY, not in USD",
+    }
+
+
 def test_nonsense_prices_and_unknown_accelerators_are_refused_by_name(aws: Any, warehouse: Warehouse) -> None:
     aws.products = [
         aws.product("p6-b200.48xlarge", "0.08"),
