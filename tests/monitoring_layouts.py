@@ -22,6 +22,37 @@ UTIL = frame(
     "DCGM_FI_DEV_GPU_UTIL", {"__name__": "DCGM_FI_DEV_GPU_UTIL", "gpu": "0", "Hostname": "n"}, [45, None]
 )
 XID = frame("DCGM_FI_DEV_XID_ERRORS", {"__name__": "DCGM_FI_DEV_XID_ERRORS", "gpu": "0"}, [0])
+
+
+def otlp_label(key: str, value: str) -> dict[str, Any]:
+    """Return an attribute of OpenTelemetry."""
+    return {"key": key, "value": {"stringValue": value}}
+
+
+def otlp_gauge(at_ms: int, value: float) -> dict[str, Any]:
+    """Return a gauge of one point."""
+    point = {"attributes": [otlp_label("gpu", "0")], "timeUnixNano": f"{at_ms}000000", "asDouble": value}
+    return {"name": "DCGM_FI_DEV_GPU_UTIL", "unit": "1", "gauge": {"dataPoints": [point]}}
+
+
+def otlp_tokens(count: int) -> dict[str, Any]:
+    """Return a cumulative sum of one point, later the more it counts."""
+    point = {"timeUnixNano": str(NOON * 1_000_000 + count * 1_000_000_000), "asInt": str(count)}
+    return {
+        "name": "vllm:generation_tokens_total",
+        "sum": {"dataPoints": [point], "aggregationTemporality": 2},
+    }
+
+
+otlp_deltas = {"name": "vllm:prompt_tokens_total", "sum": {"aggregationTemporality": 1, "dataPoints": [{}]}}
+
+
+def google_point(minute: int, value: int) -> dict[str, Any]:
+    """Return a point of Cloud Monitoring."""
+    at = f"2024-05-01T12:0{minute}:00Z"
+    return {"interval": {"startTime": at, "endTime": at}, "value": {"int64Value": str(value)}}
+
+
 CASES: dict[str, Case] = {
     "Grafana's query inspector": (
         json.dumps(
@@ -107,5 +138,169 @@ CASES: dict[str, Case] = {
         "time;gpu;power_w;memory_used_mib\n01.05.2024 12:00;0;61.5;70.312\n",
         UTC,
         {("power_w", "0"): [61.5], ("fb_used_bytes", "0"): [70.312 * MIB]},
+    ),
+    "OpenTelemetry Collector's file": (
+        "\n".join(
+            json.dumps(
+                {
+                    "resourceMetrics": [
+                        {
+                            "resource": {"attributes": [otlp_label("host.name", "n")]},
+                            "scopeMetrics": [{"metrics": [otlp_util, otlp_tokens(count), otlp_deltas]}],
+                        }
+                    ]
+                }
+            )
+            for otlp_util, count in ((otlp_gauge(NOON, 45), 100), (otlp_gauge(NOON + 60000, 46), 130))
+        ),
+        {},
+        {("gpu_util_ratio", "n/0"): [0.45, 0.46], ("generation_tokens", "n"): [30]},
+    ),
+    "Google's managed Prometheus": (
+        json.dumps(
+            {
+                "timeSeries": [
+                    {
+                        "metric": {
+                            "type": f"prometheus.googleapis.com/{said}",
+                            "labels": {"gpu": "0", "UUID": "GPU-1"},
+                        },
+                        "resource": {
+                            "type": "prometheus_target",
+                            "labels": {"cluster": "c", "namespace": "ns"},
+                        },
+                        "metricKind": kind,
+                        "points": [google_point(1, 150), google_point(0, 50)],
+                    }
+                    for said, kind in (
+                        ("DCGM_FI_DEV_POWER_USAGE/gauge", "GAUGE"),
+                        ("vllm:prompt_tokens_total/counter", "CUMULATIVE"),
+                        ("vllm:generation_tokens_total/counter", "GAUGE"),
+                    )
+                ]
+            }
+        ),
+        {},
+        {("power_w", "GPU-1/0"): [50, 150], ("prompt_tokens", "GPU-1/0"): [100]},
+    ),
+    "GKE's accelerators": (
+        json.dumps(
+            [
+                {
+                    "metric": {
+                        "type": "kubernetes.io/container/accelerator/duty_cycle",
+                        "labels": {"accelerator_id": "0", "make": "nvidia", "model": "nvidia-l4"},
+                    },
+                    "resource": {"type": "k8s_container", "labels": {"pod_name": "llm-0"}},
+                    "metricKind": "GAUGE",
+                    "points": [google_point(0, 45)],
+                }
+            ]
+        ),
+        {},
+        {("gpu_util_ratio", "0/llm-0"): [0.45]},
+    ),
+    "Datadog's query": (
+        json.dumps(
+            {
+                "status": "ok",
+                "series": [
+                    {
+                        "metric": said,
+                        "pointlist": [[NOON + 0.0, 45.0], [NOON + 60000.0, None]],
+                        "scope": "gpu:0,host:n",
+                        "unit": [{"family": "x", "short_name": unit}, None],
+                        "aggr": "max",
+                    }
+                    for said, unit in (("dcgm.frame_buffer.used", "MB"), ("dcgm.gpu_utilization", "%"))
+                ],
+            }
+        ),
+        {},
+        {("fb_used_bytes", "n/0"): [45 * MIB], ("gpu_util_ratio", "n/0"): [0.45]},
+    ),
+    "Azure Monitor": (
+        json.dumps(
+            {
+                "interval": "PT1M",
+                "value": [
+                    {
+                        "id": "/subscriptions/s/providers/Microsoft.Compute/virtualMachines/vm1"
+                        "/providers/Microsoft.Insights/metrics/Percentage CPU",
+                        "name": {"value": "Percentage CPU"},
+                        "unit": "Percent",
+                        "timeseries": [
+                            {
+                                "metadatavalues": [],
+                                "data": [
+                                    {"timeStamp": "2024-05-01T12:00:00Z", "average": 12.5, "maximum": 50.0},
+                                    {"timeStamp": "2024-05-01T12:01:00Z"},
+                                ],
+                            },
+                            {"data": [{"timeStamp": "2024-05-01T12:00:00Z", "total": 12.5}]},
+                        ],
+                    }
+                ],
+            }
+        ),
+        {},
+        {("cpu_util_ratio", "vm1"): [0.5]},
+    ),
+    "gpustat": (
+        "\n".join(
+            json.dumps(
+                {
+                    "hostname": "n",
+                    "query_time": f"2024-05-01T12:00:0{second}.123456",
+                    "gpus": [
+                        {"index": gpu, "uuid": f"GPU-{gpu}", "utilization.gpu": 45 + gpu, "memory.used": None}
+                        for gpu in range(2)
+                    ],
+                },
+                indent=4,
+            )
+            for second in range(2)
+        ),
+        UTC,
+        {("gpu_util_ratio", "n/GPU-0/0"): [0.45, 0.45], ("gpu_util_ratio", "n/GPU-1/1"): [0.46, 0.46]},
+    ),
+    "nvidia-smi dmon with GPM": (
+        "# gpu    sm   smutil  smocc  mmaact\n# Idx     %    GPM:%  GPM:%   GPM:%\n"
+        "    0   100      62     31      18\n",
+        {"start": "2024-05-01T12:00:00", "interval_s": 1.0},
+        {
+            ("gpu_util_ratio", "0"): [1],
+            ("sm_active_ratio", "0"): [0.62],
+            ("sm_occupancy_ratio", "0"): [0.31],
+            ("tensor_active_ratio", "0"): [0.18],
+        },
+    ),
+    "rocm-smi": (
+        "device,GPU use (%),Average Graphics Package Power (W),VRAM Total Memory (B),"
+        "VRAM Total Used Memory (B)\n"
+        "card0,45,38.0,68702699520,2048000\ncard1,5,39.0,68702699520,2048000\n",
+        {"start": "2024-05-01T12:00:00", "interval_s": 5.0},
+        {
+            **{("gpu_util_ratio", f"card{n}"): [value] for n, value in enumerate((0.45, 0.05))},
+            **{("power_w", f"card{n}"): [38.0 + n] for n in range(2)},
+            **{("fb_total_bytes", f"card{n}"): [68702699520] for n in range(2)},
+            **{("fb_used_bytes", f"card{n}"): [2048000] for n in range(2)},
+        },
+    ),
+    "amd-smi": (
+        "timestamp,gpu,gfx,umc,socket_power,used_vram,total_vram\n1714564800,0,45,3,120,24,196592\n",
+        {},
+        {
+            ("gpu_util_ratio", "0"): [0.45],
+            ("mem_copy_util_ratio", "0"): [0.03],
+            ("power_w", "0"): [120],
+            ("fb_used_bytes", "0"): [24 * MIB],
+            ("fb_total_bytes", "0"): [196592 * MIB],
+        },
+    ),
+    "NVIDIA NIM": (
+        "num_requests_running 4.0\ngpu_cache_usage_perc 0.4\nprompt_tokens_total 7.0\n",
+        {"start": "2024-05-01T12:00:00"},
+        {("requests_running", ""): [4], ("kv_cache_usage_ratio", ""): [0.4]},
     ),
 }

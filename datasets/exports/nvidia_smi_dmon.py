@@ -1,7 +1,8 @@
 """``nvidia-smi dmon``: a printed table of GPUs, with times only under ``-o DT``.
 
 Shape: nvidia-smi's manual, and printouts in public logs. Its ``sm`` is the share of time in which any kernel
-ran, as GPU_UTIL is; its MB are MiB.
+ran, as GPU_UTIL is; its MB are MiB. ``--gpm-metrics`` adds gract, smutil, smocc, mmaact (any tensor pipe) and
+dram, in percents.
 """
 
 import re
@@ -28,7 +29,7 @@ _METRICS = {
     "gract": Naming("gr_engine_active_ratio", PERCENT),
     "smutil": Naming("sm_active_ratio", PERCENT),
     "smocc": Naming("sm_occupancy_ratio", PERCENT),
-    "tensor": Naming("tensor_active_ratio", PERCENT),
+    "mmaact": Naming("tensor_active_ratio", PERCENT),
     "dram": Naming("dram_active_ratio", PERCENT),
 }
 

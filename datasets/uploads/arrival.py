@@ -35,7 +35,7 @@ SELECT place,
         AS measured_at, $values,
     CASE WHEN measured_at IS NULL
             THEN CASE WHEN NOT $may_be_blank OR concat(time_text, $texts) <> '' THEN [time_text, $texts] END
-        WHEN hash(time_text) % 64 = 0 OR $odd THEN [time_text, $texts] END AS texts
+        WHEN hash(measured_at) % 64 = 0 OR $odd THEN [time_text, $texts] END AS texts
 FROM (SELECT hash($keys) AS place, time_text, $time AS cast_at, $casts, $texts
     FROM (SELECT $columns FROM $source))
 """)
@@ -59,7 +59,7 @@ SELECT place,
     CASE WHEN $skipped THEN [strftime(measured_at, '%Y-%m-%d %H:%M:%S')] ELSE texts END AS texts
 FROM arrived_rows LEFT JOIN second_hour ON second_hour.row = arrived_rows.rowid ORDER BY arrived_rows.rowid
 """)
-_PLACES = Template("SELECT DISTINCT place$texts FROM arrived_rows WHERE len(texts) > 1")
+_PLACES = "SELECT place, any_value(texts) FILTER (len(texts) > 1) FROM arrived_rows GROUP BY place"
 _ODD_TEXTS = Template("""
 CREATE OR REPLACE TEMP TABLE odd_texts AS
 SELECT DISTINCT coalesce(texts[$position], '') AS text FROM arrived_rows
@@ -218,12 +218,9 @@ class Arrival:
 
     def places(self) -> list[tuple[Any, ...]]:
         """Return hash and texts of each combination of labels; of rare ones the table is asked again."""
-        first = 2 + self._columns
-        texts = "".join(f", texts[{first + n}]" for n in range(len(self._table.keys)))
-        found = self._cursor.execute(_PLACES.substitute(texts=texts)).fetchall()
-        [(places,)] = self._cursor.execute("SELECT count(DISTINCT place) FROM arrived_rows").fetchall()
-        if len(found) == places:
-            return found
+        found = self._cursor.execute(_PLACES).fetchall()
+        if all(texts for _, texts in found):
+            return [(place, *texts[1 + self._columns :]) for place, texts in found]
         keys = ", ".join(column_text(key) for key in self._table.keys)
         return self._table.table.fetch(
             self._cursor, f"DISTINCT hash({keys}), {keys}" if keys else "DISTINCT hash(0)"

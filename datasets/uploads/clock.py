@@ -13,6 +13,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_TEXT = re.compile(r"^-?\d{9,19}(\.\d+)?$|^\d\.\d+E\d+$")  # the second as Java prints doubles
 ELAPSED = re.compile(r"^(?!(?:19|20)\d{6}$)\d{1,8}(?:\.\d+)?$")
 """A time that counts from a start, no day such as 20240501."""
+_TIME_OF_DAY = re.compile(r"^\d{1,2}:\d\d(:\d\d(\.\d{1,9})?)?$")
 _SECONDS = {"s": 1.0, "ms": 0.001}
 _EARLIEST_US = 946_684_800 * US  # 2000-01-01: nothing that we import is older
 _LATEST_US = 4_102_444_800 * US  # 2100-01-01
@@ -129,6 +130,9 @@ def _moment(text: str, date_order: str | None) -> datetime:
     try:
         return dates.moment(text, date_order)
     except ValueError:
+        if _TIME_OF_DAY.match(text):
+            msg = f"{text!r} is a time without a day: put the date before it, or beside it in a column date"
+            raise ValueError(msg) from None
         msg = f"{text[:40]!r} is not a time that we read (ISO 8601 such as 2024-05-01 12:00:00, or an epoch)"
         raise ValueError(msg) from None
 

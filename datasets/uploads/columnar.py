@@ -28,10 +28,8 @@ if TYPE_CHECKING:
 
 MAX_SERIES = 2_000_000
 _PIECE_ROWS = 1_000_000
-_SUMS = Template("""
-SELECT rank, count(*), $counts, $peaks FROM arrived_rows JOIN place_ranks USING (place)
-WHERE measured_at IS NOT NULL GROUP BY rank
-""")
+_SUMS = Template("SELECT count(*), $counts, $peaks FROM arrived_rows $used WHERE measured_at IS NOT NULL")
+_USED = "SEMI JOIN place_ranks USING (place)"
 _IMPOSSIBLE = Template("""
 SELECT arrived_rows.rowid - (SELECT min(rowid) FROM arrived_rows) AS row,
     format('{} of {:g} is impossible', $metric, $column * $factor) AS reason
@@ -125,9 +123,9 @@ class _Landing:
             yield from requests_by_minute(self._cursor, self._table, labels, self._refusals)
             self._land_latencies(labels)
         else:
-            sums = self._cursor.execute(self._sums()).fetchall()
-            self._decide_units(self._peaks(sums))
-            self._count_missing(sums, refused)
+            rows, counts, peaks = self._sums()
+            self._decide_units(self._peaks(peaks))
+            self._tally.values_missing += rows * len(counts) - sum(counts) - sum(refused)
             for column in self._columns:
                 self._refusals.take(self._cursor, _IMPOSSIBLE.substitute(column.words()))
             for column, ordered in self._ordered():
@@ -190,24 +188,28 @@ class _Landing:
         factor = naming.factor if naming and naming.factor != EITHER else None
         return self._arrival.read_values(position, factor, "place IN (SELECT place FROM place_ranks)")
 
-    def _sums(self) -> str:
+    def _sums(self) -> tuple[int, list[int], list[float]]:
+        """Return how many rows are used, and of each column how many values it has and the largest."""
         names = [column.column for column in self._columns]
-        return _SUMS.substitute(
+        query = _SUMS.substitute(
             counts=", ".join(f"count({name})" for name in names),
             peaks=", ".join(f"max({name})" for name in names),
+            used=_USED if self._unused else "",
         )
+        [(rows, *found)] = self._cursor.execute(query).fetchall()
+        return rows, found[: len(names)], [peak or 0.0 for peak in found[len(names) :]]
 
-    def _peaks(self, sums: list[tuple[Any, ...]]) -> dict[str, float]:
+    def _peaks(self, peaks: list[float]) -> dict[str, float]:
         """Return the largest value of each metric whose name carries several units."""
         if self._table.names_metrics:
-            peaks = self._cursor.execute(
+            found = self._cursor.execute(
                 "SELECT metric, max(v0) FROM arrived_rows JOIN place_ranks USING (place) "
                 "WHERE measured_at IS NOT NULL AND factor = 0 GROUP BY metric"
             ).fetchall()
-            return {metric: peak or 0.0 for metric, peak in peaks}
+            return {metric: peak or 0.0 for metric, peak in found}
         return {
-            column.naming.metric: max((row[position] or 0.0 for row in sums), default=0.0)
-            for position, column in enumerate(self._columns, start=2 + len(self._columns))
+            column.naming.metric: peak
+            for column, peak in zip(self._columns, peaks, strict=True)
             if column.naming and column.naming.factor == EITHER
         }
 
@@ -224,11 +226,6 @@ class _Landing:
         for column in self._columns:
             if column.naming and column.naming.factor == EITHER:
                 column.naming = column.naming._replace(factor=factors[column.naming.metric])
-
-    def _count_missing(self, sums: list[tuple[Any, ...]], refused: list[int]) -> None:
-        rows = sum(row[1] for row in sums)
-        for position in range(len(self._columns)):
-            self._tally.values_missing += rows - sum(row[2 + position] for row in sums) - refused[position]
 
     def _count_unused(self) -> None:
         if self._unused:

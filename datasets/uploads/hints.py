@@ -29,6 +29,11 @@ _LOOKS = tuple(
             r"\bNVIDIA-SMI\b.*\bDriver Version",
             "is the screen of nvidia-smi: record 'nvidia-smi --query-gpu=timestamp,index,... --format=csv'",
         ),
+        (
+            r"<nvidia_smi_log|NVSMI LOG",
+            "is nvidia-smi -q, which tells of one moment: record 'nvidia-smi --query-gpu=timestamp,index,... "
+            "--format=csv -l 5'",
+        ),
         (r'\A\s*\{\s*"code"\s*:\s*[45]\d\d\b', "is an API's answer that something went wrong: ask it again"),
         (
             r'\A\s*\{\s*"code"\s*:\s*200\b[^\[{]*"data"\s*:\s*(?:null|\[\s*(?:null|\{\s*\})?\s*\])',

@@ -35,13 +35,13 @@ _INPUTS = {
     "inputtokens", "prompttokens", "contexttokens", "inputlength", "prompttokencount", "tokensin",
     "requesttokens", "inputtokencount", "numinputtokens", "numprompttokens", "numprefilltokens",
     "promptlength", "promptsize", "promptlen", "inputlen", "inputusage", "usageinput", "usageprompttokens",
-    "usageinputtokens", "usagedetailsinput",
+    "usageinputtokens", "usagedetailsinput", "tokensprompt",
 }  # fmt: skip
 _OUTPUTS = {
     "outputtokens", "completiontokens", "generatedtokens", "outputlength", "generationtokens", "tokensout",
     "responsetokens", "outputtokencount", "numoutputtokens", "numcompletiontokens", "numgeneratedtokens",
     "numdecodetokens", "completiontokencount", "tokensize", "outputlen", "outputusage", "usageoutput",
-    "usagedetailsoutput", "usagecompletiontokens", "usageoutputtokens",
+    "usagedetailsoutput", "tokenscompletion", "usagecompletiontokens", "usageoutputtokens",
 }  # fmt: skip
 _REQUESTS = {
     "requests", "numrequests", "nummodelrequests", "modelrequests", "requestcount", "requestscount",

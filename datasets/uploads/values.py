@@ -8,7 +8,7 @@ from inferplan.datasets.uploads.metrics import plain
 from inferplan.datasets.uploads.reading import MISSING_FROM, Labels
 
 MISSING_TEXT = {
-    "", "-", "?", "n/a", "[n/a]", "na", "nan", "null", "none", "nil", "undefined",
+    "", "-", "\u2013", "?", "n/a", "[n/a]", "na", "nan", "null", "none", "nil", "undefined",
     "[not supported]", "not supported", "[unknown error]", "unknown error", "[insufficient permissions]",
     "[gpu is lost]", "[gpu requires reset]", "err!", "#n/a",
 }  # fmt: skip
@@ -81,15 +81,20 @@ def finite(value: float) -> float | None:
 _LABELS: dict[str, tuple[str, ...]] = {
     "gpu_uuid": ("uuid", "gpu_uuid", "gpuuuid"),
     "gpu_index": (
-        "gpu", "index", "gpu_index", "gpu_id", "minor_number", "gpudevice", "pci_bus_id", "gpu_bus_id",
+        "gpu", "index", "gpu_index", "gpuindex", "gpu_id", "minor_number", "gpudevice", "deviceid",
+        "accelerator_id", "hw.id", "device", "card", "pci_bus_id", "gpu_bus_id",
     ),
-    "gpu_name": ("modelname", "gpu_name", "gpu_model", "device_name", "card_series"),
+    "gpu_name": ("modelname", "gpu_name", "gpu_model", "gpudevicename", "device_name", "card_series"),
     "mig_id": ("gpu_i_id", "gpu_instance_id"),
     "mig_profile": ("gpu_i_profile", "mig_profile"),
-    "host": ("hostname", "host", "node", "nodename", "node_name", "exported_node", "kubernetes_node"),
+    "host": (
+        "hostname", "host", "host.name", "node", "nodename", "node_name", "exported_node", "kubernetes_node",
+    ),
     "instance_id": ("instanceid", "instance_id", "resourceid", "resource_id"),
     "instance_type": ("instancetype", "instance_type", "node_kubernetes_io_instance_type"),
-    "namespace": ("exported_namespace", "namespace", "pod_namespace", "kubernetes_namespace"),
+    "namespace": (
+        "exported_namespace", "namespace", "namespace_name", "pod_namespace", "kubernetes_namespace",
+    ),
     "pod": ("exported_pod", "pod", "pod_name", "podname", "kubernetes_pod_name", "replica"),
     "container": ("exported_container", "container", "container_name"),
     "endpoint": ("instance", "endpoint"),
