@@ -3,9 +3,9 @@
 import gc
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import product
@@ -16,10 +16,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from inferplan.datasets import catalog
+from inferplan.datasets.uploads.metrics import METRICS
 from inferplan.planner import usage
 from inferplan.planner.request_latency import RequestLatency, request_latencies
 from inferplan.planner.rightsizing.doubts import doubt
-from inferplan.planner.rightsizing.evidence_queries import IDLE, PLACES, SHARES, TOGETHER, WEEKS
+from inferplan.planner.rightsizing.evidence_queries import IDLE, PLACES, SHARES, STEP, TOGETHER, WEEKS
 from inferplan.planner.rightsizing.latency import MEASURED_BY, latencies
 from inferplan.planner.rightsizing.statistic import Statistic, statistics_of, sum_at_most
 from inferplan.planner.rightsizing.unit import SHOWS_WORK, Unit
@@ -120,8 +121,11 @@ class Measurements:
         return {key: known[key] for key in product(entities, metrics)}
 
     def _weeks(self, entities: Sequence[str], metrics: Sequence[str]) -> dict[tuple[str, str], Week]:
-        asked = self.parameters | {"entities": list(entities), "metrics": list(metrics)}
-        found = self.warehouse.query(WEEKS, asked)
+        of = {"imports": self._imports, "metrics": list(metrics)}
+        [(step_us,)] = self.warehouse.rows(STEP, of)
+        found = self.warehouse.query(
+            WEEKS, of | {"from_at": self.from_at, "entities": list(entities), "step_us": step_us}
+        )
         weeks = np.full((len(entities) * len(metrics), BLOCKS_PER_WEEK), np.nan)
         weeks.flat[found["place"].to_numpy()] = found["value"].to_numpy()
         return dict(zip(product(entities, metrics), weeks, strict=True))
@@ -166,12 +170,14 @@ def _hottest(units: Iterable[Unit], metric: str) -> frozenset[str]:
     return frozenset(one.entity for one in _of(units, metric))
 
 
+_HELD = [name for name in METRICS if name.startswith(("fb_", "ram_"))]
+"""Memory: what a process held once it may need again, so that only its maximum counts."""
 _COUNTED_ABOVE_ZERO = ("requests_waiting", "preemptions_per_s")
 
 
 def _gather(measured: Measurements) -> list[Unit]:
     warehouse, ids, window = measured.warehouse, measured.import_ids, measured.window
-    found = usage.by_entity(warehouse, ids, window=window)
+    found = usage.by_entity(warehouse, ids, window=window, only_max=_HELD)
     metrics = set(found["metric"].unique())
     shares: dict[tuple[str, str], float] = {}
     if metrics.intersection(_COUNTED_ABOVE_ZERO):
@@ -197,11 +203,9 @@ def _gather(measured: Measurements) -> list[Unit]:
     for latency in request_latencies(warehouse, keys, ids, measured.from_at):
         timed.setdefault(latency.group, {})[latency.metric] = latency
     gpus = Counter(_machine(place) for places in members.values() for place in places if _is_gpu(place))
+    alone = {machine for machine, count in gpus.items() if machine and count == 1}
     return [
-        replace(
-            _unit(key, places, statistics, idle, timed.get(key, {}), measured.latest),
-            is_alone=all(_machine(place) and gpus[_machine(place)] == 1 for place in places),
-        )
+        _unit(key, places, statistics, idle, timed.get(key, {}), measured.latest, alone)
         for key, places in sorted(members.items())
     ]
 
@@ -243,6 +247,7 @@ def _unit(
     idle: Mapping[str, frozenset[int]],
     latencies: Mapping[str, RequestLatency],
     latest: datetime | None,
+    alone: Set[str],
 ) -> Unit:
     on_gpus = [place for place in places if _is_gpu(place)]
     gpus = tuple(sorted(place["entity"] for place in on_gpus))
@@ -267,6 +272,7 @@ def _unit(
         is_sample=any(place["is_sample"] for place in places),
         idle_hours=tuple(sorted(frozenset.intersection(*hours))) if hours else (),
         latencies=latencies,
+        is_alone=all(_machine(place) in alone for place in places),
         doubt=doubt(
             {entity: statistics.get(entity, {}) for entity in gpus},
             [place["gpu_name"] for place in on_gpus if place["gpu_name"]],

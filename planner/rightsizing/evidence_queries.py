@@ -30,8 +30,14 @@ FROM usage_series AS s JOIN imports AS i USING (import_id)
 WHERE ($imports IS NULL OR list_contains($imports::BIGINT[], s.import_id)) AND s.entity_kind <> 'node'
 GROUP BY s.entity, s.entity_kind
 """
+# How far apart samples are at most; ten minutes where that is not known.
+STEP = """
+SELECT CAST(1000000 * max(coalesce(step_s, 600)) AS BIGINT) FROM usage_series
+WHERE list_contains($metrics::VARCHAR[], metric)
+    AND ($imports IS NULL OR list_contains($imports::BIGINT[], import_id))
+"""
 # Blocks of four hours, numbered through entities, metrics and the blocks of a week; 1970 began on a Thursday,
-# eighteen blocks into the week.
+# eighteen blocks into the week. A sample of each ten minutes is enough to compare by.
 WEEKS = """
 WITH wanted AS (
     SELECT u.series_id, (p.place * len($metrics) + m.metric) * 42 AS first
@@ -45,7 +51,8 @@ WITH wanted AS (
 SELECT w.first + (epoch_us(s.measured_at) // 14400000000 + 18) % 42 AS place,
     avg(s.value) + 1.64 * sqrt(greatest(avg(s.value * s.value) - avg(s.value) ** 2, 0)) AS value
 FROM usage_samples AS s JOIN wanted AS w USING (series_id)
-WHERE $from_at IS NULL OR s.measured_at >= $from_at
+WHERE epoch_us(s.measured_at) % 600000000 < $step_us
+    AND ($from_at IS NULL OR s.measured_at >= $from_at)
 GROUP BY 1
 """
 TOGETHER = """

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from inferplan.planner.rightsizing.evidence import BLOCKS_PER_WEEK, Week
 
@@ -40,29 +39,6 @@ class Capacity:
     dram: float
 
 
-class _Loads:
-    """One resource of every GPU that stays: what it does over the week so far."""
-
-    def __init__(self, most: int, limit: float) -> None:
-        self.weeks = np.zeros((most, BLOCKS_PER_WEEK))
-        self.least, self.greatest, self.limit = np.zeros(most), np.zeros(most), limit
-
-    def add(self, at: int, week: Week) -> None:
-        self.weeks[at] += week
-        self.least[at], self.greatest[at] = self.weeks[at].min(), self.weeks[at].max()
-
-    def may_fit(self, opened: int, week: Week) -> NDArray[np.bool_]:
-        """Return which GPUs cannot be ruled out by their quietest and their busiest hours alone."""
-        found: NDArray[np.bool_] = (self.greatest[:opened] + week.min() <= self.limit) & (
-            self.least[:opened] + week.max() <= self.limit
-        )
-        return found
-
-    def fits(self, tried: NDArray[np.intp], week: Week) -> NDArray[np.bool_]:
-        found: NDArray[np.bool_] = (self.weeks[tried] + week).max(axis=1) <= self.limit
-        return found
-
-
 def pack(items: Sequence[Item], capacity: Capacity) -> tuple[tuple[Item, ...], ...]:
     """Return which processes share a GPU, the one that stays where it is first.
 
@@ -72,26 +48,49 @@ def pack(items: Sequence[Item], capacity: Capacity) -> tuple[tuple[Item, ...], .
     >>> [[item.key for item in shared] for shared in pack(items, Capacity(25.0, 0.8, 0.65))]
     [['c', 'a'], ['b']]
     """
-    memory = np.zeros(len(items))
-    sm, dram = _Loads(len(items), capacity.sm), _Loads(len(items), capacity.dram)
+    held = np.array([item.memory_bytes for item in items]) / capacity.memory_bytes
+    weeks = np.array([(item.sm / capacity.sm, item.dram / capacity.dram) for item in items])
+    least, most = weeks.min(axis=-1), weeks.max(axis=-1)
+    size = np.maximum(held, most.max(axis=-1)).tolist()
+    gpus = _Gpus(len(items))
     bins: list[list[Item]] = []
     at_home = {(item.host, item.workload) for item in items if item.host}
-    for item in sorted(items, key=lambda item: (-_size(item, capacity), item.key)):
-        opened = len(bins)
-        may = memory[:opened] + item.memory_bytes <= capacity.memory_bytes
-        may &= sm.may_fit(opened, item.sm) & dram.may_fit(opened, item.dram)
-        tried = np.flatnonzero(may)[:MOST_TRIED]
-        fitting = tried[sm.fits(tried, item.sm) & dram.fits(tried, item.dram)]
-        at = next((at for at in fitting.tolist() if not _meets(item, bins[at], at_home)), opened)
+    for this in sorted(range(len(items)), key=lambda this: (-size[this], items[this].key)):
+        item, opened = items[this], len(bins)
+        fitting = gpus.fitting(opened, held[this], weeks[this], least[this], most[this])
+        at = next((at for at in fitting if not _meets(item, bins[at], at_home)), opened)
         if at == opened:
             bins.append([])
         bins[at].append(item)
         if host := bins[at][0].host:
             at_home.add((host, item.workload))
-        memory[at] += item.memory_bytes
-        sm.add(at, item.sm)
-        dram.add(at, item.dram)
+        gpus.add(at, held[this], weeks[this])
     return tuple(map(tuple, bins))
+
+
+class _Gpus:
+    """What the GPUs that stay are filled with so far, as shares of what they may be filled to.
+
+    Activity and bandwidth are rows of two: a week of each, and its quietest and busiest hours.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.held = np.zeros(count)
+        self.weeks = np.zeros((count, 2, BLOCKS_PER_WEEK))
+        self.least, self.most = np.zeros((2, count)), np.zeros((2, count))
+
+    def add(self, at: int, held: float, week: Week) -> None:
+        self.held[at] += held
+        self.weeks[at] += week
+        self.least[:, at], self.most[:, at] = self.weeks[at].min(axis=1), self.weeks[at].max(axis=1)
+
+    def fitting(self, opened: int, held: float, week: Week, least: Week, most: Week) -> list[int]:
+        """Return where it fits, of those not ruled out by their quietest and busiest hours alone."""
+        may = (self.most[:, :opened] <= 1 - least[:, None]) & (self.least[:, :opened] <= 1 - most[:, None])
+        tried = np.flatnonzero(may[0] & may[1] & (self.held[:opened] <= 1 - held))[:MOST_TRIED]
+        fits = (self.weeks[tried] + week).max(axis=(1, 2)) <= 1
+        found: list[int] = tried[fits].tolist()
+        return found
 
 
 def _meets(item: Item, members: Sequence[Item], at_home: set[tuple[str, str]]) -> bool:
@@ -114,11 +113,3 @@ def lower_bound(items: Sequence[Item], capacity: Capacity) -> int:
         float(np.sum([item.dram for item in items], axis=0).max()) / capacity.dram,
     )
     return max(*(math.ceil(total - 1e-9) for total in sums), *alike.values(), 1)
-
-
-def _size(item: Item, capacity: Capacity) -> float:
-    return max(
-        item.memory_bytes / capacity.memory_bytes,
-        float(item.sm.max()) / capacity.sm,
-        float(item.dram.max()) / capacity.dram,
-    )
