@@ -95,6 +95,19 @@ def test_html_runs_nothing_and_loads_nothing() -> None:
     assert "12.3456789" in page
 
 
+def test_html_prints_wide_rows_as_blocks_and_says_the_answer_first() -> None:
+    names = ("Advice", "Entity", *(f"Value {number}" for number in range(14)))
+    row = ("Stop it", "pod/a<b", *(None if number % 2 else 12345.678 for number in range(14)))
+    wide = Table("Findings", tuple(map(Column, names)), (row,))
+    report = Report("Findings", (wide,), (), datetime(2026, 1, 1), "2 changes save $5.")
+    page = report_format("html").write(report).decode()
+    assert page.index("2 changes save $5.") < page.index("<article>")
+    assert "<h3>Stop it · pod/a&lt;b</h3>" in page
+    assert "<dt>Value 0</dt><dd>12,345.678</dd>" in page
+    assert "Value 1<" not in page, "what is not known takes no room"
+    assert "\n2 changes save \\$5." in report_format("md").write(report).decode()
+
+
 def test_markdown_tables_keep_their_columns() -> None:
     text = written("md").decode()
     lines = [line for line in text.splitlines() if line.startswith("|")]

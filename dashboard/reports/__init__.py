@@ -52,6 +52,8 @@ class Report:
     """Inputs, sources, dates and conditions, by name."""
     made_at: datetime
     """Naive UTC, as the caller's clock said."""
+    answer: str = ""
+    """What it comes to, in a sentence."""
 
     @property
     def stem(self) -> str:
@@ -115,7 +117,8 @@ def text_of(value: object) -> str:
 def facts_table(report: Report) -> Table:
     """Return the facts as a table of their own."""
     made = ("Made at (UTC)", text_of(report.made_at))
-    return Table("Inputs and sources", (Column("What"), Column("Value")), (*report.facts, made))
+    answer = (("Result", report.answer),) if report.answer else ()
+    return Table("Inputs and sources", (Column("What"), Column("Value")), (*answer, *report.facts, made))
 
 
 def cells(rows: Sequence[Sequence[object]]) -> list[list[str]]:

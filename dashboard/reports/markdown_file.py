@@ -7,7 +7,9 @@ MARKUP = str.maketrans({letter: f"\\{letter}" for letter in "\\`*_{}[]<>#|~$"} |
 
 def write(report: Report) -> bytes:
     """Return all tables and facts of ``report``; every text is shown letter by letter."""
-    parts = [f"# {_escaped(report.title)}", *map(_section, (*report.tables, facts_table(report)))]
+    answer = [_escaped(report.answer)] if report.answer else []
+    sections = map(_section, (*report.tables, facts_table(report)))
+    parts = [f"# {_escaped(report.title)}", *answer, *sections]
     return ("\n\n".join(parts) + "\n").encode()
 
 

@@ -228,7 +228,18 @@ def findings_report(
         ("Profile", profile.model_dump_json()),
         ("Month", "730 hours; USD before tax"),
     )
-    return Report("Rightsizing findings", tables, facts, now())
+    return Report("Rightsizing findings", tables, facts, now(), _answer(_overview_of(found)))
+
+
+def _answer(found: Overview) -> str:
+    low, expected, high = (formats.usd(one, 0) for one in (found.low, found.expected, found.high))
+    worth = f"{expected} per month ({low} to {high})"
+    net = f", {formats.usd(found.net, 0)} of it off the next bill" if found.net is not None else ""
+    return (
+        f"{formats.plural(found.changes, 'change')} save {worth}{net}; "
+        f"{formats.plural(found.upsizes, 'finding')} for more capacity; "
+        f"{formats.plural(found.gpus, 'GPU')} measured."
+    )
 
 
 def _finding_row(one: Finding) -> tuple[object, ...]:

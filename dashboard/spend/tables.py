@@ -6,8 +6,17 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
+from inferplan.dashboard import formats
 from inferplan.dashboard.reports import Column, Report, Table
-from inferplan.dashboard.spend.words import FIXES, MEANINGS, TITLES, reason_words, statement_title
+from inferplan.dashboard.spend.words import (
+    FIXES,
+    MEANINGS,
+    NOT_USED,
+    TITLES,
+    money,
+    reason_words,
+    statement_title,
+)
 from inferplan.planner.forecast import METHOD, MonthForecast
 from inferplan.planner.spend import Spend, Statement
 from inferplan.planner.spend_showback import RULES, Rule, showback, to_cents
@@ -236,4 +245,16 @@ def spend_report(
         ("Sample data", "yes" if found.is_sample else "no"),
         *outlook,
     )
-    return Report("Spend", tables, facts, made_at)
+    return Report("Spend", tables, facts, made_at, _answer(statement))
+
+
+def _answer(statement: Statement) -> str:
+    parts, whole = statement.parts, statement.effective_cost
+    not_used = sum((parts[part] for part in NOT_USED), Decimal(0))
+    shares = (
+        f", {formats.percent(float(parts['useful'] / whole), 1)} of it useful and "
+        f"{formats.percent(float(not_used / whole), 1)} paid and not used"
+        if whole > 0
+        else ""
+    )
+    return f"Effective cost {money(whole, statement.currency)}{shares}."

@@ -16,13 +16,11 @@ from inferplan.dashboard.figures import show_figure
 from inferplan.dashboard.reports import Table
 from inferplan.dashboard.spend import charts, tables
 from inferplan.dashboard.spend.inputs import KEY
-from inferplan.dashboard.spend.words import TITLES, money
+from inferplan.dashboard.spend.words import NOT_USED, TITLES, money
 from inferplan.planner.forecast import METHOD, MonthForecast
 from inferplan.planner.spend import Spend, Statement
 from inferplan.planner.spend_division import SM_TARGET
 from inferplan.planner.spend_showback import RULES, Rule
-
-NOT_USED = ("loaded_headroom", "allocated_idle", "unallocated", "unused_commitment")
 
 
 def show_summary(found: Spend, statement: Statement, forecast: MonthForecast | str) -> None:

@@ -19,6 +19,8 @@ TITLES: Mapping[str, str] = {
     "shared": "Shared",
 }
 """Parts of the bill as they are shown, in that order."""
+NOT_USED = ("loaded_headroom", "allocated_idle", "unallocated", "unused_commitment")
+"""Parts that are paid and not used."""
 MEANINGS: Mapping[str, str] = {
     "useful": "GPUs at work, up to the activity that counts as full (80% of the multiprocessors)",
     "loaded_headroom": "GPUs that serve, below that activity",
