@@ -196,7 +196,7 @@ def test_an_unknown_type_with_a_known_shape_is_counted_by_shape() -> None:
     assert architecture.basis == "by shape"
     assert count(architecture).total == 8030261248
     (note,) = architecture.notes
-    assert note.startswith("model_type 'brand_new' is not known here")
+    assert note.startswith("the model_type 'brand_new' is not known here")
 
 
 def test_sizes_that_nothing_asked_for_are_told() -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from inferplan.dashboard.commands.estimate import answer as command_answer
+from inferplan.datasets import catalog
 from inferplan.datasets.errors import InferplanError
 from inferplan.planner.calls import mean_call
 from inferplan.planner.case import Case
@@ -277,6 +278,14 @@ def test_extremes_are_answered_in_numbers(fields: dict[str, object]) -> None:
     json.dumps(found, allow_nan=False)
     for name in ("ttft_ms", "tpot_ms", "output_tokens_per_s"):
         assert 0 < found[name]["low"] <= found[name]["expected"] <= found[name]["high"]
+
+
+def test_what_the_figures_leave_out_is_said() -> None:
+    notes = answer(enforce_eager=True, concurrency=1).notes
+    assert any("enforce_eager" in note for note in notes)
+    config = {**catalog.model_config("Qwen/Qwen3-8B"), "model_type": "unheard_of"}
+    (note,) = answer(model=None, config=config, concurrency=1).notes
+    assert note.startswith("The model_type 'unheard_of' is not known here")
 
 
 def test_tensorrt_llm_keeps_one_type_of_cache_in_memory_and_in_time() -> None:

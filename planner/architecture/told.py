@@ -32,8 +32,8 @@ def reading_notes(fields: Fields, *, by_shape: bool) -> list[str]:
     kind = fields.config.get("model_type")
     if by_shape and kind:
         notes.append(
-            f"model_type {shown(kind)} is not known here: it is read like Llama's block, by the sizes that"
-            " its config states; norms, biases and anything unusual may be missing"
+            f"the model_type {shown(kind)} is not known here: it is read like Llama's block, by the sizes"
+            " that its config states; norms, biases and anything unusual may be missing"
         )
     unread = unread_sizes(fields)
     if unread:
