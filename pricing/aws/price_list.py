@@ -60,7 +60,9 @@ def _of_product(
         return
     base = _base_quote(attributes, region)
     terms = product["terms"]
-    on_demand = [(term, {}) for term in terms.get("OnDemand", {}).values()]
+    on_demand: list[tuple[Any, Mapping[str, str]]] = [
+        (term, {}) for term in terms.get("OnDemand", {}).values()
+    ]
     reserved = [(term, term["termAttributes"]) for term in terms.get("Reserved", {}).values()]
     for term, conditions in (*on_demand, *reserved):
         unknown = _not_understood(term, conditions)
