@@ -9,24 +9,38 @@ if TYPE_CHECKING:
     from inferplan.datasets.warehouse import Cursor
 
 # Engine counters and request logs may tell the same tokens: of each model and day the larger source counts.
-# Times that two exports share count once.
+# Of exports of one counter that overlap, each hour's largest counts (each day's, with steps above an hour):
+# an increase is of the time before its sample, as long as the steps of its export.
 _TOKENS = """
 WITH placed AS (
     SELECT u.series_id, u.metric, coalesce(p.model, u.model) AS model, coalesce(u.team, p.team) AS team,
-        u.replica IS NULL AS is_log,
-        dense_rank() OVER (ORDER BY u.entity, u.variant, u.metric, u.model, u.team) AS counter,
-        count(*) OVER (PARTITION BY u.entity, u.variant, u.metric, u.model, u.team) > 1 AS repeats
+        u.replica IS NULL AS is_log, u.step_s,
+        hash(u.entity, u.variant, u.metric, u.model, CASE WHEN is_log THEN u.team END) AS counter,
+        u.first_at <= max(u.last_at) OVER (
+            PARTITION BY counter ORDER BY u.first_at, u.series_id
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ) AS meets_another
     FROM usage_series AS u LEFT JOIN spend_processes AS p USING (replica)
     WHERE u.metric IN ('prompt_tokens', 'generation_tokens', 'requests')
 ),
+repeated AS (
+    SELECT counter, CASE WHEN max(step_s) > 3600 THEN 24 ELSE 1 END AS hours FROM placed
+    GROUP BY counter HAVING bool_or(meets_another)
+),
+told AS (
+    SELECT p.counter, p.series_id, (epoch_us(s.measured_at) - 1) // (r.hours * 3600000000) * r.hours AS hour,
+        sum(s.value) AS value
+    FROM usage_samples AS s JOIN placed AS p USING (series_id) JOIN repeated AS r USING (counter) GROUP BY ALL
+),
 once AS (
     SELECT p.model, p.team, p.is_log, p.metric, CAST(s.measured_at AS DATE) AS day, sum(s.value) AS value
-    FROM usage_samples AS s JOIN placed AS p USING (series_id) WHERE NOT p.repeats GROUP BY ALL
+    FROM usage_samples AS s JOIN (FROM placed ANTI JOIN repeated USING (counter)) AS p USING (series_id)
+    GROUP BY ALL
     UNION ALL
-    SELECT model, team, is_log, metric, CAST(measured_at AS DATE), sum(value) FROM (
-        SELECT p.model, p.team, p.is_log, p.metric, p.counter, s.measured_at, max(s.value) AS value
-        FROM usage_samples AS s JOIN placed AS p USING (series_id) WHERE p.repeats GROUP BY ALL
-    ) GROUP BY ALL
+    SELECT model, team, is_log, metric, DATE '1970-01-01' + CAST(hour // 24 AS INTEGER), sum(value) FROM (
+        SELECT counter, hour, max(value) AS value FROM told GROUP BY ALL
+    ) JOIN (SELECT counter, max(model) AS model, max(team) AS team, any_value(is_log) AS is_log,
+        any_value(metric) AS metric FROM placed GROUP BY counter) USING (counter) GROUP BY ALL
 ),
 sources AS (
     SELECT model, day, is_log FROM once WHERE metric = 'generation_tokens' GROUP BY model, day, is_log

@@ -2,7 +2,7 @@
 
 import contextlib
 import random
-from datetime import date
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -84,6 +84,34 @@ def test_the_demand_of_uploaded_usage_is_every_whole_hour(tmp_path: Path) -> Non
         [found] = served_demands(warehouse)
     assert found.demand.per_hour == (Decimal(600),) * 3
     assert "3 hours from 2026-11-02" in found.demand.basis
+
+
+def counted(folder: Path, name: str, step_s: int, *, first_h: int = 0, last_h: int = 24, gap=(0, 0)) -> Path:
+    """Return readings of a counter that grows by 600 an hour, without those between two hours."""
+    times = [second for second in range(first_h * 3600, last_h * 3600 + 1, step_s)
+             if not gap[0] * 3600 < second < gap[1] * 3600]  # fmt: skip
+    start = datetime(2026, 11, 2)
+    rows = [f"{start + timedelta(seconds=second):%Y-%m-%dT%H:%M:%SZ},m,p,{second // 6}" for second in times]
+    (folder / name).write_text("\n".join(["time,model_name,pod,vllm:request_success_total", *rows]))
+    return folder / name
+
+
+def test_what_a_counter_shows_after_a_gap_came_in_all_of_the_gap(tmp_path: Path) -> None:
+    with Warehouse.open(":memory:") as warehouse:
+        import_file(warehouse, counted(tmp_path, "gap.csv", 60, gap=(6.5, 16.25)))
+        [found] = served_demands(warehouse)
+    assert found.demand.per_hour == pytest.approx((Decimal(600),) * 22)
+    assert "11 of them known on average only" in found.demand.basis
+
+
+def test_exports_of_one_counter_that_overlap_count_once_whatever_their_steps(tmp_path: Path) -> None:
+    with Warehouse.open(":memory:") as warehouse:
+        import_file(warehouse, counted(tmp_path, "day.csv", 3600))
+        import_file(warehouse, counted(tmp_path, "morning.csv", 30, first_h=3, last_h=9))
+        import_file(warehouse, counted(tmp_path, "noon.csv", 60, first_h=8, last_h=15))
+        [found] = served_demands(warehouse)
+    assert found.demand.per_hour == pytest.approx((Decimal(600),) * 22)
+    assert "average" not in found.demand.basis
 
 
 def test_the_sample_fleet_s_demand_is_called_sample_data() -> None:

@@ -70,6 +70,19 @@ def test_models_of_one_process_are_one_row_with_all_of_their_tokens() -> None:
     assert (both.model, both.effective_cost, both.generated_tokens) == ("large + small", 24, 400 * 288)
 
 
+def test_exports_of_one_counter_that_overlap_are_the_same_tokens() -> None:
+    """A day by the hour, the morning by five minutes and the forenoon by ten: 1,200 tokens an hour."""
+
+    def export(step_s: int, begin_h: int, end_h: int, **team: str):
+        at = np.arange(begin_h * 3600 + step_s, end_h * 3600 + 1, step_s)
+        place = Labels(pod="red-0", model="red", **team)
+        return Series("generation_tokens", place), (BEGIN_S + at) * 1_000_000, np.full(len(at), step_s / 3.0)
+
+    exports = export(3600, 0, 24), export(300, 0, 8, team="red"), export(600, 6, 12)
+    (found,) = a_day_at_24(seen("red", 0, 288), *exports).tokens
+    assert found.generated_tokens == pytest.approx(24 * 1200)
+
+
 def test_the_engine_knows_better_than_the_gpus_labels_which_model_it_serves() -> None:
     (found,) = a_day_at_24(seen("red", 0, 288), tokens("red-0", "org/Red-7B", 100.0)).tokens
     assert (found.model, found.effective_cost, found.generated_tokens) == ("org/Red-7B", 24, 28_800)
