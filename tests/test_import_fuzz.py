@@ -5,17 +5,21 @@
 
 import gzip
 import io
+import json
 import os
 import tempfile
 import zipfile
+from collections.abc import Iterator
 from datetime import datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from monitoring_layouts import CASES as MONITORING
 
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.exports import ReadOptions, formats, inspect
@@ -86,6 +90,13 @@ SAMPLES = {
     "SavingsPlanCoveredUsage,2,2024-05-01T00:00:00Z,2024-05-01T01:00:00Z,USD,i-2,{},,,1.2\n"
     "Usage,0,2024-05-01T00:00:00Z,2024-05-01T01:00:00Z,USD,arn:aws:eks:x:1:pod/c/ns/p,{},i-1,0.7,\n",
     "usage_histogram": f"{','.join(COLUMNS)}\n{_histogram_row('G1', 49)}\n{_histogram_row('G2', 12)}\n",
+    "grafana-frames": MONITORING["Grafana's query inspector"][0],
+    "cloudwatch-csv": MONITORING["CloudWatch's console"][0],
+    "otlp-json": MONITORING["OpenTelemetry Collector's file"][0],
+    "google-monitoring": MONITORING["Google's managed Prometheus"][0],
+    "datadog-json": MONITORING["Datadog's query"][0],
+    "azure-monitor": MONITORING["Azure Monitor"][0],
+    "gpustat": MONITORING["gpustat"][0],
     "aws-compute-optimizer": "instanceArn,finding,recommendationOptions_1_instanceType,errorCode,"
     "recommendationoptions_1_estimatedmonthlysavings_value\narn:aws:ec2:x:1:instance/i-b,OVER_PROVISIONED,"
     "p4d.24xlarge,,5986.0\n",
@@ -131,6 +142,43 @@ def test_a_mutated_sample_ends_in_a_report_or_a_refusal(
     name: str, mutations: list[tuple[float, int, bytes]], cut: float, tmp_path: Path
 ) -> None:
     is_told(tmp_path, mutated(SAMPLES[name].encode(), mutations, cut))
+
+
+JUNK = (None, 0, -1, "", "x", [], {}, [None], {"a": None}, True, 1e308, "NaN", [[1, 2]], {"fields": [{}]})
+REPLACED = st.lists(
+    st.tuples(st.floats(0, 1, exclude_max=True), st.sampled_from(JUNK)), min_size=1, max_size=3
+)
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    yield path
+    for key in value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
+        yield from places(value[key], (*path, key))
+
+
+def replaced(value: Any, path: tuple[Any, ...], junk: Any) -> Any:
+    if not path:
+        return junk
+    copy = value.copy()
+    copy[path[0]] = replaced(value[path[0]], path[1:], junk)
+    return copy
+
+
+@pytest.mark.parametrize("name", [name for name, content in SAMPLES.items() if content[0] == "{"])
+@settings(
+    max_examples=int(os.environ.get("INFERPLAN_FUZZ_EXAMPLES", "6")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(changes=REPLACED)
+def test_json_with_other_values_in_it_ends_in_a_report_or_a_refusal(
+    name: str, changes: list[tuple[float, Any]], tmp_path: Path
+) -> None:
+    document, _ = json.JSONDecoder().raw_decode(SAMPLES[name])
+    for place, junk in changes:
+        found = list(places(document))
+        document = replaced(document, found[int(place * len(found))], junk)
+    is_told(tmp_path, json.dumps(document).encode())
 
 
 def is_told(folder: Path, content: bytes) -> None:

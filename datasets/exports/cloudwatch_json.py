@@ -8,7 +8,7 @@ the peaks.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -66,12 +66,14 @@ class _Taker:
 
     def result(self, result: Any, position: int) -> None:
         """Take a result of ``get-metric-data``."""
-        if not isinstance(result, Mapping):
-            self._tally.refuse(position, "not a result")
-            return
-        result = {str(key).casefold(): value for key, value in result.items()}
+        result = (
+            {key.casefold(): value for key, value in result.items()} if isinstance(result, Mapping) else {}
+        )
         label, identity = str(result.get("label", "")), str(result.get("id", ""))
-        times, values = result.get("timestamps") or [], result.get("values") or []
+        times, values = result.get("timestamps"), result.get("values")
+        if not isinstance(times, list) or not isinstance(values, list):
+            self._tally.refuse(position, "not a result with lists of timestamps and values")
+            return
         if len(times) != len(values):
             self._tally.rows_read += len(times)
             self._tally.refuse(position, f"{len(times)} times beside {len(values)} values", rows=len(times))
@@ -89,13 +91,14 @@ class _Taker:
         elif isinstance(points := document.get("Datapoints"), list):
             label = str(document.get("Label", ""))
             naming, labels = meaning(label, label, self._options)
+            points = [point for point in points if isinstance(point, Mapping)]
             pairs = [(str(point.get("Timestamp")), _statistic(point)) for point in points]
             self._take(label, naming, labels, sorted(pairs, key=lambda pair: pair[0]), position)
             if self._options.host is None:
                 self._tally.note("get-metric-statistics names no machine: say which with --host.")
         else:
-            name, dimensions = str(document.get("metric_name")), document.get("dimensions") or {}
-            labels = labels_of({key: str(value) for key, value in _called(dimensions).items()})
+            name, dimensions = str(document.get("metric_name")), document.get("dimensions")
+            labels = labels_of({key: str(value) for key, value in _called(dimensions)})
             value = document.get("value") or {}
             pair = (str(document.get("timestamp")), value.get("max") if isinstance(value, Mapping) else value)
             self._take(name, named(name), labels, [pair], position)
@@ -141,6 +144,7 @@ def _statistic(point: Mapping[str, Any]) -> Any:
     return next((point[name] for name in _STATISTICS if name in point), "neither Maximum nor Average")
 
 
-def _called(dimensions: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return dimensions as labels; the CloudWatch agent calls a GPU's kind ``name``."""
-    return {**dimensions, "gpu_name": dimensions["name"]} if "name" in dimensions else dimensions
+def _called(dimensions: Any) -> Iterator[tuple[str, Any]]:
+    """Yield dimensions as labels; the CloudWatch agent calls a GPU's kind ``name``."""
+    for key, value in dimensions.items() if isinstance(dimensions, Mapping) else ():
+        yield "gpu_name" if key == "name" else key, value

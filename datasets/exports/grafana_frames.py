@@ -67,7 +67,8 @@ def _frames(value: Any, depth: int = 0) -> Iterator[list[Mapping[str, Any]]]:
                 *columns,
                 *([] for _ in fields),
             ]  # a field without values is told as one of another length
-            yield [{**field, "values": found} for field, found in zip(fields, cells, strict=False)]
+            known = [field if isinstance(field, Mapping) else {} for field in fields]
+            yield [{**field, "values": found} for field, found in zip(known, cells, strict=False)]
         elif (
             isinstance(fields, list)
             and fields

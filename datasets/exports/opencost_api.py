@@ -39,13 +39,16 @@ def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
                 tally.rows_read += 1
                 try:
                     yield _allocation(position, str(label), content)
-                except (ValueError, TypeError, ArithmeticError) as error:
+                except (ValueError, TypeError, AttributeError, ArithmeticError) as error:
                     tally.refuse(position, f"{label}: {error}")
 
 
 def _allocation(position: int, label: str, content: Mapping[str, Any]) -> Allocation:
     properties, gpu = content.get("properties") or {}, content.get("gpuAllocation") or {}
-    cost = _amount(content.get("gpuCost"))
+    cost, total = _amount(content.get("gpuCost")), _amount(content.get("totalCost"))
+    if total is None:
+        msg = "it has no totalCost"
+        raise ValueError(msg)
     return Allocation(
         line=position,
         period_start=moment(content.get("start"), "start"),
@@ -61,7 +64,7 @@ def _allocation(position: int, label: str, content: Mapping[str, Any]) -> Alloca
         gpu_hours=content.get("gpuHours"),
         gpu_usage_ratio=content.get("gpuUsageAverage", gpu.get("gpuUsageAverage")),
         gpu_cost=None if cost is None else cost + (_amount(content.get("gpuCostAdjustment")) or Decimal(0)),
-        total_cost=_amount(content.get("totalCost")) or Decimal(0),
+        total_cost=total,
     )
 
 
