@@ -1,5 +1,7 @@
 """The page Rightsizing takes files in: progress and cancelling."""
 
+import io
+import zipfile
 from pathlib import Path
 from threading import Event, Thread
 from types import SimpleNamespace
@@ -167,4 +169,29 @@ def test_columns_are_named_one_by_one_and_can_be_named_anew(
         columns()[2].select("tensor_active_ratio").run()
         app.run()
         assert "Tensor pipe active" in captions()
+    assert not app.exception
+
+
+def test_each_file_of_an_archive_has_its_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as archive:
+        archive.writestr("a.csv", "time,host,sm_active_ratio\n2024-05-01T12:00:00Z,a,0.5\n")
+        archive.writestr("b.csv", "time,gpu,memory_used\n2024-05-01T12:00:00Z,0,70.5\n")
+        archive.writestr("readme.txt", "hello")
+    monkeypatch.setenv("INFERPLAN_DB", str(tmp_path / "warehouse.duckdb"))
+    with Warehouse.open() as warehouse:
+        app = AppTest.from_function(upload_page, default_timeout=30).run()
+        app.file_uploader[0].upload("two.zip", held.getvalue()).run()
+        assert [error.value.split(" is ")[0] for error in app.error] == [r"**two.zip/readme.txt**"]
+        [unit] = [box for box in app.selectbox if ".ask." in str(box.key)]
+        unit.select("fb_used_gib").run()
+        next(button for button in app.button if button.label == "Import 2 files").click().run()
+        landed = warehouse.rows(
+            "SELECT file_name, metric, value FROM imports JOIN usage_series USING (import_id) "
+            "JOIN usage_samples USING (series_id) ORDER BY ALL"
+        )
+    assert landed == [
+        ("two.zip/a.csv", "sm_active_ratio", 0.5),
+        ("two.zip/b.csv", "fb_used_bytes", 70.5 * 1024**3),
+    ]
     assert not app.exception

@@ -143,10 +143,15 @@ def _files(paths: Iterable[Path], folder: Path) -> Iterator[tuple[Path, str, str
             yield stored, "stdin", None
         elif path.is_dir():
             yield from _files(sorted(found for found in path.rglob("[!.]*") if found.is_file()), folder)
-        elif members := archived(path):
+        elif path.is_file() and (members := _members(path)):
             yield from ((path, f"{path}/{member}", member) for member in members)
         else:
             yield path, str(path), None
+
+
+def _members(path: Path) -> tuple[str, ...]:
+    with path.open("rb") as stream:
+        return archived(stream)
 
 
 @contextmanager

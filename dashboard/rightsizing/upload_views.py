@@ -10,6 +10,7 @@ import streamlit as st
 
 from inferplan.dashboard import formats
 from inferplan.dashboard.once import once
+from inferplan.dashboard.rightsizing.archives import each_file
 from inferplan.dashboard.rightsizing.import_jobs import (
     JOB,
     ImportJob,
@@ -49,7 +50,7 @@ def show_upload(warehouse: Warehouse) -> None:
         "each is recognised by its content. Nothing is imported before you confirm. Larger files: "
         "`inferplan import FILE`.",
     )
-    uploads: list[Any] = [*dropped, *show_pull(upload_round)]
+    uploads: list[Any] = [*each_file(dropped), *show_pull(upload_round)]
     keep_only({upload.file_id for upload in uploads})
     ready = [
         (upload, options)
@@ -194,10 +195,10 @@ def _read_with_answers(warehouse: Warehouse, upload: Any) -> tuple[ReadOptions, 
 
     While the file is being read there is no report of it yet.
     """
-    given: dict[str, Any] = {"file_name": upload.name}
+    given: dict[str, Any] = {"file_name": upload.name, "member": getattr(upload, "member", None)}
     if st.session_state.get(_anew_key(upload)):
         given["columns"] = {}
-    asked: set[str] = set()
+    asked: set[tuple[str, int]] = set()
     while True:
         options = ReadOptions.model_validate(given)
         found = inspection(warehouse, upload, options)
@@ -205,13 +206,14 @@ def _read_with_answers(warehouse: Warehouse, upload: Any) -> tuple[ReadOptions, 
             show_reading(upload, found)
             return options, None
         report = found.result()
-        fresh = [question for question in report.questions if question.option not in asked]
-        for question in fresh:
-            answer = ask(question, f"{KEY}ask.{upload.file_id}.{question.option}")
-            asked.add(question.option)
+        fresh = {(one.option, len(one.choices)): one for one in report.questions}
+        fresh = {key: one for key, one in fresh.items() if key not in asked}
+        for (option, choices), question in fresh.items():
+            answer = ask(question, f"{KEY}ask.{upload.file_id}.{option}.{choices}")
+            asked.add((option, choices))
             if answer not in (None, "", {}):
                 given[question.option] = answer
-        if not fresh or given == options.model_dump(exclude_none=True):
+        if not fresh or ReadOptions.model_validate(given) == options:
             return options, report
 
 

@@ -13,6 +13,7 @@ from typing import IO, cast
 from inferplan.datasets.uploads.reading import UnreadableError
 
 _WORKBOOK = "xl/workbook.xml"
+_ZIP = b"PK\x03\x04"
 MOST_MEMBERS = 1000
 _HIDDEN = re.compile(r"^__MACOSX/|(^|/)\.[^/]+$")
 
@@ -23,15 +24,17 @@ def compression(path: Path) -> str | None:
         magic = stream.read(4)
     if magic[:2] == b"\x1f\x8b":
         return "gzip"
-    return "zip" if magic == b"PK\x03\x04" else None
+    return "zip" if magic == _ZIP else None
 
 
-def archived(path: Path) -> tuple[str, ...]:
+def archived(stream: IO[bytes]) -> tuple[str, ...]:
     """Return the names of the files in a zip archive of several, but not of far too many; else nothing."""
-    if not path.is_file() or compression(path) != "zip":
+    is_zip = stream.read(len(_ZIP)) == _ZIP
+    stream.seek(0)
+    if not is_zip:
         return ()
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(stream) as archive:
             names = tuple(member.filename for member in _members(archive))
     except (NotImplementedError, OSError, zipfile.BadZipFile):
         return ()  # opening it says why
