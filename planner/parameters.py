@@ -25,7 +25,9 @@ class ParameterCount:
 
 
 def active_elements(architecture: Architecture, tensor: Tensor) -> int:
-    """Return the elements of ``tensor`` that one token uses."""
+    """Return the elements of ``tensor`` that one token uses: of a layer's own table, a row."""
+    if tensor.role == "embedding" and tensor.layer is not None:
+        return tensor.in_features
     if tensor.role != "expert":
         return tensor.elements
     return tensor.elements // tensor.count * min(tensor.count, architecture.experts_per_token)

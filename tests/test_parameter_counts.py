@@ -200,19 +200,38 @@ def test_an_unknown_type_with_a_known_shape_is_counted_by_shape() -> None:
 
 
 def test_sizes_that_nothing_asked_for_are_told() -> None:
-    # Qwen4-Exp's tables of hashed n-grams hold about 45 B: transformers v5.23.0 modular_qwen4_exp.py
     config = dict(
         catalog.model_config("Qwen/Qwen3-30B-A3B"),
-        model_type="qwen4_exp_text",
-        ple_layer_ids=[2, 6],
-        ngram_vocab_size_base=20_000_000,
-        ngram_size=3,
+        memory_layer_ids=[2, 6],
+        memory_table_rows=20_000_000,
+        memory_table_width=3,
         initializer_range=0.02,
         rope_theta=1_000_000,
         indexer_budget=2048,
     )
     unread = next(note for note in parse(config).notes if "not understood" in note)
-    assert "ple_layer_ids ([2, 6]), ngram_vocab_size_base (20000000), ngram_size (3);" in unread
+    assert "memory_layer_ids ([2, 6]), memory_table_rows (20000000), memory_table_width (3);" in unread
+
+
+def test_tables_of_hashed_n_grams_are_counted_in_the_layers_that_have_them() -> None:
+    # 149,329,106,048 by transformers 5.23.0 with primes for rows; a token reads few of the tables' 81.9 B
+    config = {
+        "model_type": "qwen4_exp_text", "hidden_size": 2048, "num_hidden_layers": 40, "vocab_size": 248320,
+        "num_attention_heads": 16, "num_key_value_heads": 2, "head_dim": 256, "num_experts": 512,
+        "num_experts_per_tok": 10, "moe_intermediate_size": 512, "shared_expert_intermediate_size": 512,
+        "linear_num_key_heads": 16, "linear_num_value_heads": 32, "linear_key_head_dim": 128,
+        "linear_value_head_dim": 128, "linear_conv_kernel_dim": 4, "tie_word_embeddings": False,
+        "layer_types": (["linear_attention"] * 3 + ["indexed_attention"]) * 10, "hc_count": 4,
+        "hc_lowrank": 320, "ple_layer_ids": [2, 7], "ple_embed_dim": 2048, "ple_conv_kernel_size": 4,
+        "ngram_size": 3, "heads_per_ngram": 8, "ngram_vocab_size_base": 20_000_000, "indexer_n_heads": 16,
+        "indexer_kv_heads": 1, "indexer_head_dim": 128, "indexer_budget": 2048, "indexer_compress_ratio": 16,
+    }  # fmt: skip
+    architecture = parse(config)
+    found = count(architecture)
+    assert found.total == pytest.approx(149_329_106_048, rel=1e-5)
+    assert found.active < 5e9
+    assert architecture.notes == ()
+    assert layout(architecture, kv_dtype="bf16").growing_bytes_per_token == 10 * 2 * 2 * 256 * 2
 
 
 def test_nothing_that_the_catalog_states_is_unread() -> None:

@@ -15,6 +15,7 @@ from inferplan.planner.architecture.per_layer import MATRIX, NONE, LayerPlan
 from inferplan.planner.architecture.places import placed_plans
 from inferplan.planner.architecture.recurrent import recurrent_state
 from inferplan.planner.architecture.sheet import Sheet
+from inferplan.planner.architecture.streams import head_streams, layer_streams, ngram_embedding
 
 
 def read_decoder(fields: Fields) -> tuple[list[Layer], list[Tensor]]:
@@ -111,7 +112,7 @@ def _feed_forward(fields: Fields, sheet: Sheet, plan: LayerPlan) -> None:
 def _norms(fields: Fields, sheet: Sheet, plan: LayerPlan) -> None:
     hidden = fields.integer("hidden_size")
     kind = fields.text("norm", "rms")
-    each = fields.integer("norms_per_sublayer", 2 if fields.flag("use_post_norm") else 1)
+    each = fields.integer("norms_per_sublayer", 2 if fields.flag("use_post_norm") else 1, minimum=0)
     around_mixer = each if plan.mixer != NONE else 0
     around_feed = each if plan.feed_forward != NONE else 0
     if _shares_norm(fields) and around_mixer and around_feed:
@@ -154,14 +155,9 @@ def _extras(fields: Fields, sheet: Sheet) -> None:
         sheet.matrix("per_layer_input_gate", "other", narrow, hidden, "replicated")
         sheet.matrix("per_layer_projection", "other", hidden, narrow, "replicated")
         sheet.norm("post_per_layer_input_norm", hidden)
-    streams = fields.integer("hc_mult", 0, minimum=0)
-    if streams:
-        mixed = not fields.flag("hc_without_mixing")
-        mixes = (2 + streams * mixed) * streams
-        for name in ("attn_hc", "ffn_hc"):
-            sheet.matrix(f"{name}.fn", "other", mixes, streams * hidden, "replicated")
-            sheet.vector(f"{name}.base", mixes, "other")
-            sheet.vector(f"{name}.scale", 2 + mixed, "other")
+    layer_streams(fields, sheet)
+    if fields.flag("ngrams"):
+        ngram_embedding(fields, sheet)
 
 
 def _altup_layer(fields: Fields, sheet: Sheet, hidden: int) -> None:
@@ -213,13 +209,3 @@ def _after(fields: Fields, sheet: Sheet) -> None:
         sheet.matrix("lm_head", "lm_head", vocab, width, "vocab", bias=fields.flag("lm_head_bias"))
     elif fields.flag("lm_head_bias"):
         sheet.vector("lm_head.bias", vocab, "lm_head", "vocab")
-
-
-def head_streams(fields: Fields, sheet: Sheet, prefix: str = "") -> None:
-    """Add what joins several residual streams before the head (hyper-connections, DeepSeek V4)."""
-    hidden = fields.integer("hidden_size")
-    streams = fields.integer("hc_mult", 0, minimum=0)
-    if streams and not fields.flag("hc_without_head"):
-        sheet.matrix(f"{prefix}hc_head.hc_fn", "other", streams, streams * hidden, "replicated")
-        sheet.vector(f"{prefix}hc_head.hc_base", streams, "other")
-        sheet.vector(f"{prefix}hc_head.hc_scale", 1, "other")

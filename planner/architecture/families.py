@@ -7,7 +7,7 @@ huggingface/transformers (v5.23.0 and earlier), or the repository's own code for
 Switches that configs do not spell out:
 
 - ``norm``: "rms", "layer" (with bias), "layer_without_bias", "none" (no weights)
-- ``norms_per_sublayer``: norms of hidden size around attention and around the feed-forward, 1 or 2
+- ``norms_per_sublayer``: norms of hidden size around attention and around the feed-forward, 0 to 2
 - ``parallel_block``: attention and feed-forward share one norm
 - ``qk_norm_shape``: "head" (one per head size), "head_biased", "projection" (as wide as q and k), "none"
 - ``gate``: "query" (q_proj twice as wide), "projection" (a matrix like q_proj), "head" (one number per head),

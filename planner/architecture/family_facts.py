@@ -158,6 +158,11 @@ FAMILIES: Mapping[str, Family] = {
     "qwen3_next": _QWEN3_NEXT,
     "qwen3_5": _family(_QWEN3_NEXT, {"split_projections": True}),
     "qwen3_5_moe": _family(_QWEN3_NEXT, {"split_projections": True}),
+    "qwen4_exp": _family(
+        _QWEN3_NEXT,
+        {"split_projections": True, "indexed": True, "norms_per_sublayer": 0, "do_layer_norm_before": False,
+         "mtp_layers": 0},
+    ),
     "mimo": _family(_QWEN2, mtp_layers=1),
     "mimo_v2_flash": _family(
         _CORRECTED, {"mimo_mtp": True, "window_kv_multiple": 2}, sinks="window", mtp_layers=3

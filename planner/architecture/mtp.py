@@ -1,12 +1,13 @@
 """Blocks for multi-token prediction: a decoder layer behind a projection of state and next embedding."""
 
-from inferplan.planner.architecture.decoder import decoder_layer, head_streams
+from inferplan.planner.architecture.decoder import decoder_layer
 from inferplan.planner.architecture.fields import Fields
 from inferplan.planner.architecture.layers import DENSE, EXPERTS, FULL, WINDOW
 from inferplan.planner.architecture.model import Tensor
 from inferplan.planner.architecture.per_layer import NONE, LayerPlan
 from inferplan.planner.architecture.places import placed_plans
 from inferplan.planner.architecture.sheet import Sheet
+from inferplan.planner.architecture.streams import head_streams
 
 MAX_BLOCKS = 64
 

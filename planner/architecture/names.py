@@ -95,8 +95,8 @@ NAMES: Final[dict[str, tuple[str, ...]]] = {
     "nope_head_dim": ("qk_nope_head_dim",),
     "rope_head_dim": ("qk_rope_head_dim",),
     "index_pool_tokens": ("index_kpool",),
-    "index_heads": ("index_n_heads", "sparse_attention_config.sparse_num_index_heads"),
-    "index_head_dim": ("index_head_dim", "sparse_attention_config.sparse_index_dim"),
+    "index_heads": ("index_n_heads", "indexer_n_heads", "sparse_attention_config.sparse_num_index_heads"),
+    "index_head_dim": ("index_head_dim", "indexer_head_dim", "sparse_attention_config.sparse_index_dim"),
     "index_layers": ("sparse_attention_config.sparse_attention_freq",),
     "index_types": ("indexer_types",),
     # feed-forward and experts

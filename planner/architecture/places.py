@@ -21,7 +21,7 @@ _WINDOW_LATENTS: Mapping[str, str] = {
 def placed_plans(fields: Fields) -> list[LayerPlan]:
     """Return the plan of every layer with what depends on its place: shared caches, ratios, indexers."""
     plans = layer_plans(fields)
-    places = (_sharing, _compression, _indexing, _positions, _window_latents)
+    places = (_sharing, _compression, _indexing, _positions, _window_latents, _ngrams)
     placed = []
     found = [place(fields, plans) for place in places]
     for i, plan in enumerate(plans):
@@ -99,3 +99,9 @@ def _window_latents(fields: Fields, plans: list[LayerPlan]) -> list[dict[str, An
     own = {name: fields.find(written)[1] for name, written in _WINDOW_LATENTS.items()}
     stated = {name: value for name, value in own.items() if value is not None}
     return [dict(stated) if plan.mixer == WINDOW else {} for plan in plans]
+
+
+def _ngrams(fields: Fields, plans: list[LayerPlan]) -> list[dict[str, Any]]:
+    """Say which layers, counted from one, add an embedding of n-grams."""
+    numbers = [whole("ple_layer_ids", one, 1) for one in fields.sequence("ple_layer_ids") or []]
+    return [{"ngrams": True} if i + 1 in numbers else {} for i in range(len(plans))]
