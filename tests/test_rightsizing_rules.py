@@ -157,6 +157,25 @@ def test_exclusions_lookback_and_warm_up(empty: Warehouse) -> None:
     assert next(one.value for one in loaded.evidence if one.metric == "sm_active_ratio") == 0
 
 
+@pytest.mark.parametrize(
+    ("named", "changes", "is_kept"),
+    [
+        ({"host": "gpu-standby2"}, [], True),
+        ({"host": "drums"}, [], False),
+        ({"host": "rack7-gpu"}, ["protected_words=rack7"], True),
+        ({"host": "do_not_touch1"}, ["protected_words=do-not-touch"], True),
+        ({"host": "gpu-standby2"}, ["protected_words=none"], False),
+        ({"uuid": "GPU-7"}, ["exclude=entity=GPU-7"], True),
+        ({"instance_id": "i-0a"}, ["exclude=host=i-0*"], True),
+        ({"host": "a"}, ["exclude=team=*"], False),
+        ({"team": "x"}, ["exclude=team=*"], True),
+    ],
+)
+def test_what_is_protected_and_excluded(empty: Warehouse, named, changes, is_kept: bool) -> None:
+    (found,) = advise(empty, idle_member(**named), profile=customised(PRODUCTION, changes))
+    assert found.action == ("suspected_idle" if is_kept else "terminate")
+
+
 level = st.sampled_from([None, 0.0, 0.02, 0.2, 0.5, 0.85, 0.99])
 shape = st.sampled_from([None, DAY, NIGHT, np.where(np.arange(STEPS) % 100 == 0, 1.0, 0.01)])
 one_service = st.fixed_dictionaries(

@@ -1,7 +1,9 @@
 """How careful advice is to be: one profile per kind of service, every number of it open to change."""
 
+import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, field_validator
@@ -14,6 +16,7 @@ from inferplan.planner.usage import Window
 Share = Annotated[float, Field(gt=0, le=1)]
 TAGS = ("team", "namespace", "model", "host", "instance_type", "entity")
 _S_PER_MINUTE = 60.0
+_WORD = re.compile(r"[^\W_]+")
 
 
 class Profile(Row):
@@ -53,7 +56,7 @@ class Profile(Row):
     warm_up_minutes: Annotated[float, Field(ge=0, le=1440)] = 30.0
     """Left out of activity after a GPU or process came up: loading a model is no work. Memory counts."""
     protected_words: tuple[str, ...] = ("standby", "dr", "failover", "canary", "reserved")
-    """Words in a namespace, pod or host name that forbid to take anything away."""
+    """Words in a namespace, pod or host name, numbered or not, that forbid to take anything away."""
     exclude: tuple[str, ...] = ()
     """Nothing is taken from what matches one of these, such as ``team=search`` or ``namespace=prod-*``."""
 
@@ -79,22 +82,34 @@ class Profile(Row):
 
     def why_protected(self, unit: Unit) -> str | None:
         """Return why nothing may be taken away from the unit, ``None`` where it may."""
-        said = {
-            "team": unit.team, "namespace": unit.namespace, "model": unit.model, "host": unit.host,
-            "instance_type": unit.instance_type, "entity": unit.key,
+        said: dict[str, tuple[str | None, ...]] = {
+            "team": (unit.team,), "namespace": (unit.namespace,), "model": (unit.model,),
+            "host": (unit.host, unit.instance_id), "instance_type": (unit.instance_type,),
+            "entity": (unit.key, *unit.gpus),
         }  # fmt: skip
         for pattern in self.exclude:
             tag, _, wanted = pattern.partition("=")
-            if fnmatchcase((said[tag] or "").casefold(), wanted.casefold()):
-                return f"{tag} {said[tag]} is excluded by the profile"
-        words = {
-            word
-            for text in (unit.namespace, unit.key, unit.host)
-            if text
-            for word in text.casefold().replace("_", "-").replace("/", "-").replace(".", "-").split("-")
-        }
-        protected = sorted(words & {word.casefold() for word in self.protected_words})
-        return f"its name says {protected[0]!r}, which the profile protects" if protected else None
+            for name in filter(None, said[tag]):
+                if fnmatchcase(name.casefold(), wanted.casefold()):
+                    return f"{tag} {name} is excluded by the profile"
+        said_words = [_words(name) for name in (unit.namespace, unit.key, unit.host) if name]
+        for protected in self.protected_words:
+            wanted = _words(protected).partition(" ")[0]
+            if any(wanted in words for words in said_words):
+                return f"its name says {protected!r}, which the profile protects"
+        return None
+
+
+@lru_cache(maxsize=4096)
+def _words(name: str) -> str:
+    """Return the words of a name between hyphens, with and without numbers at their ends.
+
+    >>> _words("prod/Standby2_llm")
+    '-prod-standby2-llm- -prod-standby-llm-'
+    """
+    words = _WORD.findall(name.casefold())
+    bare = [word.rstrip("0123456789") or word for word in words]
+    return f"-{'-'.join(words)}- -{'-'.join(bare)}-"
 
 
 PRODUCTION = Profile(name="production")
@@ -134,8 +149,9 @@ def customised(base: Profile, changes: Sequence[str]) -> Profile:
         if not is_pair or field not in Profile.model_fields:
             raise UnknownNameError("field of a profile", field, Profile.model_fields)
         is_list = isinstance(getattr(base, field), tuple)
-        parts = tuple(part for part in value.split(",") if part)
-        given[field] = parts if is_list else None if value.casefold() == "none" else value
+        is_none = value.casefold() == "none"
+        parts = () if is_none else tuple(part for part in value.split(",") if part)
+        given[field] = parts if is_list else None if is_none else value
     if not given:
         return base
     try:
