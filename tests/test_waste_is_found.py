@@ -43,6 +43,14 @@ def real(name: str, replicas: int = 1, *, missing: float = 0.008, **given) -> li
     return found
 
 
+def as_by_default(measured: list) -> list:
+    """The same as dcgm-exporter tells it by its default file: SM activity is commented out there."""
+    return [
+        (replace(series, metric=series.metric.replace("sm_active", "gr_engine_active")), times, values)
+        for series, times, values in measured
+    ]
+
+
 @pytest.mark.parametrize(
     ("service", "action"),
     [
@@ -50,6 +58,8 @@ def real(name: str, replicas: int = 1, *, missing: float = 0.008, **given) -> li
         (real("office", load=OFFICE, **FULL), "schedule"),
         (real("wide", 6, sm=0.25, dram=0.2, kv=0.2, fb=70.0), "reduce_replicas"),
         (real("wide", 6, sm=0.25, dram=0.2, kv=0.2, fb=70.0, missing=0.03), "reduce_replicas"),
+        (as_by_default(real("wide", 6, sm=0.25, dram=0.2, kv=0.2, fb=70.0)), "reduce_replicas"),
+        (as_by_default(real("idle", sm=0.0, dram=0.0, running=0.0)), "terminate"),
         (real("small", sm=0.05, dram=0.05, kv=0.2, fb=5.0, missing=0.03), "mig_slice"),
         (real("large", sm=0.1, dram=0.1, kv=0.2, fb=30.0, **H100, missing=0.03), "downsize_type"),
         (real("full", sm=0.95, dram=0.7, kv=0.97, waiting=1.0, fb=70.0, missing=0.3), "upsize"),

@@ -12,12 +12,12 @@ from inferplan.planner.rightsizing.judging import Context, Judgement, freed, ris
 from inferplan.planner.rightsizing.market import together
 from inferplan.planner.rightsizing.statistic import Statistic
 from inferplan.planner.rightsizing.targets import undecided
-from inferplan.planner.rightsizing.unit import Unit
+from inferplan.planner.rightsizing.unit import SHOWS_WORK, Unit
 
 order = 50
 action: Action = "reduce_replicas"
 _CHANGEOVER = timedelta(hours=2)
-_METRICS = ("kv_cache_usage_ratio", "sm_active_ratio", "dram_active_ratio")
+_METRICS = ("kv_cache_usage_ratio", *SHOWS_WORK, "dram_active_ratio")
 
 
 def judge_fleet(units: Sequence[Unit], context: Context) -> Mapping[str, Judgement | str]:
@@ -80,6 +80,7 @@ def _judge(
             f"{profile.min_replicas}, {wanted} are needed of {len(members)}"
         )
     savings = _worth(members, len(members) - wanted, context)
+    is_weak = all(one.metric != SHOWS_WORK[0] for one in statistics)
     return Judgement(
         action=action,
         title=f"Run {wanted} replicas instead of {len(members)}",
@@ -89,7 +90,7 @@ def _judge(
             "measured: take one away at a time and watch it."
         ),
         evidence=statistics,
-        risk=max(risk_of((0.001,), member) or 0 for member in members),
+        risk=max(risk_of((0.001,), member, weak=is_weak) or 0 for member in members),
         effort="replica count",
         savings=None if isinstance(savings, str) else savings,
         no_savings_reason=savings if isinstance(savings, str) else None,
@@ -126,9 +127,10 @@ def _replicas_needed(
 ) -> tuple[str, float, tuple[Evidence, ...]] | str:
     """Return the resource that decides, how many replicas at target carry its peak, and the numbers."""
     profile = context.profile
+    activity = next((name for name in SHOWS_WORK if (workload, name) in sums), SHOWS_WORK[0])
     rows = (
         ("kv_cache_usage_ratio", "p99", profile.kv_target),
-        ("sm_active_ratio", profile.activity_percentile, profile.sm_target),
+        (activity, profile.activity_percentile, profile.sm_target),
         ("dram_active_ratio", profile.activity_percentile, profile.dram_target),
     )
     found = [
