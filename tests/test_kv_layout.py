@@ -1,15 +1,18 @@
 """Cache per token, per window and per sequence: published figures, sharding and number types."""
 
+import json
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 from catalog_models import model
 
 from inferplan.datasets import catalog
 from inferplan.datasets.errors import UnknownNameError
-from inferplan.planner.architecture import parse
+from inferplan.planner.architecture import ConfigError, parse
 from inferplan.planner.kv_cache import ShardError, layout, stages
 
+BUILT = json.loads((Path(__file__).parent / "data" / "transformers_counts.json").read_text())
 ANSWERED = [name for name in catalog.models() if catalog.model_facts(name).kv_cache_16bit]
 
 
@@ -129,3 +132,36 @@ def test_more_gpus_never_cost_more_each(name: str) -> None:
     assert sizes == sorted(sizes, reverse=True)
     groups = layout(architecture).groups
     assert all(group.layers > 0 and group.entry_bytes > Fraction(0) for group in groups)
+
+
+def test_what_a_config_lists_by_layer_is_taken_by_layer() -> None:
+    # DeciLM-7B's field: ggml-org/llama.cpp convert_hf_to_gguf.py, class DeciModel
+    config = {**catalog.model_config("meta-llama/Llama-2-7b-hf"), "model_type": "deci"}
+    heads = [4] * 8 + [2] * 16 + [1] * 8
+    grouped = layout(parse({**config, "num_key_value_heads_per_layer": heads}), kv_dtype="bf16")
+    assert grouped.growing_bytes_per_token == sum(heads) * 2 * 128 * 2
+    with pytest.raises(ConfigError, match="num_key_value_heads_per_layer has 2 entries but there are 32"):
+        parse({**config, "num_key_value_heads_per_layer": [4, 4]})
+
+
+def test_sliding_layers_with_latent_attention_hold_their_windows() -> None:
+    # openPangu 2.0's fields (vllm-project/vllm models/openpangu.py): layers and their windows by number
+    config = {
+        **catalog.model_config("deepseek-ai/DeepSeek-V2-Lite"),
+        "swa_layers": [1, 2, 3],
+        "sliding_window_list": [0, 512, 2048, 512, *[0] * 23],
+    }
+    found = layout(parse(config), kv_dtype="bf16")
+    entry = (512 + 64) * 2
+    assert found.window_bytes_per_token == {512: 2 * entry, 2048: entry}
+    assert found.growing_bytes_per_token == 24 * entry
+
+
+def test_latents_that_layers_share_are_kept_once() -> None:
+    # Mistral Large 4: a layer whose source is another one keeps no latent, but its indexer's keys
+    built = next(entry for entry in BUILT if entry["config"]["model_type"] == "mistral_large4_text")
+    alone = layout(parse(built["config"]), kv_dtype="bf16").growing_bytes_per_token
+    sources = [i - i % 2 for i in range(72)]
+    shared = layout(parse({**built["config"], "kv_source_layers": sources}), kv_dtype="bf16")
+    # the 36 odd layers: 18 of them without positions (512 values), 18 with (576)
+    assert alone - shared.growing_bytes_per_token == 18 * 512 * 2 + 18 * 576 * 2

@@ -160,6 +160,9 @@ def _by_lists(fields: Fields, count: int) -> list[str] | None:
     window = _bits(fields, "full_or_window", count)
     if window is not None:
         return [WINDOW if bit else FULL for bit in window]
+    layers = _indices(fields, "window_layers", count)
+    if layers is not None:
+        return [WINDOW if i in layers else FULL for i in range(count)]
     layers = _indices(fields, "full_attention_layers", count)
     if layers is not None:
         return [FULL if i + 1 in layers else LINEAR for i in range(count)]

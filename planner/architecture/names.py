@@ -50,6 +50,7 @@ NAMES: Final[dict[str, tuple[str, ...]]] = {
     "full_attention_interval": ("full_attention_interval", "layer_group_size"),
     "full_attention_layers": ("linear_attn_config.full_attn_layers",),
     "recurrent_layers": ("linear_attn_config.kda_layers",),
+    "window_layers": ("swa_layers", "sliding_window_layers"),
     "attention_layer_indices": ("attn_layer_indices", "full_attn_idxs", "attn_layer_idx", "hybrid_layer_ids"),
     "attention_layer_period": ("attn_layer_period",),
     "attention_layer_offset": ("attn_layer_offset",),

@@ -1,6 +1,6 @@
 """What is set for one layer only: lists with an entry per layer, and blocks that were cut."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,22 +38,37 @@ def own_values(fields: Fields, count: int) -> list[dict[str, Any]]:
             if fields.flag("paired_experts") and len(value) == 2:
                 own = [{**layer, name: whole(written, value[0], 0)} for layer in own]
                 continue
-            if len(value) < count:
-                msg = f"{written} has {len(value)} entries but there are {count} layers."
-                raise ConfigError(msg, [written])
-            for layer, item in zip(own, value, strict=False):
-                layer[name] = whole(written, item, 0)
+            _spread(own, name, written, value)
     for layer, item in zip(own, fields.sequence("ffn_multipliers") or [], strict=False):
         layer["intermediate_size"] = _scaled_width(fields, item)
-    heads = fields.sequence("num_attention_heads_per_layer")
-    for layer, item in zip(own, heads or [], strict=False):
-        layer["heads"] = whole("num_attention_heads_per_layer", item)
+    for name, written in _listed(fields):
+        _spread(own, name, written, fields.sequence(written) or [])
     for number, values in (fields.section("per_layer") or {}).items():
         if number.isdecimal() and int(number) < count and isinstance(values, Mapping):
             own[int(number)].update(
                 {_CANONICAL.get(str(name), str(name)): value for name, value in values.items()}
             )
     return own
+
+
+def _spread(own: list[dict[str, Any]], name: str, written: str, values: Sequence[object]) -> None:
+    """Give each layer its entry of ``values``."""
+    if len(values) < len(own):
+        msg = f"{written} has {len(values)} entries but there are {len(own)} layers."
+        raise ConfigError(msg, [written])
+    for layer, item in zip(own, values, strict=False):
+        layer[name] = whole(written, item, 0)
+
+
+def _listed(fields: Fields) -> list[tuple[str, str]]:
+    """Return (canonical name, name as written) of the lists beside a field, such as kv_heads_per_layer."""
+    return [
+        (name, written + suffix)
+        for name in (*_PER_LAYER, "window")
+        for written in NAMES[name]
+        for suffix in ("_per_layer", "_list")
+        if fields.config.get(written + suffix) is not None
+    ]
 
 
 def _scaled_width(fields: Fields, multiplier: object) -> int:
