@@ -14,6 +14,7 @@ from inferplan.dashboard.economics import inputs as economics_inputs
 from inferplan.dashboard.plans.price_choice import show_price_choice
 from inferplan.dashboard.serving import inputs as serving_inputs
 from inferplan.dashboard.state import case, now, pinned_prices
+from inferplan.dashboard.tabs import page_tabs
 from inferplan.datasets.errors import InferplanError
 from inferplan.planner.planned import cheapest_machine, cost_of_use, planned
 from inferplan.pricing.offers import is_stale
@@ -58,10 +59,9 @@ if (alone := plan.published_alone) is not None:
     before, after = (formats.usd(one.fully_loaded.usd_per_mtok_output.expected) for one in costs)
     said = f"From published runs alone a million useful output tokens would cost {before}, not {after}."
     st.caption(formats.plain(said))
-unit_costs, self_host, commitments, modes = st.tabs(
+unit_costs, self_host, commitments, modes = page_tabs(
     ["Unit costs", "Self-host or API", "Commitments", "Always on or elastic"],
     key=f"{economics_inputs.KEY}tab",
-    on_change="rerun",
 )
 if unit_costs.open:
     with unit_costs:

@@ -6,6 +6,7 @@ from inferplan.dashboard import cached, charts, formats, inputs, memory_inputs, 
 from inferplan.dashboard.fit import answers as fit_answers
 from inferplan.dashboard.fit import views as fit_views
 from inferplan.dashboard.state import PREFIX, case
+from inferplan.dashboard.tabs import page_tabs
 from inferplan.datasets.errors import InferplanError
 
 with st.sidebar:
@@ -82,7 +83,7 @@ if not found.fits:
 fit_answers.show_illegal_sizes(current)
 
 names = ["Every GPU", "Arithmetic", "Launch", "Compare with a log", "Training"]
-gpus, arithmetic, launch, log, training = st.tabs(names, key=f"{PREFIX}fit.tab", on_change="rerun")
+gpus, arithmetic, launch, log, training = page_tabs(names, key=f"{PREFIX}fit.tab")
 if arithmetic.open:
     with arithmetic:
         fit_views.show_arithmetic(found)

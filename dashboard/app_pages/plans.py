@@ -10,6 +10,7 @@ from inferplan.dashboard.plans import views as plan_views
 from inferplan.dashboard.plans.change_views import show_over_time
 from inferplan.dashboard.plans.price_choice import offer_cheapest, show_price_choice
 from inferplan.dashboard.state import case, now
+from inferplan.dashboard.tabs import page_tabs
 from inferplan.datasets.errors import InferplanError
 from inferplan.planner import plan_store
 from inferplan.planner.fleet_plan_results import FleetResults
@@ -99,10 +100,9 @@ def _results(plan_id: str) -> Results:
     return results if plan_id == CURRENT else cached.plan_results(store, plan_store.load(store, plan_id))
 
 
-saved, compare, over_time, upload, deleted = st.tabs(
+saved, compare, over_time, upload, deleted = page_tabs(
     ["Saved plans", "Compare two", "Over time", "Open a file", "Deleted"],
     key=f"{KEY}tab",
-    on_change="rerun",
 )
 if saved.open:
     with saved:

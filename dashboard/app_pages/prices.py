@@ -9,6 +9,7 @@ from inferplan.dashboard.prices import sources as price_sources
 from inferplan.dashboard.prices import tables as price_tables
 from inferplan.dashboard.prices import views as price_views
 from inferplan.dashboard.state import PREFIX, case, change, now
+from inferplan.dashboard.tabs import page_tabs
 from inferplan.datasets.errors import InferplanError
 from inferplan.pricing.offers import history
 
@@ -25,10 +26,9 @@ except InferplanError as error:
     st.error(formats.sentence(error), icon=":material/error:")
     st.stop()
 
-machines, hosted, energy, changes, sources = st.tabs(
+machines, hosted, energy, changes, sources = page_tabs(
     ["GPU machines", "Hosted APIs", "Energy", "Changes", "Sources"],
     key=f"{PREFIX}prices.tab",
-    on_change="rerun",
 )
 if hosted.open:
     with hosted:

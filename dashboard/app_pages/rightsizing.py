@@ -16,6 +16,7 @@ from inferplan.dashboard.rightsizing import (
 from inferplan.dashboard.rightsizing.column_views import show_remembered_columns
 from inferplan.dashboard.rightsizing.profile_inputs import profile_picker
 from inferplan.dashboard.state import PREFIX, case, now
+from inferplan.dashboard.tabs import page_tabs
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.exports import list_imports
 from inferplan.planner.usage import GROUPINGS
@@ -62,7 +63,7 @@ if any(one.is_sample for one in used):
         ":gray-badge[sample] The sample fleet is invented. Undo its import to work with your own data only."
     )
 
-findings_tab, usage_tab, data_tab = st.tabs(["Findings", "Usage", "Data"], key=f"{KEY}tab", on_change="rerun")
+findings_tab, usage_tab, data_tab = page_tabs(["Findings", "Usage", "Data"], key=f"{KEY}tab")
 if findings_tab.open:
     with findings_tab:
         try:

@@ -11,6 +11,7 @@ from inferplan.dashboard.spend import tables, unjoined_views, views
 from inferplan.dashboard.spend.figures import ALL_DAYS, found_spend, months
 from inferplan.dashboard.spend.words import month_forecast
 from inferplan.dashboard.state import case, now
+from inferplan.dashboard.tabs import page_tabs
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.exports import list_imports
 
@@ -59,10 +60,9 @@ if whole.basis != "bill" and whole is everything.statements[0]:
     )
 views.show_summary(found, statement, forecast)
 
-waterfall, tokens, showback, trend, unjoined, bills = st.tabs(
+waterfall, tokens, showback, trend, unjoined, bills = page_tabs(
     ["Where it went", "Tokens and GPU-hours", "Showback", "Trend and forecast", "Not joined", "Bills"],
     key=f"{spend_inputs.KEY}tab",
-    on_change="rerun",
 )
 if waterfall.open:
     with waterfall:

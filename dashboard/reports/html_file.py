@@ -9,6 +9,8 @@ from inferplan.dashboard.reports import Column, Report, ReportFormat, Table, fac
 
 MOST_COLUMNS = 12
 """Of a table that a sheet of paper has room for; the rows of a wider one are blocks of named values."""
+EASY_COLUMNS = 8
+"""Of a table that is written in full size."""
 LONG_TEXT = 80
 SHARE = "share"
 STYLE = """
@@ -22,6 +24,7 @@ table { border-collapse: collapse; width: 100%; overflow-wrap: break-word }
 th, td { text-align: left; vertical-align: top; padding: .3rem .6rem .3rem 0 }
 td { border-bottom: 1px solid #d5dbe3 }
 th { border-bottom: 2px solid #17212f }
+table.many { font-size: .75rem }
 .number { text-align: right; font-variant-numeric: tabular-nums }
 td.number, td.date { white-space: nowrap }
 article { border-top: 1px solid #d5dbe3; padding: .5rem 0; overflow-wrap: anywhere }
@@ -61,7 +64,8 @@ def _section(table: Table) -> str:
         f"<th{kind}>{escape(_header(column))}</th>" for column, kind in zip(table.columns, kinds, strict=True)
     )
     rows = "".join(f"<tr>{''.join(map(_cell, table.columns, row))}</tr>" for row in table.rows)
-    return f"{title}<table><thead><tr>{header}</tr></thead><tbody>{rows}</tbody></table>"
+    small = ' class="many"' if len(table.columns) > EASY_COLUMNS else ""
+    return f"{title}<table{small}><thead><tr>{header}</tr></thead><tbody>{rows}</tbody></table>"
 
 
 def _block(columns: Sequence[Column], row: Sequence[object]) -> str:

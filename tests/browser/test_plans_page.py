@@ -180,6 +180,8 @@ def test_a_portfolio_becomes_a_plan_that_a_refresh_and_a_link_bring_back(
     visit.settle()
     keep.click()
     visit.page.get_by_role("link", name="Name and save it on page Plans").click()
+    expect(visit.page.get_by_role("heading", name="Plans", exact=True)).to_be_visible()
+    visit.settle()
     month = visit.page.get_by_test_id("stMetric").filter(has_text="Per month of 730 hours")
     expect(month.get_by_test_id("stMetricValue")).to_have_text(re.compile(r"^\$[\d,]+\.\d\d$"))
     cost = month.get_by_test_id("stMetricValue").inner_text()

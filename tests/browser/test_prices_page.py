@@ -65,3 +65,14 @@ def test_hosted_prices_and_energy_have_their_sources(visit: Visit) -> None:
     visit.page.get_by_role("tab", name="Energy").click()
     expect(visit.page.get_by_text("Carbon intensity of grids")).to_be_visible()
     visit.settle()
+
+
+def test_the_open_tab_survives_another_page_and_a_reload(visit: Visit) -> None:
+    energy = visit.open(PAGE).page.get_by_role("tab", name="Energy", exact=True)
+    energy.click()
+    expect(visit.page.get_by_text("Power usage effectiveness of data centres")).to_be_visible()
+    visit.settle().go("Plans").go("Prices")
+    expect(energy).to_have_attribute("aria-selected", "true")
+    visit.page.reload()
+    visit.settle()
+    expect(energy).to_have_attribute("aria-selected", "true")
