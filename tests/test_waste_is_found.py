@@ -72,6 +72,22 @@ def test_it_is_found(empty: Warehouse, service: list, action: str) -> None:
     assert action in {one.action for one in found if "other" not in one.entity}
 
 
+def test_requests_are_spread_before_a_replica_is_added(empty: Warehouse) -> None:
+    full, idle = {"sm": 0.95, "dram": 0.7, "kv": 0.97, "fb": 70.0}, {"sm": 0.1, "dram": 0.1, "kv": 0.1}
+
+    def detail(*levels: dict) -> str:
+        fleet = [
+            member(pod=f"svc-7c9d5b7f6c-{number}aaaa", uuid=f"{number}", host=f"{number}", **level)
+            for number, level in enumerate(levels)
+        ]
+        return next(one.detail for one in advise(empty, *fleet) if one.action == "upsize")
+
+    assert "2 of its 3 other replicas are at most half as busy: spread requests" in detail(
+        full, idle, full, idle
+    )
+    assert "Add a replica or larger GPUs" in detail(full, full)
+
+
 def test_limits_are_of_the_gpu_or_slice_that_is_advised(empty: Warehouse) -> None:
     large = real("large", sm=0.1, dram=0.1, kv=0.2, fb=30.0, **H100)
     found = {one.action: one for one in advise(empty, large, real("small", sm=0.05, dram=0.05, fb=5.0))}

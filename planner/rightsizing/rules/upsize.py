@@ -9,6 +9,8 @@ from inferplan.planner.rightsizing.unit import Unit
 
 order = 20
 action: Action = "upsize"
+LESS_BUSY = 0.5
+"""P95 of activity over that of the one that is used up, from which on requests are not spread evenly."""
 _WORDS = {
     "kv_cache_usage_ratio": "the KV cache is full",
     "dram_active_ratio": "memory bandwidth is at its ceiling",
@@ -40,10 +42,22 @@ def judge(unit: Unit, context: Context) -> Judgement | str:
     return Judgement(
         action=action,
         title="Add capacity",
-        detail=f"{what[0].upper()}{what[1:]}. Add a replica or larger GPUs. {cost}",
+        detail=f"{what[0].upper()}{what[1:]}. {_what_to_do(unit, context)} {cost}",
         evidence=signs,
         effort="replica count",
         no_savings_reason="this costs money: it keeps requests from waiting",
+    )
+
+
+def _what_to_do(unit: Unit, context: Context) -> str:
+    own = unit.activity
+    others = [one.activity for one in context.services[unit.service] if one is not unit and not one.doubt]
+    rest = [one for one in others if one and own and one.p95 <= LESS_BUSY * own.p95]
+    if not rest:
+        return "Add a replica or larger GPUs."
+    return (
+        f"{len(rest)} of its {len(others)} other replicas are at most half as busy: spread requests evenly "
+        "before adding a replica or larger GPUs."
     )
 
 
