@@ -222,3 +222,31 @@ def test_an_ending_says_what_a_format_reaches() -> None:
     assert sizes[2] - sizes[1] == attention * (16 - 4.5) / 8
     gpt_oss = weights(model("openai/gpt-oss-20b"), "fp8-mlp", engine="llama.cpp")
     assert gpt_oss.format == "fp8-mlp"
+
+
+MLP, QUERY, HEAD = 36 * 3 * 4096 * 12288, 36 * 4096 * 4096, 151936 * 4096  # Qwen3-8B: 36 layers
+FOUR, EIGHT = 4 + 0.15625, 8 + 0.1875  # a 16-bit scale and a zero point as wide as an element per 128 inputs
+
+
+@pytest.mark.parametrize(
+    ("stated", "more_bits"),
+    [
+        ({"lm_head": True}, HEAD * (FOUR - 16)),
+        ({"dynamic": {"+:.*mlp.*": {"bits": 8}}}, MLP * (EIGHT - FOUR)),
+        (
+            {"dynamic": {".*mlp.*": {"bits": 8}, "-:.*q_proj.*": {}}},
+            MLP * (EIGHT - FOUR) + QUERY * (16 - FOUR),
+        ),
+        ({"dynamic": ["+:.*"], "lm_head": "yes"}, 0),
+    ],
+)
+def test_modules_with_bits_of_their_own(stated: dict[str, object], more_bits: float) -> None:
+    config = catalog.model_config("Qwen/Qwen3-8B")
+    plain = {"quant_method": "gptq", "bits": 4, "group_size": 128}
+
+    def size(quantization: dict[str, object]) -> int:
+        read = parse({**config, "quantization_config": quantization})
+        return weights(read, engine="llama.cpp").checkpoint_bytes
+
+    # GPTQ's order of inputs, 4 bytes each, comes and goes with a matrix: 0.02 % at most
+    assert 8 * (size({**plain, **stated}) - size(plain)) == pytest.approx(more_bits, rel=2e-4)

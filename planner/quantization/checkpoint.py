@@ -10,6 +10,7 @@ from inferplan.planner.architecture import Tensor
 from inferplan.planner.architecture.fields import ConfigError, whole
 from inferplan.planner.quantization.formats import FORMATS, Format, QuantizationError, with_group
 from inferplan.planner.quantization.other_methods import METHODS
+from inferplan.planner.quantization.overrides import overridden, skipped
 
 _KEPT_KEYS: Final = (
     "modules_to_not_convert", "ignore", "ignored_layers", "exclude_modules", "exclude",
@@ -124,22 +125,7 @@ def read_checkpoint(config: Mapping[str, Any]) -> Checkpoint:
     rules = _rules(config)
     if config.get("expert_dtype") in ("fp4", "mxfp4"):  # DeepSeek V4: e2m1, e8m0 per 32, experts only
         rules = (Rule(FORMATS["mxfp4"], ModuleList(["mlp.experts"])), *rules)
-    return Checkpoint(rules, ModuleList([*kept, *_skipped_by_rule(config)]))
-
-
-def _skipped_by_rule(config: Mapping[str, Any]) -> list[str]:
-    """Return what GPTQModel's ``dynamic`` ("-:expression") and AutoRound's ``extra_config`` leave alone."""
-    dynamic, extra = config.get("dynamic"), config.get("extra_config")
-    skipped: list[str] = []
-    if isinstance(dynamic, Mapping):
-        skipped += [f"re:{key[2:]}" for key in dynamic if isinstance(key, str) and key.startswith("-:")]
-    if isinstance(extra, Mapping):
-        skipped += [
-            key
-            for key, value in extra.items()
-            if isinstance(key, str) and isinstance(value, Mapping) and value.get("bits") == 16
-        ]
-    return skipped
+    return Checkpoint(rules, ModuleList([*kept, *skipped(config)]))
 
 
 def _by_layer(layers: Mapping[str, Any], config: Mapping[str, Any]) -> tuple[Rule, ...]:
@@ -164,7 +150,8 @@ def _rules(config: Mapping[str, Any]) -> tuple[Rule, ...]:
         return (Rule(_by_arguments(config["weights"], str(config.get("format", "")))),)
     if algorithm:
         return (Rule(_by_algorithm(algorithm, config)),)
-    return (Rule(_by_method(method, config)),)
+    own = [Rule(_by_method(method, other), ModuleList([module])) for module, other in overridden(config)]
+    return (*own, Rule(_by_method(method, config)))
 
 
 def _grouped_rule(group: Mapping[str, Any], config: Mapping[str, Any]) -> Rule:
