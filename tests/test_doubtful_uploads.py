@@ -139,3 +139,28 @@ def test_a_frame_whose_fields_have_no_one_length_is_refused(tmp_path: Path, valu
         write(tmp_path, json.dumps([{"schema": {"fields": fields}, "data": {"values": values}}]))
     )
     assert (report.values_kept, report.rows_refused) == (0, 1)
+
+
+def counted(**labels: str) -> dict[str, object]:
+    series = {"__name__": "vllm:prompt_tokens_total", "pod": "a", **labels}
+    return {"metric": series, "values": [[1714564800 + 60 * n, str(100 * n)] for n in range(3)]}
+
+
+@pytest.mark.parametrize(
+    ("other", "tokens"),
+    [({"lora": "y"}, 400), ({"prometheus_replica": "1"}, 200), ({"__replica__": "b"}, 200)],
+)
+def test_counters_of_two_kinds_add_up_and_those_scraped_twice_do_not(
+    tmp_path: Path, warehouse: Warehouse, other: dict[str, str], tokens: float
+) -> None:
+    first = dict.fromkeys(other, "x")
+    content = {"data": {"resultType": "matrix", "result": [counted(**first), counted(**other)]}}
+    import_file(warehouse, write(tmp_path, json.dumps(content)))
+    assert sum(landed(warehouse)["prompt_tokens"]) == tokens
+
+
+def test_bytes_under_a_name_of_mib_are_impossible(tmp_path: Path) -> None:
+    path = write(
+        tmp_path, "time,gpu,DCGM_FI_DEV_FB_USED", f"{AT.format(0)},0,73014444032", f"{AT.format(1)},0,9"
+    )
+    assert (inspect(path).values_kept, inspect(path).rows_refused) == (1, 1)

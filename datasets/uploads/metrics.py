@@ -17,6 +17,8 @@ _LARGEST = {
     "ratio": 1.05,  # measured shares overshoot 1 a little
     "W": 16_000.0,  # a whole DGX B200 takes 14.3 kW (nvidia.com, DGX B200 datasheet, 2024)
     "°C": 150.0,
+    "bytes": 2.0
+    ** 45,  # 32 TiB: AWS's largest machine, u7inh-32tb.480xlarge (aws.amazon.com/ec2/instance-types/u7i)
 }
 
 

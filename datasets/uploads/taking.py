@@ -1,14 +1,22 @@
 """Takes series as metrics servers answer them: a name, labels, and pairs of time and value."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from inferplan.datasets.uploads.clock import US, in_range
 from inferplan.datasets.uploads.gathering import Gatherer, in_told_unit, in_unit, told_metric
-from inferplan.datasets.uploads.metrics import Naming, named
-from inferplan.datasets.uploads.reading import Batch, ReadOptions, Series, Tally
+from inferplan.datasets.uploads.metrics import METRICS, Naming, named
+from inferplan.datasets.uploads.reading import MISSING_FROM, Batch, ReadOptions, Series, Tally
 from inferplan.datasets.uploads.values import labels_of, number, variant_of
 
 _REMEMBERED = 10_000
+_OF_SCRAPERS = re.compile(r"replica|^prometheus$")
+"""Labels of the servers that scrape, of which two may scrape the same."""
 
 
 class SeriesTaker:
@@ -55,8 +63,8 @@ class SeriesTaker:
         self.tally.rows_read += len(points)
         placed = {"host": self._options.host or "", **labels}
         series = Series(naming.metric, labels_of(placed), variant_of(naming.metric, labels))
-        self._tell_apart(series, labels)
-        times_us, values = self._samples(points, position)
+        series = self._told_apart(series, labels)
+        times_us, values = self._numbers(points) or self._samples(points, position)
         if values:
             self.gatherer.extend(series, naming.factor, times_us, values, position)
 
@@ -65,17 +73,38 @@ class SeriesTaker:
         if self.gatherer.full:
             yield from self.gatherer.flush()
 
-    def _tell_apart(self, series: Series, labels: Mapping[str, str]) -> None:
-        """Note the labels in which alone two series differ that are the same to us, among the first many."""
+    def _told_apart(self, series: Series, labels: Mapping[str, str]) -> Series:
+        """Return the series apart from one, among the first many, that differs in labels we do not know.
+
+        Counters of two kinds of work are added up; gauges are noted and taken for one, as are the counters of
+        two servers that scrape the same.
+        """
         if len(self._taken) < _REMEMBERED:
             self._taken.setdefault(series, labels)
         first = self._taken.get(series, labels)
         differ = sorted(key for key in {*first, *labels} if first.get(key) != labels.get(key))
+        kinds = [f"{key}={labels.get(key, '')}" for key in differ if not _OF_SCRAPERS.search(key)]
+        if kinds and METRICS[series.metric].counter:
+            return replace(series, variant=",".join((series.variant, *kinds)))
         if differ:
             self.tally.note(
                 f"{series.metric}: series that differ only in {', '.join(differ)} are taken for one, "
                 "the larger value at a time is kept. Import them one by one if they are apart."
             )
+        return series
+
+    def _numbers(self, points: Sequence[Any]) -> tuple[list[int], list[float]] | None:
+        """Return the samples at once where all times are epochs and all values numbers, as mostly."""
+        try:
+            if not all(type(at) in (int, float) and type(text) in (str, int, float) for at, text in points):
+                return None
+            times, values = [at for at, _ in points], np.array([float(text) for _, text in points])
+            times_us = _epochs_us(np.array(times, np.float64))
+        except (ValueError, TypeError, OverflowError):
+            return None  # read one by one, to tell which
+        kept = np.isfinite(values) & (values < MISSING_FROM)
+        self.tally.values_missing += len(points) - int(kept.sum())
+        return times_us[kept].tolist(), values[kept].tolist()
 
     def _samples(self, points: Iterable[Any], position: int) -> tuple[list[int], list[float]]:
         times_us, values = [], []
@@ -93,3 +122,13 @@ class SeriesTaker:
             times_us.append(us)
             values.append(value)
         return times_us, values
+
+
+def _epochs_us(numbers: "npt.NDArray[np.float64]") -> "npt.NDArray[np.int64]":
+    """Return what ``epoch_us`` does of each number; raises ``ValueError`` if one is no time."""
+    size = np.abs(numbers)
+    in_us = [numbers * US, numbers * 1000, numbers]
+    us = np.rint(np.select([size < 1e11, size < 1e14, size < 1e17], in_us, numbers / 1000))
+    for edge in (us.min(), us.max()):  # NaN too
+        in_range(edge)
+    return us.astype(np.int64)
