@@ -1,7 +1,8 @@
 """From a file to the warehouse: look, report, then land all of it in one transaction or nothing."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,6 +40,9 @@ from inferplan.datasets.warehouse import MEMORY, Cursor, Warehouse
 
 _IN_MEMORY_BYTES = 32 << 20
 Record = BillLine | Allocation | Advice
+PATIENCE_S = 5.0
+"""How long an undo waits for an import of somebody else's."""
+_WAIT_S = 0.1
 _one_at_a_time = Lock()  # one process owns the file: its threads are all who can number series at once
 
 _INSERT_IMPORT = (
@@ -102,7 +106,7 @@ def import_file(
     upload = look(Path(path), options.file_name, progress, options.member)
     chosen = recognise(upload)
     recalled = recall(warehouse, upload, options) if chosen.kind == "table" else None
-    with _one_at_a_time, warehouse.transaction() as cursor, progress.watching(cursor):
+    with _turn(progress), warehouse.transaction() as cursor, progress.watching(cursor):
         if (before := _imported_before(cursor, upload)) is not None:
             return ImportReport(before, inspect(path, options, warehouse=warehouse), already_imported=True)
         import_id = int(cursor.execute("SELECT nextval('import_numbers')").fetchall()[0][0])
@@ -119,6 +123,31 @@ def import_file(
             remember(cursor, upload, options.columns, _now())
         progress.at("Writing")
     return ImportReport(import_id, report, already_imported=False)
+
+
+@contextmanager
+def _turn(progress: Progress) -> Iterator[None]:
+    """Wait until no other thread imports; raises ``CancelledError`` once ``progress`` was cancelled."""
+    if not _one_at_a_time.acquire(blocking=False):
+        progress.at("Waiting for another import")
+        while not _one_at_a_time.acquire(timeout=_WAIT_S):
+            progress.check()
+    try:
+        yield
+    finally:
+        _one_at_a_time.release()
+
+
+@contextmanager
+def _soon() -> Iterator[None]:
+    """Wait a little until no other thread imports; raises ``InferplanError`` if one still does."""
+    if not _one_at_a_time.acquire(timeout=PATIENCE_S):
+        msg = "Another file is being imported: try again when that has ended."
+        raise InferplanError(msg)
+    try:
+        yield
+    finally:
+        _one_at_a_time.release()
 
 
 def _imported_before(cursor: Cursor, upload: Upload) -> int | None:
@@ -142,9 +171,9 @@ def land_series(
 ) -> int:
     """Land series and records that were computed, as sample data; return the import's number.
 
-    The same ``digest`` a second time changes nothing.
+    The same ``digest`` a second time changes nothing. Raises ``InferplanError`` while another thread imports.
     """
-    with _one_at_a_time, warehouse.transaction() as cursor:
+    with _soon(), warehouse.transaction() as cursor:
         before = cursor.execute("SELECT import_id FROM imports WHERE digest = ?", [digest]).fetchall()
         if before:
             return int(before[0][0])
@@ -199,8 +228,14 @@ _DELETES = (
 
 
 def undo_import(warehouse: Warehouse, import_id: int) -> None:
-    """Remove every row of an import; raises ``InferplanError`` if there is no such import."""
-    with _one_at_a_time, warehouse.transaction() as cursor:
+    """Remove every row of an import.
+
+    Raises
+    ------
+    InferplanError
+        If there is no such import, or another thread has imported for ``PATIENCE_S`` and still does.
+    """
+    with _soon(), warehouse.transaction() as cursor:
         if not cursor.execute("SELECT 1 FROM imports WHERE import_id = ?", [import_id]).fetchall():
             msg = f"There is no import number {import_id}; it may have been undone already."
             raise InferplanError(msg)
@@ -222,6 +257,7 @@ def _pour(
         options = options.model_copy(update={"columns": recalled.columns})
         tally.note(recalled.note)
     counters = Counters(tally)
+    progress.at("Reading")
     for item in chosen.read(upload, options, tally):
         progress.at(f"Reading, {tally.rows_read:,} rows so far" if tally.rows_read else "Reading")
         if isinstance(item, RecordTable):

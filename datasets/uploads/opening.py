@@ -7,14 +7,17 @@ import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from inferplan.datasets.uploads.progress import Progress
 from inferplan.datasets.uploads.reading import Tally, UnreadableError
 from inferplan.datasets.uploads.sweeping import LONG_LINE_BYTES, Sweep
 from inferplan.datasets.uploads.unpacking import compression, decompressed
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 CHUNK_BYTES = 1 << 20
 HEAD_BYTES = 64 << 10
@@ -73,6 +76,8 @@ class Upload:
     is_packed: bool
     member: str | None = None
     """File of an archive that holds several."""
+    progress: Progress = field(default_factory=Progress)
+    """Told how far whoever reads the bytes is."""
 
     @property
     def digest(self) -> str:
@@ -82,9 +87,12 @@ class Upload:
 
     @contextmanager
     def binary(self) -> Iterator[IO[bytes]]:
-        """Open the decompressed bytes."""
-        with decompressed(self.path, self.file_name, self.member) as stream:
-            yield stream
+        """Open the decompressed bytes; a read tells how far it is, or that the import was cancelled."""
+        with (
+            decompressed(self.path, self.file_name, self.member) as stream,
+            io.BufferedReader(_Followed(stream, self.size_bytes, self.progress), CHUNK_BYTES) as followed,
+        ):
+            yield followed
 
     @contextmanager
     def text(self) -> Iterator[IO[str]]:
@@ -119,6 +127,32 @@ class Upload:
             if cells > 4 * named + 2000:
                 return f"about {cells + 1:,} cells where the header has {named + 1:,}"
         return None
+
+
+class _Followed(io.RawIOBase):
+    """Bytes that tell how far they are read."""
+
+    def __init__(self, stream: IO[bytes], size_bytes: int, progress: Progress) -> None:
+        self._stream, self._size_bytes, self._progress = stream, size_bytes, progress
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return self._stream.seekable()
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._stream.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        place = memoryview(buffer).cast("B")
+        found = self._stream.read(len(place))
+        place[: len(found)] = found
+        self._progress.reached(min(1.0, self._stream.tell() / self._size_bytes))
+        return len(found)
 
 
 def look(
@@ -180,6 +214,7 @@ def _looked_through(path: Path, name: str, progress: Progress, member: str | Non
         is_plain=is_parquet or (sweep.is_plain and encoding.startswith("utf-8")),
         is_packed=packed,
         member=member,
+        progress=progress,
     )
 
 

@@ -42,6 +42,11 @@ class Progress:
         self.check()
         self.stage, self._share = stage, share
 
+    def reached(self, share: float) -> None:
+        """Note how much of the stage is done; raises ``CancelledError`` once the import was cancelled."""
+        self.check()
+        self._share = share
+
     def check(self) -> None:
         """Raise ``CancelledError`` once the import was cancelled."""
         if self._stopped.is_set():
