@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from inferplan.datasets.exports import ReadOptions, UnreadableError, import_file, inspect
@@ -164,3 +165,20 @@ def test_bytes_under_a_name_of_mib_are_impossible(tmp_path: Path) -> None:
         tmp_path, "time,gpu,DCGM_FI_DEV_FB_USED", f"{AT.format(0)},0,73014444032", f"{AT.format(1)},0,9"
     )
     assert (inspect(path).values_kept, inspect(path).rows_refused) == (1, 1)
+
+
+def test_an_aligned_row_with_an_empty_cell_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, "time  gpu  power_w", f"{AT.format(0)}  0    61", f"{AT.format(1)}       62")
+    report = inspect(path)
+    assert (report.format, report.values_kept, report.problems[0].line) == ("aligned-table", 1, 3)
+
+
+def test_a_map_of_labels_in_parquet_tells_the_place(tmp_path: Path, warehouse: Warehouse) -> None:
+    path = tmp_path / "a.parquet"
+    labels = "MAP {'gpu': CAST(i AS VARCHAR), 'Hostname': 'n'} AS labels"
+    duckdb.execute(
+        f"COPY (SELECT TIMESTAMPTZ '2024-05-01 12:00:00Z' AS time, {labels}, 0.5 AS sm_active_ratio "
+        f"FROM range(2) AS t(i)) TO '{path}'"
+    )
+    import_file(warehouse, path, ReadOptions(time_zone="UTC"))
+    assert warehouse.rows("SELECT host, gpu_index FROM usage_series ORDER BY ALL") == [("n", "0"), ("n", "1")]

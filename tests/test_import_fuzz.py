@@ -20,6 +20,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from monitoring_layouts import CASES as MONITORING
+from tool_layouts import CASES as TOOLS
 
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.exports import ReadOptions, formats, inspect
@@ -96,7 +97,8 @@ SAMPLES = {
     "google-monitoring": MONITORING["Google's managed Prometheus"][0],
     "datadog-json": MONITORING["Datadog's query"][0],
     "azure-monitor": MONITORING["Azure Monitor"][0],
-    "gpustat": MONITORING["gpustat"][0],
+    "gpustat": TOOLS["gpustat"][0],
+    "aligned-table": TOOLS["columns kept apart by spaces, without times"][0],
     "aws-compute-optimizer": "instanceArn,finding,recommendationOptions_1_instanceType,errorCode,"
     "recommendationoptions_1_estimatedmonthlysavings_value\narn:aws:ec2:x:1:instance/i-b,OVER_PROVISIONED,"
     "p4d.24xlarge,,5986.0\n",

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from monitoring_layouts import CASES as MONITORING
 from real_layouts import CASES, UTC
 from serving_layouts import CASES as SERVING
+from tool_layouts import CASES as TOOLS
 
 from inferplan.dashboard.__main__ import cli
 from inferplan.datasets.exports import ReadOptions, UnreadableError, import_file, inspect
@@ -29,7 +30,7 @@ def shared() -> Iterator[Warehouse]:
         yield opened
 
 
-ALL = CASES | SERVING | MONITORING
+ALL = CASES | SERVING | MONITORING | TOOLS
 
 
 @pytest.mark.parametrize("name", ALL)

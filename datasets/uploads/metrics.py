@@ -17,8 +17,7 @@ _LARGEST = {
     "ratio": 1.05,  # measured shares overshoot 1 a little
     "W": 16_000.0,  # a whole DGX B200 takes 14.3 kW (nvidia.com, DGX B200 datasheet, 2024)
     "°C": 150.0,
-    "bytes": 2.0
-    ** 45,  # 32 TiB: AWS's largest machine, u7inh-32tb.480xlarge (aws.amazon.com/ec2/instance-types/u7i)
+    "bytes": float(32 << 40),  # the largest machine: u7inh-32tb (aws.amazon.com/ec2/instance-types/u7i)
 }
 
 

@@ -1,6 +1,7 @@
 """Times of printouts that have none: what is printed again begins the next round."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import replace
 
 from inferplan.datasets.uploads.clock import start_us
 from inferplan.datasets.uploads.gathering import Gatherer, in_told_unit
@@ -16,6 +17,7 @@ from inferplan.datasets.uploads.reading import (
 )
 from inferplan.datasets.uploads.roles import Roles
 from inferplan.datasets.uploads.tables import dialect, rows
+from inferplan.datasets.uploads.values import label_pairs, labels_of, sums_up
 
 _US = 1_000_000
 
@@ -73,10 +75,33 @@ def samples_in_rounds(
     NeedsAnswerError
         If start or interval were not told.
     """
-    rounds, gatherer = Rounds(options, "This table"), Gatherer(tally)
+    rounds = Rounds(options, "This table")
     rounds.ask()
     form = dialect(upload.head)
-    for line, row in rows(upload, form, tally):
+    yield from samples_of_rows(
+        rows(upload, form, tally),
+        names,
+        roles,
+        options,
+        tally,
+        lambda _, labels: rounds.us(labels),
+        decimal_comma=form.decimal_comma,
+    )
+
+
+def samples_of_rows(
+    table: Iterable[tuple[int, list[str]]],
+    names: Sequence[str],
+    roles: Roles,
+    options: ReadOptions,
+    tally: Tally,
+    at: Callable[[dict[str, str], Labels], int],
+    *,
+    decimal_comma: bool = False,
+) -> Items:
+    """Yield the samples of numbered rows of cells, each ``at`` the time that its cells and labels tell."""
+    gatherer = Gatherer(tally)
+    for line, row in table:
         cells = [cell.strip() for cell in row]
         if not any(cells) or cells == list(names):
             continue
@@ -86,12 +111,20 @@ def samples_in_rounds(
             continue
         said = dict(zip(names, cells, strict=True))
         place = {field: said[column] for column, field in roles.labels.items() if said[column]}
-        labels = Labels(**{"host": options.host, **place})
-        us = rounds.us(labels)
+        if whole := next((text for text in place.values() if sums_up(text)), None):
+            tally.ignored[f"rows of {whole}"] += 1
+            continue
+        pairs = {"host": options.host or "", **label_pairs(said.get(roles.label_set or "", ""))}
+        labels = replace(labels_of(pairs), **place)
+        try:
+            us = at(said, labels)
+        except ValueError as error:
+            tally.refuse(line, str(error))
+            continue
         for column, found in roles.metrics.items():
             naming = in_told_unit(found, options.metric)
             series = Series(naming.metric, labels)
-            gatherer.take(said[column], naming, series, us, line, decimal_comma=form.decimal_comma)
+            gatherer.take(said[column], naming, series, us, line, decimal_comma=decimal_comma)
         if gatherer.full:
             yield from gatherer.flush()
     yield from gatherer.flush()
