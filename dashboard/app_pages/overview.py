@@ -103,7 +103,7 @@ for column, (stem, question, answer) in zip(st.columns(3), QUESTIONS, strict=Tru
     with column.container(border=True, height="stretch"):
         st.subheader(question)
         st.markdown(answer)
-        show_link(stem, "Find out", ":material/arrow_forward:")
+        show_link(stem, page_title(stem), ":material/arrow_forward:")
 
 if current != FIRST_CASE:
     st.markdown(f"You are working on {model_inputs.summary(current)}.")

@@ -82,7 +82,7 @@ def cost_over_time(rows: Sequence[Mapping[str, Any]], titles: Mapping[str, str],
             color=alt.Color(
                 "part:N",
                 scale=alt.Scale(domain=[titles[part] for part in PARTS]),
-                legend=alt.Legend(title=None, orient="bottom", columns=3, values=shown),
+                legend=alt.Legend(title=None, orient="bottom", columns=2, values=shown),
             ),
             order=alt.Order("rank:Q"),
             tooltip=[
