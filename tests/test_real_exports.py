@@ -193,6 +193,17 @@ COSTS = {
 }
 
 
+COSTS["Kubecost's API as a table"] = (
+    "name,window.start,window.end,properties.namespace,properties.pod,gpuCount,gpuHours,gpuCost,gpuCostAdjustment,"
+    "totalCost\nc/n/ns/p,2024-05-01T00:00:00Z,2024-05-02T00:00:00Z,ns,p,1,24,24,0.5,30.5\n",
+    (False, 24, 24.5, None),
+)
+COSTS["GPUs of a window"] = (
+    "Start,End,Namespace,GPUs,GPUCost,TotalCost\n2024-05-01T18:00:00Z,2024-05-02T00:00:00Z,ns,4,24.5,30.5\n",
+    (False, 24, 24.5, None),
+)
+
+
 @pytest.mark.parametrize("name", COSTS)
 def test_allocations_of_a_day(tmp_path: Path, warehouse: Warehouse, name: str) -> None:
     content, expected = COSTS[name]

@@ -43,18 +43,14 @@ def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
         msg = f"{upload.file_name} is a table aligned by spaces, not of metrics in columns: save it as CSV."
         raise UnreadableError(msg)
     tally.ignored.update(one for one in names if not roles.knows(one))
-    if roles.time:
-        clock = Clock(with_date_order(options, upload.head), tally)
-
-        def at(said: dict[str, str], _: Labels) -> int:
-            return clock.us(" ".join(said[one] for one in (roles.time, roles.clock) if one))
-
-    else:
-        rounds = Rounds(options, "This table")
+    clock = Clock(with_date_order(options, upload.head), tally)
+    rounds = Rounds(options, "This table")
+    if not roles.time:
         rounds.ask()
 
-        def at(_: dict[str, str], labels: Labels) -> int:
-            return rounds.us(labels)
+    def at(said: dict[str, str], labels: Labels) -> int:
+        times = [said[column] for column in (roles.time, roles.clock) if column]
+        return clock.us(" ".join(times)) if times else rounds.us(labels)
 
     yield from samples_of_rows(lines, names, roles, options, tally, at)
 

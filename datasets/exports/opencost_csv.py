@@ -3,6 +3,8 @@
 OpenCost's days are UTC; it has no row for idle cost and no GPU usage.
 
 Columns: opencost/opencost pkg/costmodel/csv_export.go. Labels are one JSON column or ``Label_<name>`` each.
+Kubecost's allocations as tables keep the names of its API (core/pkg/opencost/allocation_json.go), however spelled:
+``properties.pod`` or ``podname``, and adjustments that the GPU's cost does not contain.
 """
 
 from collections.abc import Mapping
@@ -27,8 +29,7 @@ title = "OpenCost or Kubecost daily allocation CSV"
 kind = "allocation"
 
 _NEEDED = {"gpucost", "totalcost"}
-_STARTS, _ENDS = ("Date", "Start", "WindowStart"), ("End", "WindowEnd")
-_HOURS_PER_DAY = 24
+_STARTS, _ENDS = ("Date", "Start", "WindowStart", "window.start"), ("End", "WindowEnd", "window.end")
 
 
 def sniff(head: str) -> bool:
@@ -54,21 +55,32 @@ def _allocation(line: int, record: Mapping[str, str]) -> Allocation:
         msg = "TotalCost is empty"
         raise ValueError(msg)
     labels = mapping(said(record, "Labels"))
-    gpus, gpu_hours = quantity(record, "GPUs"), quantity(record, "GPUHours")
-    namespace = said(record, "Namespace")
+    period_end = moment(end, "End") if end else start + timedelta(days=1)
+    gpus = quantity(record, "GPUs") if said(record, "GPUs") else quantity(record, "GPUCount")
+    gpu_hours, gpu_cost = quantity(record, "GPUHours"), money(record, "GPUCost")
+    if gpu_hours is None and gpus is not None:
+        gpu_hours = gpus * ((period_end - start) / timedelta(hours=1))
+    if gpu_cost is not None:
+        gpu_cost += money(record, "GPUCostAdjustment") or 0
+    namespace = _property(record, "Namespace")
     return Allocation(
         line=line,
         period_start=start,
-        period_end=moment(end, "End") if end else start + timedelta(days=1),
-        cluster=said(record, "Cluster"),
-        node=said(record, "Node"),
+        period_end=period_end,
+        cluster=_property(record, "Cluster"),
+        node=_property(record, "Node"),
         namespace=namespace,
-        controller=said(record, "ControllerName", "Controller"),
-        pod=said(record, "Pod"),
-        container=said(record, "Container"),
-        team=said(record, "Label_team") or team_of(labels),
+        controller=_property(record, "Controller"),
+        pod=_property(record, "Pod"),
+        container=_property(record, "Container"),
+        team=said(record, "Label_team", "properties.labels.team") or team_of(labels),
         is_idle="__idle__" in (namespace, *(said(record, "Name") or "").split("/")),
-        gpu_hours=gpus * _HOURS_PER_DAY if gpu_hours is None and gpus is not None else gpu_hours,
-        gpu_cost=money(record, "GPUCost"),
+        gpu_hours=gpu_hours,
+        gpu_cost=gpu_cost,
         total_cost=total,
     )
+
+
+def _property(record: Mapping[str, str], name: str) -> str | None:
+    """Return a property of the workload, as either program calls it."""
+    return said(record, name, f"{name}Name", f"properties.{name}")
