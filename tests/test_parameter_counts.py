@@ -273,3 +273,10 @@ def test_parts_sum_to_the_tensors() -> None:
             prod((t.out_features, t.in_features, t.count)) for t in architecture.tensors
         )
         assert found.active <= found.language_model
+
+
+@pytest.mark.parametrize(
+    "built", BUILT, ids=[f"{entry['config']['model_type']}-{i}" for i, entry in enumerate(BUILT)]
+)
+def test_nothing_of_a_model_that_is_counted_exactly_is_unread(built: dict[str, object]) -> None:
+    assert not [note for note in parse(built["config"]).notes if "not understood" in note]

@@ -12,7 +12,7 @@ _WEIGHTLESS = re.compile(
     r"token|label|(?<!layer)_ids?$|^seed$|beam|return_seq|pretraining_tp|num_logits_to_keep|version|summary|image_seq_length"
     # numerics and training
     r"|eps|init|drop|alpha|beta|theta|rope|rotary|scal|multiplier|factor|softcap|soft_cap|_cap$|coef|loss|limit"
-    r"|temperature|noise|time_step|_(?:min|max)$|chunk_size|_attn_scalar"
+    r"|temperature|noise|iters|time_step|_(?:min|max)$|chunk_size|_attn_scalar"
     # routing, selection and lengths, which choose among what is stored
     r"|n_group$|expert_group|group_size$|top_?k|index_block_size|^indexer_(?:kv_heads|compress_ratio)$|^make_ngram_vocab|split_ngram_parts|number_of_conv|local_blocks|budget|original_max_position"
     r"|max_window_layers|^qk_head_dim$|dim_model_base|attn_res_block_size|prefix_dense|^block_size$|^vocab_size_per_layer_input$|^attention_hidden_size$"

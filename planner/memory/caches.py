@@ -173,6 +173,12 @@ def _conv_taps(architecture: Architecture) -> int:
 def _mtp_layers(architecture: Architecture, layers: list[Layer]) -> list[Layer]:
     attending = [layer for layer in layers if any(not isinstance(m, RecurrentState) for m in layer.mixers)]
     extra = len({tensor.layer for tensor in architecture.tensors if tensor.part == "mtp"})
-    return (
-        [replace(attending[-1], index=len(layers) + number) for number in range(extra)] if attending else []
-    )
+    if not attending:
+        return []
+    mixers = tuple(_uncompressed(mixer) for mixer in attending[-1].mixers)
+    return [Layer(len(layers) + number, mixers) for number in range(extra)]
+
+
+def _uncompressed(mixer: Mixer) -> Mixer:
+    """Return ``mixer`` as a prediction block has it: DeepSeek V4's keeps its window alone."""
+    return replace(mixer, ratio=0, index_head_dim=0) if isinstance(mixer, CompressedAttention) else mixer
