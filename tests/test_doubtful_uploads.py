@@ -182,3 +182,17 @@ def test_a_map_of_labels_in_parquet_tells_the_place(tmp_path: Path, warehouse: W
     )
     import_file(warehouse, path, ReadOptions(time_zone="UTC"))
     assert warehouse.rows("SELECT host, gpu_index FROM usage_series ORDER BY ALL") == [("n", "0"), ("n", "1")]
+
+
+def test_a_column_gpu_may_hold_names_or_uuids(tmp_path: Path, warehouse: Warehouse) -> None:
+    uuid = "GPU-01234567-89ab-cdef-0123-456789abcdef"
+    rows = (
+        f"{AT.format(0)},{gpu},5" for gpu in ("NVIDIA A100-SXM4-80GB", uuid, "nvidia3", "00000000:3B:00.0")
+    )
+    import_file(warehouse, write(tmp_path, "time,gpu,power_w", *rows))
+    assert warehouse.rows("SELECT gpu_index, gpu_name, gpu_uuid FROM usage_series ORDER BY ALL") == [
+        ("00000000:3B:00.0", None, None),
+        ("3", None, None),
+        (None, "NVIDIA A100-SXM4-80GB", None),
+        (None, None, uuid),
+    ]

@@ -3,8 +3,8 @@
 OpenCost's days are UTC; it has no row for idle cost and no GPU usage.
 
 Columns: opencost/opencost pkg/costmodel/csv_export.go. Labels are one JSON column or ``Label_<name>`` each.
-Kubecost's allocations as tables keep the names of its API (core/pkg/opencost/allocation_json.go), however spelled:
-``properties.pod`` or ``podname``, and adjustments that the GPU's cost does not contain.
+Kubecost's allocations as tables keep the names of its API (core/pkg/opencost/allocation_json.go), however
+they are spelled: ``properties.pod`` or ``podname``, and adjustments that the GPU's cost does not contain.
 """
 
 from collections.abc import Mapping

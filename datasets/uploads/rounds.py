@@ -17,7 +17,7 @@ from inferplan.datasets.uploads.reading import (
 )
 from inferplan.datasets.uploads.roles import Roles
 from inferplan.datasets.uploads.tables import dialect, rows
-from inferplan.datasets.uploads.values import label_pairs, labels_of, sums_up
+from inferplan.datasets.uploads.values import label_pairs, labels_of, sums_up, with_gpu
 
 _US = 1_000_000
 
@@ -110,7 +110,7 @@ def samples_of_rows(
             tally.refuse(line, f"{len(cells)} cells where the header has {len(names)}")
             continue
         said = dict(zip(names, cells, strict=True))
-        place = {field: said[column] for column, field in roles.labels.items() if said[column]}
+        place = with_gpu({field: said[column] for column, field in roles.labels.items() if said[column]})
         if whole := next((text for text in place.values() if sums_up(text)), None):
             tally.ignored[f"rows of {whole}"] += 1
             continue

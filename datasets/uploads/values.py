@@ -105,6 +105,8 @@ _LABELS: dict[str, tuple[str, ...]] = {
 _SPELLED = {name: field for field, names in _LABELS.items() for name in names}
 _FIELDS = {plain(name): field for field, names in _LABELS.items() for name in (field, *names)}
 _DEVICE = re.compile(r"^nvidia(\d+)$")  # so Container Insights calls the GPU 0
+_GPU_UUID = re.compile(r"^(?:GPU|MIG)-[0-9a-f]{8}-[0-9a-f-]{27}$", re.IGNORECASE)
+_GPU_NAME = re.compile(r"^(?:nvidia|tesla|amd|intel|geforce|quadro)[\s_-]", re.IGNORECASE)
 _OF_HISTOGRAMS = ("_bucket", "_sum_s", "_count")
 _VARIANTS = ("finished_reason", "quantile", "priority")
 _EXPORTERS = ("dcgm-exporter", "nvidia-dcgm-exporter", "nvidia-gpu-exporter")
@@ -126,9 +128,22 @@ def labels_of(raw: Mapping[str, str]) -> Labels:
     if found.get("pod", "").startswith(_EXPORTERS):
         for field in ("pod", "namespace", "container"):
             found.pop(field, None)
-    if device := _DEVICE.match(found.get("gpu_index", "")):
-        found["gpu_index"] = device[1]
-    return Labels(**found)
+    return Labels(**with_gpu(found))
+
+
+def with_gpu(found: Mapping[str, str]) -> dict[str, str]:
+    """Return labels by field with what stands for a GPU under the field that it is of.
+
+    >>> with_gpu({"gpu_index": "nvidia0"}), with_gpu({"gpu_index": "NVIDIA L4"})
+    ({'gpu_index': '0'}, {'gpu_name': 'NVIDIA L4'})
+    """
+    labels = dict(found)
+    if device := _DEVICE.match(labels.get("gpu_index", "")):
+        labels["gpu_index"] = device[1]
+    for field, form in (("gpu_uuid", _GPU_UUID), ("gpu_name", _GPU_NAME)):
+        if form.match(labels.get("gpu_index", "")):
+            labels = {field: labels.pop("gpu_index"), **labels}
+    return labels
 
 
 def variant_of(metric: str, raw: Mapping[str, str]) -> str:
