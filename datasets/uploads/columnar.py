@@ -150,9 +150,9 @@ class _Landing:
 
     def _number_places(self) -> None:
         """Give each combination of labels (and metric, in a long table) that is used a number from 0."""
-        rows = []
+        rows, keys = [], self._table.keys
         for place, *texts in sorted(self._places(), key=lambda row: row[1:]):  # neighbours stay together
-            said = dict(zip(self._table.keys, (str(text).strip() for text in texts), strict=True))
+            said = dict(zip(keys, (str(text).strip() for text in texts), strict=True))
             found = placed(said, self._table)
             if isinstance(found, str):
                 self._unused[place] = found
