@@ -258,6 +258,10 @@ def test_somebody_elses_revision_is_announced_before_saving(own_warehouse: Path)
         save(warehouse, "p1", "Second", based_on=1)
     app.run()
     assert '"Second" was saved by ada' in app.warning[0].value
+    app.text_area(key=plan_actions.NOTES).input("mine")
+    app.button(key=f"{PLANS}save").click().run()
+    assert len(app.warning) == 1
+    assert not app.error, "said once"
 
 
 def test_another_gpu_leaves_the_price_of_the_one_before(own_warehouse: Path) -> None:

@@ -34,7 +34,8 @@ except InferplanError as error:
     st.stop()
 
 inputs.show_problem()
-if (told := plan_actions.message()) is not None:
+conflict = "" if newer is None else str(plan_store.PlanConflictError(newer))
+if (told := plan_actions.message()) is not None and told.text != conflict:
     (st.success if told.kind == "success" else st.error)(formats.sentence(told.text))
 if (gone := plan_actions.just_deleted()) is not None:
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
@@ -57,8 +58,8 @@ if isinstance(results, PlanResults):
     plan_views.show_results(results)
 elif isinstance(results, FleetResults):
     fleet_views.show_fleet_plan(store, results, today)
-if newer is not None and opened is not None:
-    st.warning(formats.sentence(plan_store.PlanConflictError(newer)), icon=":material/group:")
+if conflict and opened is not None:
+    st.warning(formats.sentence(conflict), icon=":material/group:")
     st.button(
         "Save as the next revision all the same",
         key=f"{KEY}overtake",
