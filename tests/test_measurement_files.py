@@ -122,6 +122,47 @@ def test_a_table_with_decimal_commas_is_read(tmp_path: Path) -> None:
     assert (load.ttft_s, load.tpot_s) == pytest.approx((0.0955, 0.01625))
 
 
+PRINTED = """INFO 11-22 09:00:00 server is up
+============ Serving Benchmark Result ============
+Successful requests:                     640
+Failed requests:                         0
+Maximum request concurrency:             64
+Benchmark duration (s):                  316.36
+Total input tokens:                      661224
+Total generated tokens:                  641529
+Request throughput (req/s):              2.02
+Output token throughput (tok/s):         2027.82
+---------------Time to First Token----------------
+Mean TTFT (ms):                          313.27
+Median TTFT (ms):                        192.92
+P99 TTFT (ms):                           1529.61
+-----Time per Output Token (excl. 1st token)------
+Mean TPOT (ms):                          29.24
+Median TPOT (ms):                        29.63
+==================================================
+"""
+"""As vllm bench serve printed it: ROCm/ATOM pull request 466."""
+
+
+def test_a_summary_that_was_printed_is_read(tmp_path: Path) -> None:
+    one = read_file(written(tmp_path, PRINTED, "terminal.txt"))
+    [run] = one.runs
+    load = run.load
+    assert (load.concurrency, load.requests, load.output_tokens_per_s) == (64, 640, 2027.82)
+    assert (load.ttft_s, load.tpot_s) == pytest.approx((0.19292, 0.02963))
+    assert (load.input_tokens, load.output_tokens) == pytest.approx((661224 / 640, 641529 / 640))
+    named = f"Namespace(backend='vllm', model='{MODEL}', request_rate=2.1)\n{PRINTED}"
+    both = read_file(written(tmp_path, named + PRINTED.replace("         64\n", "         32\n"), "two.txt"))
+    assert [run.deployed.model for run in both.runs] == [MODEL, None]
+    assert (both.runs[0].load.request_rate_per_s, both.runs[1].load.concurrency) == (2.1, 32)
+
+
+def test_a_printed_load_that_is_not_said_is_not_taken_for_all_at_once(tmp_path: Path) -> None:
+    silent = PRINTED.replace("Maximum request concurrency:             64\n", "")
+    with pytest.raises(UnreadableError, match="no steady rate that is stated"):
+        read_file(written(tmp_path, silent, "terminal.txt"))
+
+
 REFUSED = {
     "failed": ({"completed": 100, "failed": 60}, "60 of 160 requests failed"),
     "nothing": ({"completed": 0}, "no request completed"),

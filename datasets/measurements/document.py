@@ -1,10 +1,11 @@
-"""A result file's content: JSON values one after the other, or the rows of a table."""
+"""A result file's content: JSON values one after the other, printed summaries, or the rows of a table."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from inferplan.datasets.measurements.console import summaries
 from inferplan.datasets.uploads import tables
 from inferplan.datasets.uploads.opening import Upload
 from inferplan.datasets.uploads.reading import Tally, UnreadableError
@@ -13,6 +14,8 @@ MAX_BYTES = 200 << 20
 """Decompressed; a summary is a few kilobytes, only a file with every request in it grows beyond this."""
 MAX_RUNS = 2_000
 """Values of JSON, rows of a table."""
+MAX_PRINTED_BYTES = 16 << 20
+"""Of a saved terminal, in which printed summaries are looked for."""
 _GAPS = " \t\r\n,"
 
 
@@ -56,6 +59,11 @@ def document(upload: Upload) -> Document:
     if upload.head.lstrip("\ufeff \t\r\n")[:1] in ("{", "["):
         with upload.text() as stream:
             return Document(upload.file_name, values=tuple(_values(stream.read(), upload.file_name)))
+    if upload.size_bytes <= MAX_PRINTED_BYTES:
+        with upload.text() as stream:
+            printed = [Value(line, run) for line, run in summaries(stream.read())]
+        if printed:
+            return Document(upload.file_name, values=tuple(printed[:MAX_RUNS]))
     form, tally = tables.dialect(upload.head), Tally()
     found = []
     for line, cells in tables.rows(upload, form, tally):

@@ -2,6 +2,7 @@
 
 vLLM: ``--save-result``, ``--append-result`` (objects after one another), and the ``summary.json`` and
 ``summary.csv`` of ``vllm bench sweep serve``, which add the server's settings. SGLang: JSON lines.
+Of both the summary that they print.
 """
 
 from collections.abc import Iterator, Mapping
@@ -74,7 +75,7 @@ def _offered(run: Mapping[str, Any], completed: float) -> dict[str, Any]:
     """Return the load: a rate that was kept up with, else the limit in flight, else all at once."""
     rate, most = amount(run.get("request_rate")), amount(run.get("max_concurrency"))
     if run.get("ramp_up_strategy") or (rate is None and not _endless(run.get("request_rate"))):
-        msg = "its requests came at no steady rate (a ramp or a trace)"
+        msg = "its requests came at no steady rate that is stated (a ramp, a trace, or not said)"
         raise RefusedRunError(msg)
     if rate is not None:
         return at_rate(rate, amount(run["request_throughput"]), most)
