@@ -33,14 +33,7 @@ def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
     """Yield the samples of every series."""
     taker = SeriesTaker(options, tally, Clock(options, tally).us)
     with upload.text() as text:
-        for position, metric in enumerate(members(text, "value", upload.file_name), start=1):
-            try:
-                _take(metric, position, taker)
-            except (AttributeError, KeyError, TypeError) as error:
-                tally.rows_read += 1
-                tally.refuse(position, f"not a metric: {error}")
-            yield from taker.full()
-    yield from taker.gatherer.flush()
+        yield from taker.each(members(text, "value", upload.file_name), _take)
 
 
 def _take(metric: Mapping[str, Any], position: int, taker: SeriesTaker) -> None:

@@ -31,18 +31,14 @@ def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
     """Yield the samples of every series."""
     taker = SeriesTaker(options, tally, lambda text: epoch_us(float(text)))
     with upload.text() as text:
-        for position, series in enumerate(members(text, "series", upload.file_name), start=1):
-            points = series.get("pointlist") if isinstance(series, Mapping) else None
-            if not isinstance(points, list):
-                tally.rows_read += 1
-                tally.refuse(position, "the series has no 'pointlist'")
-                continue
-            if series.get("aggr") in ("avg", None):
-                tally.note("Datadog's averages flatten the peaks: ask for max by gpu and host.")
-            tags = label_pairs(str(series.get("scope") or ""))
-            taker.take(str(series.get("metric")), tags, points, position, _unit(series))
-            yield from taker.full()
-    yield from taker.gatherer.flush()
+        yield from taker.each(members(text, "series", upload.file_name), _take)
+
+
+def _take(series: Mapping[str, Any], position: int, taker: SeriesTaker) -> None:
+    if series.get("aggr") in ("avg", None):
+        taker.tally.note("Datadog's averages flatten the peaks: ask for max by gpu and host.")
+    tags = label_pairs(str(series.get("scope") or ""))
+    taker.take(str(series["metric"]), tags, series["pointlist"], position, _unit(series))
 
 
 def _unit(series: Mapping[str, Any]) -> str:

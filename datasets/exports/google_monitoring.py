@@ -36,14 +36,7 @@ def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
         found = (
             members(text, "timeSeries", upload.file_name) if named_list else documents(text, upload.file_name)
         )
-        for position, series in enumerate(found, start=1):
-            try:
-                _take(series, position, taker)
-            except (AttributeError, KeyError, TypeError) as error:
-                tally.rows_read += 1
-                tally.refuse(position, f"not a time series: {error}")
-            yield from taker.full()
-    yield from taker.gatherer.flush()
+        yield from taker.each(found, _take)
 
 
 def _take(series: Mapping[str, Any], position: int, taker: SeriesTaker) -> None:

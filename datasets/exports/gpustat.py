@@ -28,16 +28,12 @@ def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
     """Yield the samples of every GPU at every moment."""
     taker = SeriesTaker(options, tally, Clock(options, tally).us)
     with upload.text() as text:
-        for position, document in enumerate(documents(text, upload.file_name), start=1):
-            gpus = document.get("gpus") if isinstance(document, Mapping) else None
-            if not isinstance(gpus, list) or not all(isinstance(gpu, Mapping) for gpu in gpus):
-                tally.rows_read += 1
-                tally.refuse(position, "not a moment with a list of GPUs")
-                continue
-            for gpu in gpus:
-                _take(gpu, document, position, taker)
-            yield from taker.full()
-    yield from taker.gatherer.flush()
+        yield from taker.each(documents(text, upload.file_name), _take_all)
+
+
+def _take_all(document: Mapping[str, Any], position: int, taker: SeriesTaker) -> None:
+    for gpu in document["gpus"]:
+        _take(gpu, document, position, taker)
 
 
 def _take(gpu: Mapping[str, Any], document: Mapping[str, Any], position: int, taker: SeriesTaker) -> None:

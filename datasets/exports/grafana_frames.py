@@ -43,13 +43,7 @@ def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
     taker = SeriesTaker(options, tally, Clock(options, tally).us)
     with upload.text() as text:
         frames = (frame for document in documents(text, upload.file_name) for frame in _frames(document))
-        for position, frame in enumerate(frames, start=1):
-            try:
-                _take(frame, position, options, taker)
-            except (TypeError, ValueError, AttributeError) as error:
-                tally.refuse(position, f"not a frame: {error}")
-            yield from taker.full()
-    yield from taker.gatherer.flush()
+        yield from taker.each(frames, _take)
 
 
 def _frames(value: Any, depth: int = 0) -> Iterator[list[Mapping[str, Any]]]:
@@ -86,7 +80,7 @@ def _at(value: Any, *path: str) -> Any:
     return value
 
 
-def _take(frame: list[Mapping[str, Any]], position: int, options: ReadOptions, taker: SeriesTaker) -> None:
+def _take(frame: list[Mapping[str, Any]], position: int, taker: SeriesTaker) -> None:
     """Take each field of numbers of a frame, one series for each place that fields of text tell."""
     clocks = [field["values"] for field in frame if field.get("type") == "time"]
     if not clocks:
@@ -100,7 +94,7 @@ def _take(frame: list[Mapping[str, Any]], position: int, options: ReadOptions, t
             rows.setdefault(place, []).append((at, value))
         for place, points in rows.items():
             said = dict(zip((str(one.get("name")) for one in texts), place, strict=True))
-            _take_series(field, said, points, position, options, taker)
+            _take_series(field, said, points, position, taker)
 
 
 def _take_series(
@@ -108,7 +102,6 @@ def _take_series(
     said: Mapping[str, str],
     points: list[tuple[Any, Any]],
     position: int,
-    options: ReadOptions,
     taker: SeriesTaker,
 ) -> None:
     """Take one series; what neither labels nor name nor legend call a metric was told, or is asked for."""
@@ -124,7 +117,7 @@ def _take_series(
         taker.ignore(name, len(points))
         return
     if naming is None or naming.factor == EITHER:
-        naming = in_told_unit(naming or told_metric(options.metric), options.metric)
+        naming = in_told_unit(naming or told_metric(taker.options.metric), taker.options.metric)
     if naming.factor == EITHER and (unit := str(config.get("unit") or "")):
         naming = in_unit(naming, _UNITS.get(unit, unit), taker.tally)
     taker.take_as(naming, labels, points, position)

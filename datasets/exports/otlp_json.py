@@ -35,15 +35,15 @@ def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
     """Yield the samples of every gauge and sum."""
     taker = SeriesTaker(options, tally, lambda text: epoch_us(float(text)))
     with upload.text() as text:
-        for position, document in enumerate(documents(text, upload.file_name), start=1):
-            for resource in _list(document, "resourceMetrics"):
-                place = _attributes(resource.get("resource"))
-                for metric in (
-                    one for scope in _list(resource, "scopeMetrics") for one in _list(scope, "metrics")
-                ):
-                    _take(metric, place, position, taker)
-            yield from taker.full()
-    yield from taker.gatherer.flush()
+        yield from taker.each(documents(text, upload.file_name), _take_all)
+
+
+def _take_all(document: Any, position: int, taker: SeriesTaker) -> None:
+    for resource in _list(document, "resourceMetrics"):
+        place = _attributes(resource.get("resource"))
+        for scope in _list(resource, "scopeMetrics"):
+            for metric in _list(scope, "metrics"):
+                _take(metric, place, position, taker)
 
 
 def _take(metric: Mapping[str, Any], place: Mapping[str, str], position: int, taker: SeriesTaker) -> None:

@@ -51,10 +51,7 @@ def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
     with upload.text() as text:
         bare = _SERIES.match(upload.head.lstrip("\ufeff")) is not None
         found = documents(text, upload.file_name) if bare else members(text, "result", upload.file_name)
-        for position, member in enumerate(found, start=1):
-            _take(member, position, taker, tally)
-            yield from taker.full()
-    yield from taker.gatherer.flush()
+        yield from taker.each(found, _take)
 
 
 def _ending(upload: Upload) -> str:
@@ -81,14 +78,12 @@ def warnings_of(answer: str) -> tuple[str, ...]:
     return (*partial, *map(str, said if isinstance(said, list) else [said]))
 
 
-def _take(member: Any, position: int, taker: SeriesTaker, tally: Tally) -> None:
+def _take(member: Mapping[str, Any], position: int, taker: SeriesTaker) -> None:
     """Take one series, the one at ``position`` in the answer."""
-    metric = member.get("metric") if isinstance(member, Mapping) else None
-    points = _points(member) if isinstance(member, Mapping) else None
-    if not isinstance(metric, Mapping) or not isinstance(points, list):
-        tally.rows_read += 1
-        tally.refuse(position, "the series has no 'metric' or no 'values'")
-        return
+    points, metric = _points(member), member["metric"]
+    if not isinstance(points, list):
+        msg = "the series has no 'values'"
+        raise TypeError(msg)
     labels = {str(key): str(value) for key, value in metric.items()}
     taker.take(labels.get("__name__"), labels, points, position)
 

@@ -1,7 +1,7 @@
 """Takes series as metrics servers answer them: a name, labels, and pairs of time and value."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,7 +25,7 @@ class SeriesTaker:
     def __init__(self, options: ReadOptions, tally: Tally, time_us: Callable[[str], int]) -> None:
         """Read times with ``time_us``, which raises ``ValueError`` for what is none."""
         self.tally = tally
-        self._options, self._time_us = options, time_us
+        self.options, self._time_us = options, time_us
         self._taken: dict[Series, Mapping[str, str]] = {}
         self.gatherer = Gatherer(tally)
 
@@ -44,11 +44,11 @@ class SeriesTaker:
         NeedsAnswerError
             If it has no ``name`` and no metric was told.
         """
-        found = named(name, tuple(labels.items())) if name else told_metric(self._options.metric)
+        found = named(name, tuple(labels.items())) if name else told_metric(self.options.metric)
         if found is None:
             self.ignore(str(name), len(points))
             return
-        naming = in_told_unit(in_unit(found, unit, self.tally), self._options.metric)
+        naming = in_told_unit(in_unit(found, unit, self.tally), self.options.metric)
         self.take_as(naming, labels, points, position)
 
     def ignore(self, name: str, samples: int) -> None:
@@ -61,17 +61,24 @@ class SeriesTaker:
     ) -> None:
         """Take one series of a metric that is known."""
         self.tally.rows_read += len(points)
-        placed = {"host": self._options.host or "", **labels}
+        placed = {"host": self.options.host or "", **labels}
         series = Series(naming.metric, labels_of(placed), variant_of(naming.metric, labels))
         series = self._told_apart(series, labels)
         times_us, values = self._numbers(points) or self._samples(points, position)
         if values:
             self.gatherer.extend(series, naming.factor, times_us, values, position)
 
-    def full(self) -> Iterable[Batch]:
-        """Yield what was gathered, where it is enough."""
-        if self.gatherer.full:
-            yield from self.gatherer.flush()
+    def each(self, found: Iterable[Any], take: "Callable[[Any, int, SeriesTaker], None]") -> Iterator[Batch]:
+        """Yield what ``take`` takes of each part of a file; a part of another shape is refused."""
+        for position, part in enumerate(found, start=1):
+            try:
+                take(part, position, self)
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                self.tally.rows_read += 1
+                self.tally.refuse(position, f"of another shape than is expected: {error!r}")
+            if self.gatherer.full:
+                yield from self.gatherer.flush()
+        yield from self.gatherer.flush()
 
     def _told_apart(self, series: Series, labels: Mapping[str, str]) -> Series:
         """Return the series apart from one, among the first many, that differs in labels we do not know.
