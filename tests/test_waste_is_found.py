@@ -26,7 +26,7 @@ def empty():
         yield warehouse
 
 
-def real(name: str, replicas: int = 1, *, missing: float = 0.008, **given) -> list:
+def real(name: str, replicas: int = 1, *, missing: float = 0.01, **given) -> list:
     """Replicas that are scraped each five minutes, a second sooner or later; some scrapes fail."""
     found = []
     for number in range(replicas):
@@ -55,6 +55,7 @@ def as_by_default(measured: list) -> list:
     ("service", "action"),
     [
         (real("idle", sm=0.0, dram=0.0, running=0.0), "terminate"),
+        (real("idle", sm=0.0, dram=0.0, running=0.0, missing=0.018), "terminate"),
         (real("office", load=OFFICE, **FULL), "schedule"),
         (real("wide", 6, sm=0.25, dram=0.2, kv=0.2, fb=70.0), "reduce_replicas"),
         (real("wide", 6, sm=0.25, dram=0.2, kv=0.2, fb=70.0, missing=0.03), "reduce_replicas"),
@@ -89,7 +90,7 @@ def test_requests_are_spread_before_a_replica_is_added(empty: Warehouse) -> None
 
 
 def test_limits_are_of_the_gpu_or_slice_that_is_advised(empty: Warehouse) -> None:
-    large = real("large", sm=0.1, dram=0.1, kv=0.2, fb=30.0, **H100)
+    large = real("large", sm=0.1, dram=0.1, kv=0.2, fb=30.0, **H100, missing=0.005)
     found = {one.action: one for one in advise(empty, large, real("small", sm=0.05, dram=0.05, fb=5.0))}
     dram, sm, memory = found["downsize_type"].evidence
     assert (dram.limit, sm.limit) == (0.65, 0.8)  # production's targets

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from inferplan.planner.confidence import Confidence
 from inferplan.planner.rightsizing.finding import Evidence
 from inferplan.planner.rightsizing.profile import Profile
-from inferplan.planner.rightsizing.statistic import SHARES, Statistic
+from inferplan.planner.rightsizing.statistic import ROUNDING, SHARES, Statistic
 from inferplan.planner.rightsizing.targets import undecided
 from inferplan.planner.rightsizing.unit import Unit
 
@@ -66,10 +66,15 @@ def unsure(unit: Unit, profile: Profile) -> str | None:
 
 def too_much_missing(one: Statistic, percentile: str) -> str | None:
     """Return that more is missing than ``percentile`` leaves out, ``None`` where less is."""
-    coverage = one.coverage or 0.0
-    if coverage >= SHARES[percentile]:
+    if (gone := missing(one, 1 - SHARES[percentile])) is None:
         return None
-    return f"{1 - coverage:.1%} of {one.metric} is missing: its {percentile.upper()} is not known"
+    return f"{gone}: its {percentile.upper()} is not known"
+
+
+def missing(one: Statistic, most: float) -> str | None:
+    """Return how much is missing where that is more than the share ``most`` (0-1), ``None`` elsewhere."""
+    share = 1 - (one.coverage or 0.0)
+    return f"{share:.1%} of {one.metric} is missing" if share > most + ROUNDING else None
 
 
 def measured_enough(unit: Unit, profile: Profile) -> Measured | str:

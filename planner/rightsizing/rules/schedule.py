@@ -5,7 +5,7 @@ from decimal import Decimal
 from inferplan.planner.confidence import Confidence
 from inferplan.planner.rightsizing.evidence import HOURS_PER_WEEK
 from inferplan.planner.rightsizing.finding import Action
-from inferplan.planner.rightsizing.guards import below_floor, too_much_missing
+from inferplan.planner.rightsizing.guards import below_floor, missing
 from inferplan.planner.rightsizing.judging import Context, Judgement, freed, risk_of
 from inferplan.planner.rightsizing.unit import Unit
 
@@ -14,6 +14,8 @@ action: Action = "schedule"
 SHORTEST_BLOCK_H = 4
 WORTHWHILE_H = 24
 THREE_WEEKS_DAYS = 20.9
+MOST_MISSING = 0.0125
+"""Share of the samples (0-1)."""
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
@@ -26,8 +28,8 @@ def judge(unit: Unit, context: Context) -> Judgement | str:
         return "SM activity was not measured"
     if unit.confidence < Confidence.MEDIUM or activity.days < THREE_WEEKS_DAYS:
         return f"a weekly pattern needs three weeks; {activity.days:.1f} days were measured"
-    if missing := too_much_missing(activity, "p99"):
-        return f"{missing}, and work may be in it"
+    if gone := missing(activity, MOST_MISSING):
+        return f"{gone}, and work may be in it"
     blocks = idle_blocks(unit.idle_hours)
     hours = sum(length for _, length in blocks)
     if hours < WORTHWHILE_H:

@@ -2,7 +2,7 @@
 
 from inferplan.planner.confidence import Confidence
 from inferplan.planner.rightsizing.finding import Action
-from inferplan.planner.rightsizing.guards import below_floor, too_much_missing
+from inferplan.planner.rightsizing.guards import below_floor, missing
 from inferplan.planner.rightsizing.judging import Context, Judgement, freed
 from inferplan.planner.rightsizing.statistic import Statistic
 from inferplan.planner.rightsizing.unit import Unit
@@ -14,6 +14,8 @@ SM_P99 = 0.01
 DRAM_P99 = 0.02
 POWER_OVER_FLOOR = 1.10
 POWER_OF_TDP = 0.35
+MOST_UNSEEN = 0.02
+"""Share of the time (0-1) in which it may have worked: samples that are missing, and those that show work."""
 MOMENT = 0.1
 """SM activity (0-1) of a single sample that no idle GPU shows."""
 _COUNTED = ("generation_tokens_per_s", "requests_per_s")
@@ -56,12 +58,12 @@ def judge(unit: Unit, context: Context) -> Judgement | str:
 
 def _uncertain(unit: Unit) -> str | None:
     """Return what was not measured for a week that would show requests; ``None`` where all was."""
-    if unit.activity and (missing := too_much_missing(unit.activity, "p99")):
-        return missing
+    activity = unit.activity
+    if activity and (gone := missing(activity, MOST_UNSEEN - activity.share_above(SM_P99))):
+        return f"{gone}, and work may be in it"
     asked = [one for name in ("requests_running", *_COUNTED) if _for_a_week(one := unit.get(name))]
     if not asked or not _for_a_week(unit.get("dram_active_ratio")):
         return "requests or memory bandwidth were not measured beside it for a week"
-    activity = unit.activity
     if activity and activity.max >= MOMENT and not any(_for_a_week(unit.get(name)) for name in _COUNTED):
         return f"SM activity reached {activity.max:.0%} for moments, and no counter tells of requests"
     return None
