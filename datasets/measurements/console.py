@@ -70,8 +70,9 @@ def _fields(line: str) -> dict[str, Any]:
         if said:
             found[name] = said[1]
     printed = _LINE.match(line) if len(line) <= LONGEST_PRINTED_LINE else None
-    name = _LABELS.get(printed[1].casefold()) if printed else None
-    return {**found, name: printed[2]} if printed and name else found
+    if printed and (label := printed[1].casefold()) in _LABELS:
+        found[_LABELS[label]] = printed[2]
+    return found
 
 
 def _stated(run: dict[str, Any]) -> dict[str, Any]:
