@@ -62,8 +62,8 @@ def show_upload(warehouse: Warehouse) -> None:
         key=f"{KEY}file.{st.session_state.setdefault(ROUND, 0)}",
         max_upload_size=LIMIT_MB,
         help="JSON of vllm bench serve (also appended or of a sweep), JSON lines of SGLang's bench_serving, "
-        "the summary that either prints, JSON or CSV of GuideLLM, AIPerf and GenAI-Perf, or a table of your own; gzip too. Recognised by "
-        "content. Nothing is imported before you confirm.",
+        "the summary that either prints, JSON or CSV of GuideLLM, AIPerf and GenAI-Perf, or a table of your "
+        "own; gzip too. Recognised by content. Nothing is imported before you confirm.",
     )
     if not uploads:
         st.download_button(
