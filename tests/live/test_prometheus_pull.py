@@ -246,7 +246,7 @@ def test_buckets_of_latencies_are_a_preset_of_their_own(prometheus: Any, tmp_pat
     for bound, per_minute in (("0.5", 54), ("1.0", 59), ("+Inf", 60)):
         labels = {"__name__": "vllm:time_to_first_token_seconds_bucket", "le": bound, "pod": "a"}
         prometheus.series.append(
-            (labels, lambda at, n=per_minute: str((at - END.timestamp() + 1e7) / 60 * n))
+            (labels, lambda at, n=per_minute: str((at - END.timestamp() + 1e7) // 60 * n))
         )
     with pytest.raises(InferplanError, match="has nothing of this"):
         pull(source(prometheus, *prometheus_queries("vllm")), HOUR, tmp_path / "p")
