@@ -46,6 +46,8 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": "false",
     "python_enable_replacements": "false",
 }
+_SHARE_OF_DEFAULT = 0.625
+"""DuckDB by itself takes 80 % of the memory of the machine or container; Python and the host need some too."""
 _MIGRATION_NAME = re.compile(r"(\d{3})_(\w+)\.sql")
 
 _registry: dict[Path, "Warehouse"] = {}
@@ -281,9 +283,13 @@ def migrations() -> tuple[Migration, ...]:
 def _connection_to(path: Path | None) -> Cursor:
     try:
         with made_whole(path) if path else nullcontext():
-            return duckdb.connect(str(path or MEMORY), config=_CONFIG)
+            connection = duckdb.connect(str(path or MEMORY), config=_CONFIG)
     except duckdb.Error as error:
         raise diagnose(path or Path(MEMORY), error) from error
+    [(limit,)] = connection.execute("SELECT current_setting('memory_limit')").fetchall()
+    size, unit = limit.split()
+    connection.execute(f"SET memory_limit = '{float(size) * _SHARE_OF_DEFAULT} {unit}'")
+    return connection
 
 
 def _roll_back(cursor: Cursor) -> None:
