@@ -30,6 +30,11 @@ _LOOKS = tuple(
             "is the screen of nvidia-smi: record 'nvidia-smi --query-gpu=timestamp,index,... --format=csv'",
         ),
         (
+            r'\A\s*\{[\s\S]*"(?:mean_ttft_ms|median_ttft_ms|request_throughput)"\s*:',
+            "is the result of a load generator: take it in with 'inferplan measurements import' or on the "
+            "page Tokens per dollar",
+        ),
+        (
             r"<nvidia_smi_log|NVSMI LOG",
             "is nvidia-smi -q, which tells of one moment: record 'nvidia-smi --query-gpu=timestamp,index,... "
             "--format=csv -l 5'",
