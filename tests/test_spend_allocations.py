@@ -154,4 +154,4 @@ def test_command_and_page_tell_that_it_is_no_bill(tmp_path: Path, own_warehouse:
     said = " ".join(one.value for kind in (app.caption, app.info) for one in kind)
     assert "No bill was imported, so allocations stand in for it" in said
     assert "not a bill" in said
-    assert next(one.value for one in app.metric if one.label == "Effective cost") == "$100"
+    assert next(one.value for one in app.metric if one.label == "Effective cost") == "$100.00"
