@@ -53,36 +53,41 @@ def sniff(head: str) -> bool:
 def read(upload: Upload, options: ReadOptions, tally: Tally) -> Items:
     """Yield all histograms of the file as one item; rows that cannot be are refused."""
     with opened(upload, column_names(upload), tally) as table:
-        _count_refused(table, tally)
+        rows = _count_refused(table, tally)
         found = list(table.select(_TOTALS, tail=f"WHERE {_GOOD} GROUP BY ALL"))
         if found:
             totals = pd.concat(found, ignore_index=True).sort_values("place", ignore_index=True)
             yield Histograms(
-                series=tuple(_series(row) for row in totals[[*LABELS, "metric"]].itertuples(index=False)),
+                series=tuple(
+                    _series(row) for row in totals[[*LABELS, "metric"]].astype(object).itertuples(index=False)
+                ),
                 samples=totals["samples"].to_numpy(),
                 first_us=totals["first_at_s"].to_numpy() * 1_000_000,
                 last_us=totals["last_at_s"].to_numpy() * 1_000_000,
                 step_s=totals["step_s"].to_numpy(),
-                bins=_bins(table, totals["place"], tally),
+                bins=_bins(table, rows, totals["place"], tally),
             )
 
 
-def _bins(table: Table, places: "pd.Series[int]", tally: Tally) -> Iterator[pd.DataFrame]:
+def _bins(table: Table, rows: int, places: "pd.Series[int]", tally: Tally) -> Iterator[pd.DataFrame]:
     for frame in table.select(_BINS, tail=f"WHERE {_GOOD}"):
         tally.rows_read += len(frame)
+        table.upload.progress.reached(tally.rows_read / rows)
         yield frame.assign(series=places.searchsorted(frame["place"])).drop(columns="place")
 
 
-def _count_refused(table: Table, tally: Tally) -> None:
+def _count_refused(table: Table, tally: Tally) -> int:
+    """Count what is refused or missing; return how many rows there are."""
+    rows = 0
     no_bucket = f"{_NUMBERS['samples']} > 0 AND bucket IS NULL"
     asked = (
-        f"coalesce(sum({_NUMBERS['samples']}) FILTER ({no_bucket}), 0), "
+        f"count(*), coalesce(sum({_NUMBERS['samples']}) FILTER ({no_bucket}), 0), "
         f"count(*) FILTER ({no_bucket}), count(*) FILTER (NOT coalesce({_GOOD}, false) AND NOT ({no_bucket}))"
     )
     for frame in table.select(asked):
-        missing, rows, refused = (int(value) for value in frame.iloc[0])
+        rows, missing, without, refused = (int(value) for value in frame.iloc[0])
         tally.values_missing += missing
-        tally.rows_read += rows + refused
+        tally.rows_read += without + refused
         if refused:
             tally.refuse(
                 None, f"{refused:,} rows are no histogram: a count, a time or a value cannot be", refused
@@ -91,6 +96,7 @@ def _count_refused(table: Table, tally: Tally) -> None:
             tally.note(
                 f"{missing:,} samples had no time or no possible value on the engine that counted them."
             )
+    return rows
 
 
 def _series(row: Any) -> Series:
