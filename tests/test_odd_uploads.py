@@ -29,6 +29,7 @@ READ: dict[str, tuple[str | bytes, int, int]] = {  # values kept, rows refused
     "empty rows of a spreadsheet": (HEADER + TWO + "\n\n,,,\n ,,,\n", 2, 0),
     "tabs": ((HEADER + TWO).replace(",", "\t"), 2, 0),
     "pipes": ((HEADER + TWO).replace(",", "|"), 2, 0),
+    "quotes within titles": ('a title, 3" long\nand, one "more\n' + HEADER + TWO, 2, 0),
     "thousands with semicolons": ("time;host;fb_used_bytes\n2024-05-01T12:00:00Z;n;73.000.000.000\n", 1, 0),
     "thousands with commas": ('time,host,fb_used_bytes\n2024-05-01T12:00:00Z,n,"73,000,000,000"\n', 1, 0),
     "names that come twice": (HEADER.replace("gpu", "host") + TWO, 2, 0),

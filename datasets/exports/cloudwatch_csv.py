@@ -78,7 +78,10 @@ def _columns(
     facts: dict[str, list[str]], options: ReadOptions, tally: Tally
 ) -> list[tuple[Naming, Series] | None]:
     """Return what each column holds, by all that stands above it."""
-    labels = facts.get("fulllabel") or facts["label"]
+    labels = facts.get("fulllabel") or facts.get("label") or []
+    if not labels:
+        msg = "No row above the times holds the labels of the columns: export the graph again."
+        raise UnreadableError(msg)
     found: list[tuple[Naming, Series] | None] = []
     for n, label in enumerate(labels):
         said = [cells[n] for fact, cells in facts.items() if fact not in _NUMBERS and n < len(cells)]

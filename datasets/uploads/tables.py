@@ -59,10 +59,17 @@ def _header_line(lines: Sequence[str]) -> int:
         count = _outside_quotes(here).count(delimiter)
         if not count or count != _outside_quotes(after).count(delimiter):
             continue
-        is_comment = here.startswith("#") and has_header(cells(after, delimiter))
-        if not is_comment and (number == filled[0][0] or has_header(cells(here, delimiter))):
+        is_comment = here.startswith("#") and _is_header(after, delimiter)
+        if not is_comment and (number == filled[0][0] or _is_header(here, delimiter)):
             return number
     return filled[0][0] if filled else 0
+
+
+def _is_header(line: str, delimiter: str) -> bool:
+    try:
+        return has_header(cells(line, delimiter))
+    except csv.Error:  # a quote within a cell does not hold the lines together
+        return False
 
 
 def _whole(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
