@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sample_uploads import HEADER, ROW, rows, write
 
 from inferplan.datasets.errors import InferplanError
-from inferplan.datasets.exports import import_file, undo_import
+from inferplan.datasets.exports import NeedsAnswerError, ReadOptions, import_file, undo_import
 from inferplan.datasets.uploads import landing
 from inferplan.datasets.uploads.clock import epoch_us
 from inferplan.datasets.uploads.progress import CancelledError, Progress
@@ -113,6 +113,24 @@ def test_numbers_read_at_once_are_those_read_one_by_one(tmp_path: Path) -> None:
         found.append((samples, report.values_missing, report.rows_refused))
     samples = [(1714564800000000, 0.1), (1714564920000000, 0.3)]
     assert found == [(samples, 2, 0), (samples, 2, 2)]
+
+
+def test_percents_that_follow_a_long_idle_time_are_never_taken_for_busy_shares(
+    tmp_path: Path, warehouse: Warehouse
+) -> None:
+    def series(gpu: int, values: list[int]) -> dict[str, object]:
+        points = [(1714564800 + 60 * minute, str(value)) for minute, value in enumerate(values)]
+        return {"metric": {"gpu": str(gpu), "Hostname": "n"}, "values": points}
+
+    idle = [series(gpu, [0, 1] * 5000) for gpu in range(26)]  # more than is gathered at once
+    found = {"resultType": "matrix", "result": [*idle, series(26, [90] * 10)]}
+    path = write(tmp_path, "a.json", json.dumps({"status": "success", "data": found}))
+    with pytest.raises(NeedsAnswerError, match="say gpu_util_ratio_percent"):
+        import_file(warehouse, path, ReadOptions(metric="gpu_util_ratio"))
+    assert set(rows(warehouse).values()) == {0}
+    import_file(warehouse, path, ReadOptions(metric="gpu_util_ratio_percent"))
+    peaks = "SELECT round(max(value), 9), count(*) FROM usage_samples GROUP BY series_id"
+    assert sorted(warehouse.rows(peaks)) == [*[(0.01, 10_000)] * 26, (0.9, 10)]
 
 
 @given(st.floats(9.5e8, 4.1e9), st.sampled_from([1.0, 1e3, 1e6, 1e9]))

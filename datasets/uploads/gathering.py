@@ -43,6 +43,8 @@ class Gatherer:
         self._open: dict[tuple[Series, float], _Open] = {}
         self._held = 0
         self._decided: dict[str, float] = {}
+        self._shares: set[str] = set()
+        """Metrics of which values between 0 and 1 were passed on as they are."""
 
     @property
     def full(self) -> bool:
@@ -98,9 +100,12 @@ class Gatherer:
         total = max(totals, default=0.0)
         for (series, factor), opened in self._open.items():
             if factor == EITHER and series.metric not in self._decided:
-                decided = factor_by_peak(series.metric, max(opened.values), self._tally, total)
-                if decided != 1.0:
-                    self._decided[series.metric] = decided
+                self._decide(series.metric, max(opened.values), total)
+        self._shares |= {
+            series.metric
+            for (series, factor), opened in self._open.items()
+            if factor == EITHER and series.metric not in self._decided and max(opened.values) > 0
+        }
         for (series, factor), opened in self._open.items():
             scale = factor if factor != EITHER else self._decided.get(series.metric, 1.0)
             values = [value * scale for value in opened.values] if scale != 1.0 else opened.values
@@ -109,6 +114,16 @@ class Gatherer:
                 yield batch
         self._open = {}
         self._held = 0
+
+    def _decide(self, metric: str, peak: float, total: float) -> None:
+        """Settle the unit of a metric, unless all may be shares so far: they are passed on as such."""
+        factor = factor_by_peak(metric, peak, self._tally, total)
+        if factor == PERCENT and metric in self._shares:
+            said = f"{metric}_percent"
+            text = f"{metric} begins with values up to 1, but percents follow: say {said}."
+            raise NeedsAnswerError(Question("metric", text, (said,)))
+        if factor != 1.0 or (METRICS[metric].unit == "bytes" and peak > 0):
+            self._decided[metric] = factor
 
     def _possible(self, batch: Batch, line: int | None) -> Batch:
         metric = METRICS[batch.series.metric]
