@@ -47,7 +47,7 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "python_enable_replacements": "false",
 }
 _SHARE_OF_DEFAULT = 0.625
-"""DuckDB by itself takes 80 % of the memory of the machine or container; Python and the host need some too."""
+"""DuckDB by itself takes 80 % of the memory of machine or container; Python and the host need some too."""
 _MIGRATION_NAME = re.compile(r"(\d{3})_(\w+)\.sql")
 
 _registry: dict[Path, "Warehouse"] = {}

@@ -274,7 +274,7 @@ def test_people_who_compare_at_once_get_their_own_answers(warehouse: Warehouse) 
 
 @pytest.fixture
 def ctrl_c_is_heard() -> Iterator[None]:
-    """Undo for a while what a shell does to what it runs in the background: it, and its children, ignore Ctrl-C."""
+    """Undo for a while that what a shell runs in the background, and its children, ignore Ctrl-C."""
     found = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, found)

@@ -46,7 +46,9 @@ def test_half_busy_and_a_fifth_lost_make_useful_tokens_two_and_a_half_times_as_d
     full = dollars(metric(app, "Useful output, per million tokens"))
     app.number_input(key=f"{KEY}busy").set_value(50)
     app.number_input(key=f"{KEY}cancelled").set_value(20).run()
-    assert dollars(metric(shown(app), "Useful output, per million tokens")) == pytest.approx(2.5 * full, rel=0.01)
+    assert dollars(metric(shown(app), "Useful output, per million tokens")) == pytest.approx(
+        2.5 * full, rel=0.01
+    )
     assert "40.0% of the paid capacity does useful work" in said(app)
 
 

@@ -100,7 +100,11 @@ def test_what_columns_mean_is_remembered_by_the_header(tmp_path: Path, warehouse
     )
     assert dict(inspect(second, warehouse=warehouse).recalled) == changed
     import_file(warehouse, write(tmp_path, "d.csv", "time,host,util\n2024-05-01T12:00:00Z,n,50\n"))
-    assert [question.option for question in inspect(second, ReadOptions(columns={})).questions] == ["columns", "start", "interval_s"]
+    assert [question.option for question in inspect(second, ReadOptions(columns={})).questions] == [
+        "columns",
+        "start",
+        "interval_s",
+    ]
 
 
 def test_a_cancelled_import_lands_nothing(tmp_path: Path, warehouse: Warehouse) -> None:

@@ -15,10 +15,11 @@ from sample_uploads import HEADER, ROW, rows, write
 
 from inferplan.datasets.errors import InferplanError
 from inferplan.datasets.exports import NeedsAnswerError, ReadOptions, import_file, undo_import
-from inferplan.datasets.uploads import landing
+from inferplan.datasets.uploads import turns
 from inferplan.datasets.uploads.clock import epoch_us
 from inferplan.datasets.uploads.progress import CancelledError, Progress
 from inferplan.datasets.uploads.taking import _epochs_us
+from inferplan.datasets.uploads.turns import turn
 from inferplan.datasets.warehouse import Warehouse
 
 
@@ -79,7 +80,7 @@ def test_an_import_waits_for_another_one_and_can_be_cancelled_meanwhile(
                 waits.set()
 
     progress = Waiting()
-    with ThreadPoolExecutor(1) as other, landing._one_at_a_time:
+    with ThreadPoolExecutor(1) as other, turn(Progress()):
         waiting = other.submit(import_file, warehouse, path, progress=progress)
         assert waits.wait(10)
         progress.cancel()
@@ -92,8 +93,8 @@ def test_an_undo_says_that_another_import_runs(
     tmp_path: Path, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     landed = import_file(warehouse, write(tmp_path, "a.csv", HEADER + ROW))
-    monkeypatch.setattr(landing, "PATIENCE_S", 0.01)
-    with landing._one_at_a_time, pytest.raises(InferplanError, match="Another file is being imported"):
+    monkeypatch.setattr(turns, "PATIENCE_S", 0.01)
+    with turn(Progress()), pytest.raises(InferplanError, match="Another file is being imported"):
         undo_import(warehouse, landed.import_id)
     assert rows(warehouse)["usage_samples"] == 1
     undo_import(warehouse, landed.import_id)

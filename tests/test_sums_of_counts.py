@@ -52,7 +52,7 @@ def test_a_bound_is_never_below_what_was_used_at_the_same_time(
 
 def test_where_one_has_samples_no_bound_takes_their_place() -> None:
     kept = counted("b", np.ones(100))
-    sampled = Statistic(**{name: getattr(kept, name) for name in kept.__slots__} | {"is_counted": False})
+    sampled = kept._replace(is_counted=False)
     assert sum_at_most("all", [counted("a", np.ones(100)), sampled]) is None
 
 

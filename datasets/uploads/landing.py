@@ -2,11 +2,9 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Lock
 
 import numpy as np
 
@@ -36,14 +34,11 @@ from inferplan.datasets.uploads.record_tables import land_records
 from inferplan.datasets.uploads.report import Gathered, ImportReport, ParseReport, naive_utc
 from inferplan.datasets.uploads.statistics import RATE
 from inferplan.datasets.uploads.tablewriter import TableWriter
+from inferplan.datasets.uploads.turns import turn, turn_soon
 from inferplan.datasets.warehouse import MEMORY, Cursor, Warehouse
 
 _IN_MEMORY_BYTES = 32 << 20
 Record = BillLine | Allocation | Advice
-PATIENCE_S = 5.0
-"""How long an undo waits for an import of somebody else's."""
-_WAIT_S = 0.1
-_one_at_a_time = Lock()  # one process owns the file: its threads are all who can number series at once
 
 _INSERT_IMPORT = (
     "INSERT INTO imports (import_id, digest, file_name, format, is_sample, imported_at, first_at, last_at, "
@@ -106,7 +101,7 @@ def import_file(
     upload = look(Path(path), options.file_name, progress, options.member)
     chosen = recognise(upload)
     recalled = recall(warehouse, upload, options) if chosen.kind == "table" else None
-    with _turn(progress), warehouse.transaction() as cursor, progress.watching(cursor):
+    with turn(progress), warehouse.transaction() as cursor, progress.watching(cursor):
         if (before := _imported_before(cursor, upload)) is not None:
             return ImportReport(before, inspect(path, options, warehouse=warehouse), already_imported=True)
         import_id = int(cursor.execute("SELECT nextval('import_numbers')").fetchall()[0][0])
@@ -123,31 +118,6 @@ def import_file(
             remember(cursor, upload, options.columns, _now())
         progress.at("Writing")
     return ImportReport(import_id, report, already_imported=False)
-
-
-@contextmanager
-def _turn(progress: Progress) -> Iterator[None]:
-    """Wait until no other thread imports; raises ``CancelledError`` once ``progress`` was cancelled."""
-    if not _one_at_a_time.acquire(blocking=False):
-        progress.at("Waiting for another import")
-        while not _one_at_a_time.acquire(timeout=_WAIT_S):
-            progress.check()
-    try:
-        yield
-    finally:
-        _one_at_a_time.release()
-
-
-@contextmanager
-def _soon() -> Iterator[None]:
-    """Wait a little until no other thread imports; raises ``InferplanError`` if one still does."""
-    if not _one_at_a_time.acquire(timeout=PATIENCE_S):
-        msg = "Another file is being imported: try again when that has ended."
-        raise InferplanError(msg)
-    try:
-        yield
-    finally:
-        _one_at_a_time.release()
 
 
 def _imported_before(cursor: Cursor, upload: Upload) -> int | None:
@@ -173,7 +143,7 @@ def land_series(
 
     The same ``digest`` a second time changes nothing. Raises ``InferplanError`` while another thread imports.
     """
-    with _soon(), warehouse.transaction() as cursor:
+    with turn_soon(), warehouse.transaction() as cursor:
         before = cursor.execute("SELECT import_id FROM imports WHERE digest = ?", [digest]).fetchall()
         if before:
             return int(before[0][0])
@@ -233,9 +203,9 @@ def undo_import(warehouse: Warehouse, import_id: int) -> None:
     Raises
     ------
     InferplanError
-        If there is no such import, or another thread has imported for ``PATIENCE_S`` and still does.
+        If there is no such import, or another thread imports and does not end soon.
     """
-    with _soon(), warehouse.transaction() as cursor:
+    with turn_soon(), warehouse.transaction() as cursor:
         if not cursor.execute("SELECT 1 FROM imports WHERE import_id = ?", [import_id]).fetchall():
             msg = f"There is no import number {import_id}; it may have been undone already."
             raise InferplanError(msg)

@@ -49,7 +49,7 @@ def pack(items: Sequence[Item], capacity: Capacity) -> tuple[tuple[Item, ...], .
     [['c', 'a'], ['b']]
     """
     held = np.array([item.memory_bytes for item in items]) / capacity.memory_bytes
-    weeks = np.array([(item.sm / capacity.sm, item.dram / capacity.dram) for item in items])
+    weeks = np.array([(item.sm, item.dram) for item in items]) / [[capacity.sm], [capacity.dram]]
     least, most = weeks.min(axis=-1), weeks.max(axis=-1)
     size = np.maximum(held, most.max(axis=-1)).tolist()
     gpus = _Gpus(len(items))

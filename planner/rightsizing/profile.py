@@ -100,7 +100,7 @@ class Profile(Row):
         return None
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=65_536)
 def _words(name: str) -> str:
     """Return the words of a name between hyphens, with and without numbers at their ends.
 

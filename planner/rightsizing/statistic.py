@@ -1,9 +1,9 @@
 """Percentiles of one metric of one place, and how they enter the advice."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from math import isnan
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -16,9 +16,8 @@ ROUNDING = 1e-12
 SHARES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 
 
-@dataclass(frozen=True, slots=True)
-class Statistic:
-    """Percentiles of one metric of one entity."""
+class Statistic(NamedTuple):
+    """Percentiles of one metric of one entity; a tuple, since a large fleet has very many of them."""
 
     entity: str
     metric: str
@@ -63,8 +62,7 @@ class Statistic:
 
     def times(self, factor: float) -> "Statistic":
         """Return the statistic of ``factor`` times the values."""
-        return replace(
-            self,
+        return self._replace(
             mean=self.mean * factor,
             p50=self.p50 * factor,
             p90=self.p90 * factor,
@@ -79,8 +77,7 @@ class Statistic:
         base, rest = (self, other) if self.p95 >= other.p95 else (other, self)
         coverages = (base.coverage, rest.coverage)
         known = [coverage for coverage in coverages if coverage is not None]
-        return replace(
-            base,
+        return base._replace(
             n=min(base.n, rest.n),
             days=min(base.days, rest.days),
             coverage=min(known) if len(known) == len(coverages) else None,
@@ -129,8 +126,7 @@ def sum_at_most(entity: str, members: Sequence[Statistic]) -> Statistic | None:
     p50, p90, p95, p99, p999 = (
         scale * sum(one.at(_of_each(share, count)) for one in members) for share in SHARES.values()
     )
-    return replace(
-        first,
+    return first._replace(
         p50=p50,
         p90=p90,
         p95=p95,
@@ -159,10 +155,7 @@ def _of_each(share: float, count: int) -> str:
     return next((name for name, known in SHARES.items() if known >= wanted), "max")
 
 
-_COLUMNS = (
-    "entity", "metric", "n", "mean", "p50", "p90", "p95", "p99", "p999", "max", "days",
-    "coverage", "confidence", "binned",
-)  # fmt: skip
+_COLUMNS = (*Statistic._fields[:-2], "binned")
 
 
 def statistics_of(
@@ -170,28 +163,14 @@ def statistics_of(
 ) -> Iterator[Statistic]:
     """Yield the rows of ``usage.percentiles`` as statistics; shares by entity and metric."""
     shares = shares_above_zero or {}
-    columns = (found[name].tolist() for name in _COLUMNS)
-    times = (found[name].dt.to_pydatetime() for name in ("first_at", "last_at"))
-    for (
-        entity, metric, n, mean, p50, p90, p95, p99, p999, largest, days, coverage, trust, binned, first_at,
-        last_at,
-    ) in zip(*columns, *times, strict=True):  # fmt: skip
+    columns = (
+        found[name].dt.to_pydatetime() if name.endswith("_at") else found[name].tolist() for name in _COLUMNS
+    )
+    for *facts, coverage, trust, binned in zip(*columns, strict=True):
         yield Statistic(
-            entity=entity,
-            metric=metric,
-            n=n,
-            mean=mean,
-            p50=p50,
-            p90=p90,
-            p95=p95,
-            p99=p99,
-            p999=p999,
-            max=largest,
-            first_at=first_at,
-            last_at=last_at,
-            days=days,
-            coverage=None if isnan(coverage) else coverage,
-            confidence=Confidence[trust],
-            share_above_zero=shares.get((entity, metric)),
-            is_counted=binned,
+            *facts,
+            None if isnan(coverage) else coverage,
+            Confidence[trust],
+            shares.get((facts[0], facts[1])),
+            binned,
         )

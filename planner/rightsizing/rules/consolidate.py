@@ -130,26 +130,30 @@ def _pack(candidates: Sequence[_Candidate], context: Context) -> dict[str, Judge
 
 
 def _items(candidates: Sequence[_Candidate], context: Context) -> list[Item]:
-    measured = [one.measured for one in candidates]
-    places = {entity for one in measured for entity in (one.activity.entity, one.dram.entity)}
-    weeks = context.measured.weeks(sorted(places), (measured[0].activity.metric, "dram_active_ratio"))
+    activity = [one.measured.activity for one in candidates]
+    dram = [one.measured.dram for one in candidates]
+    places = sorted({one.entity for one in (*activity, *dram)})
+    weeks = context.measured.weeks(places, (activity[0].metric, dram[0].metric))
+    grown = np.array([[growth(one.unit)] for one in candidates])
     return [
         Item(
             key=one.unit.key,
             workload=one.unit.workload,
             host=one.unit.host,
             memory_bytes=one.needed_bytes,
-            sm=_filled(weeks, one.measured.activity) * growth(one.unit),
-            dram=_filled(weeks, one.measured.dram) * growth(one.unit),
+            sm=sm,
+            dram=bandwidth,
         )
-        for one in candidates
+        for one, sm, bandwidth in zip(
+            candidates, _filled(weeks, activity) * grown, _filled(weeks, dram) * grown, strict=True
+        )
     ]
 
 
-def _filled(weeks: Mapping[tuple[str, str], Week], found: Statistic) -> Week:
-    """Return the week of a series; hours that were never measured count as the busiest ones."""
-    week = weeks[found.entity, found.metric]
-    return np.where(np.isnan(week), found.max, week)
+def _filled(weeks: Mapping[tuple[str, str], Week], found: Sequence[Statistic]) -> Week:
+    """Return the week of each series as a row; hours that were never measured count as the busiest ones."""
+    rows = np.array([weeks[one.entity, one.metric] for one in found])
+    return np.where(np.isnan(rows), np.array([[one.max] for one in found]), rows)
 
 
 def _judge(
