@@ -58,7 +58,8 @@ def test_remembered_columns_outlive_an_undo_until_they_are_forgotten(tmp_path: P
         assert dict(inspect(first, warehouse=warehouse).recalled) == SAID
         forget(warehouse, kept.signature)
         assert remembered(warehouse) == ()
-        assert [one.option for one in inspect(first, warehouse=warehouse).questions] == ["columns"]
+        asked = [one.option for one in inspect(first, warehouse=warehouse).questions]
+        assert asked == ["columns", "start", "interval_s"]
 
 
 def test_page_and_command_forget_columns(tmp_path: Path, own_warehouse: Path) -> None:

@@ -1,7 +1,7 @@
 """From a file to the warehouse: look, report, then land all of it in one transaction or nothing."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path

@@ -167,10 +167,6 @@ def statistics_of(
         found[name].dt.to_pydatetime() if name.endswith("_at") else found[name].tolist() for name in _COLUMNS
     )
     for *facts, coverage, trust, binned in zip(*columns, strict=True):
-        yield Statistic(
-            *facts,
-            None if isnan(coverage) else coverage,
-            Confidence[trust],
-            shares.get((facts[0], facts[1])),
-            binned,
-        )
+        share_above_zero = shares.get((facts[0], facts[1]))
+        known = None if isnan(coverage) else coverage
+        yield Statistic._make((*facts, known, Confidence[trust], share_above_zero, binned))
