@@ -52,10 +52,12 @@ def pack(items: Sequence[Item], capacity: Capacity) -> tuple[tuple[Item, ...], .
     weeks = np.array([(item.sm, item.dram) for item in items]) / [[capacity.sm], [capacity.dram]]
     least, most = weeks.min(axis=-1), weeks.max(axis=-1)
     size = np.maximum(held, most.max(axis=-1)).tolist()
+    may_share = (weeks + weeks.min(axis=0)).max(axis=(1, 2)) <= 1  # beside who does the least at every hour
     gpus = _Gpus(len(items))
     bins: list[list[Item]] = []
     at_home = {(item.host, item.workload) for item in items if item.host}
-    for this in sorted(range(len(items)), key=lambda this: (-size[this], items[this].key)):
+    sharing = np.flatnonzero(may_share).tolist()
+    for this in sorted(sharing, key=lambda this: (-size[this], items[this].key)):
         item, opened = items[this], len(bins)
         fitting = gpus.fitting(opened, held[this], weeks[this], least[this], most[this])
         at = next((at for at in fitting if not _meets(item, bins[at], at_home)), opened)
@@ -65,7 +67,7 @@ def pack(items: Sequence[Item], capacity: Capacity) -> tuple[tuple[Item, ...], .
         if host := bins[at][0].host:
             at_home.add((host, item.workload))
         gpus.add(at, held[this], weeks[this])
-    return tuple(map(tuple, bins))
+    return (*map(tuple, bins), *((items[this],) for this in np.flatnonzero(~may_share).tolist()))
 
 
 class _Gpus:
