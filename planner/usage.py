@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 By = Literal["gpu", "node", "replica", "model", "team"]
 GROUPINGS: tuple[By, ...] = ("gpu", "node", "replica", "model", "team")
 BUCKET_S = 300
-PIECE_SAMPLES = 25_000_000
-"""Samples whose quantiles are held at once: a fifth of a gigabyte."""
+PIECE_SAMPLES = 12_500_000
+"""Samples whose quantiles are held at once: an eighth of a gigabyte."""
 HISTOGRAM_SAMPLES = 500
 """As many samples as a histogram weighs: some sixty rows, each held with what lies below it."""
 _PER_SECOND = "_per_s"
@@ -113,13 +113,9 @@ def by_entity(
     import_ids: Sequence[int] | None = None,
     metrics: Sequence[str] | None = None,
     window: Window = EVERYTHING,
-    only_max: Sequence[str] = (),
 ) -> pd.DataFrame:
-    """Return ``percentiles`` of each GPU, slice, process and node alone.
-
-    Of the metrics ``only_max`` no percentile is taken: the maximum may stand for each of them.
-    """
-    return _finished(_one_by_one(warehouse, _parameters("entity", import_ids, metrics, window), only_max))
+    """Return ``percentiles`` of each GPU, slice, process and node alone."""
+    return _finished(_one_by_one(warehouse, _parameters("entity", import_ids, metrics, window)))
 
 
 def of_groups(
@@ -165,14 +161,11 @@ _SUMMING: dict[str, object] = {
 }
 
 
-def _one_by_one(
-    warehouse: "Warehouse", parameters: Mapping[str, object], only_max: Sequence[str] = ()
-) -> pd.DataFrame:
+def _one_by_one(warehouse: "Warehouse", parameters: Mapping[str, object]) -> pd.DataFrame:
     with warehouse.transaction() as cursor:
         pieces = _choose(cursor, parameters, PIECE_SAMPLES)
         repeats, irregular, binned = cursor.execute(KINDS).fetchall()[0]
-        asked_of_each = ({"piece": piece, "only_max": list(only_max)} for piece in range(pieces))
-        parts = [cursor.execute(SINGLE, asked).df() for asked in asked_of_each]
+        parts = [cursor.execute(SINGLE, {"piece": piece}).df() for piece in range(pieces)]
         if binned:
             parts += [cursor.execute(BINNED, {"piece": piece}).df() for piece in range(pieces)]
         asked = ((OVERLAPPING, repeats), (WEIGHTED, irregular))

@@ -79,19 +79,17 @@ FROM facts
 # One entity at a time: every sample counts once. In pieces, because a quantile holds all of its values.
 SINGLE = """
 WITH wanted AS MATERIALIZED (
-    SELECT c.series_id, c.g, coalesce(c.from_at, '-infinity') AS from_at,
-        NOT list_contains($only_max::VARCHAR[], f.metric) AS ranked
+    SELECT c.series_id, c.g, coalesce(c.from_at, '-infinity') AS from_at
     FROM chosen AS c JOIN facts AS f USING (g)
     WHERE NOT f.repeats AND NOT f.irregular AND f.piece = $piece
 ),
 found AS (
-    SELECT w.g, count(*) AS n, avg(s.value) AS mean, max(s.value) AS max,
-        quantile_cont(s.value, [0.5, 0.9, 0.95, 0.99, 0.999]) FILTER (w.ranked) AS q
+    SELECT w.g, count(*) AS n, avg(s.value) AS mean,
+        quantile_cont(s.value, [0.5, 0.9, 0.95, 0.99, 0.999]) AS q, max(s.value) AS max
     FROM usage_samples AS s JOIN wanted AS w USING (series_id)
     WHERE s.measured_at >= w.from_at GROUP BY w.g
 )
-SELECT facts.*, found.* EXCLUDE (g) REPLACE (coalesce(q, list_resize([max], 5, max)) AS q)
-FROM facts JOIN found USING (g)
+SELECT facts.*, found.* EXCLUDE (g) FROM facts JOIN found USING (g)
 """
 
 # Exports that overlap: a time that two of them share counts once, with its larger value.

@@ -171,18 +171,6 @@ def test_one_export_after_another_counts_as_one_and_a_window_cuts_it(warehouse: 
         assert found["p99"] == pytest.approx(np.quantile(counted, 0.99), rel=1e-12)
 
 
-def test_the_maximum_stands_for_the_percentiles_of_metrics_that_are_not_ranked(warehouse: Warehouse) -> None:
-    values = np.random.default_rng(7).random(300)
-    for metric in ("fb_used_bytes", "sm_active_ratio"):
-        put(warehouse, (metric, gpu(0), np.arange(300) * 300, values), digest=metric)
-    found = usage.by_entity(warehouse, only_max=["fb_used_bytes"])
-    ranked = row(found, "GPU-0", "sm_active_ratio")
-    assert ranked["p50"] == pytest.approx(np.quantile(values, 0.5), rel=1e-12)
-    held = row(found, "GPU-0", "fb_used_bytes")
-    assert [held[name] for name in ("p50", "p90", "p95", "p99", "p999", "max")] == [values.max()] * 6
-    assert (held["n"], held["mean"]) == (300, pytest.approx(values.mean(), rel=1e-12))
-
-
 def test_a_window_that_holds_everything_is_no_window(warehouse: Warehouse) -> None:
     put(warehouse, ("sm_active_ratio", gpu(0), np.arange(289) * 300, np.arange(289) / 289))
     day, less = usage.Window(1, 1800), usage.Window(0.99, 1800)

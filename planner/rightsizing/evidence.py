@@ -16,7 +16,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from inferplan.datasets import catalog
-from inferplan.datasets.uploads.metrics import METRICS
 from inferplan.planner import usage
 from inferplan.planner.request_latency import RequestLatency, request_latencies
 from inferplan.planner.rightsizing.doubts import doubt
@@ -170,14 +169,12 @@ def _hottest(units: Iterable[Unit], metric: str) -> frozenset[str]:
     return frozenset(one.entity for one in _of(units, metric))
 
 
-_HELD = [name for name in METRICS if name.startswith(("fb_", "ram_"))]
-"""Memory: what a process held once it may need again, so that only its maximum counts."""
 _COUNTED_ABOVE_ZERO = ("requests_waiting", "preemptions_per_s")
 
 
 def _gather(measured: Measurements) -> list[Unit]:
     warehouse, ids, window = measured.warehouse, measured.import_ids, measured.window
-    found = usage.by_entity(warehouse, ids, window=window, only_max=_HELD)
+    found = usage.by_entity(warehouse, ids, window=window)
     metrics = set(found["metric"].unique())
     shares: dict[tuple[str, str], float] = {}
     if metrics.intersection(_COUNTED_ABOVE_ZERO):

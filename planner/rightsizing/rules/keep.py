@@ -38,7 +38,7 @@ def judge(unit: Unit, context: Context) -> Judgement | str:
                 "that some kernel ran. Ask dcgm-exporter for DCGM_FI_PROF_SM_ACTIVE and "
                 "DCGM_FI_PROF_DRAM_ACTIVE."
             ),
-            evidence=tuple(one.evidence("max") for one in list(unit.statistics.values())[:3]),
+            evidence=tuple(one.evidence("p95") for one in list(unit.statistics.values())[:3]),
             no_savings_reason="nothing is taken away on what was not measured",
         )
     rows.sort(key=lambda row: row[0], reverse=True)
