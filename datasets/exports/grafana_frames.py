@@ -57,17 +57,10 @@ def _frames(value: Any, depth: int = 0) -> Iterator[list[Mapping[str, Any]]]:
         columns = _at(value, "data", "values")
         fields = _at(value, "schema", "fields") if isinstance(columns, list) else value.get("fields")
         if isinstance(fields, list) and isinstance(columns, list):
-            cells = [
-                *columns,
-                *([] for _ in fields),
-            ]  # a field without values is told as one of another length
+            cells = [*columns, *([] for _ in fields)]  # one without values is refused: of another length
             known = [field if isinstance(field, Mapping) else {} for field in fields]
             yield [{**field, "values": found} for field, found in zip(known, cells, strict=False)]
-        elif (
-            isinstance(fields, list)
-            and fields
-            and all(isinstance(_at(one, "values"), list) for one in fields)
-        ):
+        elif isinstance(fields, list) and fields and all(isinstance(_at(f, "values"), list) for f in fields):
             yield fields
         else:
             for one in value.values():

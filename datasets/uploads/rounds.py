@@ -1,11 +1,11 @@
 """Times of printouts that have none: what is printed again begins the next round."""
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import replace
 
 from inferplan.datasets.uploads.clock import start_us
 from inferplan.datasets.uploads.gathering import Gatherer, in_told_unit
 from inferplan.datasets.uploads.opening import Upload
+from inferplan.datasets.uploads.placing import pairs_of, place_of
 from inferplan.datasets.uploads.reading import (
     Items,
     Labels,
@@ -17,7 +17,6 @@ from inferplan.datasets.uploads.reading import (
 )
 from inferplan.datasets.uploads.roles import Roles
 from inferplan.datasets.uploads.tables import dialect, rows
-from inferplan.datasets.uploads.values import label_pairs, labels_of, sums_up, with_gpu
 
 _US = 1_000_000
 
@@ -110,12 +109,10 @@ def samples_of_rows(
             tally.refuse(line, f"{len(cells)} cells where the header has {len(names)}")
             continue
         said = dict(zip(names, cells, strict=True))
-        place = with_gpu({field: said[column] for column, field in roles.labels.items() if said[column]})
-        if whole := next((text for text in place.values() if sums_up(text)), None):
-            tally.ignored[f"rows of {whole}"] += 1
+        labels = place_of(said, roles, options.host, pairs_of(said, roles))
+        if isinstance(labels, str):
+            tally.ignored[labels] += 1
             continue
-        pairs = {"host": options.host or "", **label_pairs(said.get(roles.label_set or "", ""))}
-        labels = replace(labels_of(pairs), **place)
         try:
             us = at(said, labels)
         except ValueError as error:

@@ -43,12 +43,12 @@ def number(text: str, *, decimal_comma: bool = False) -> tuple[float | None, str
     ((1234.5, 'w'), (73.1, 'gib'))
     """
     folded = text.strip().casefold()
-    if not (decimal_comma and POINT_GROUPS.match(folded)):
-        try:
-            return finite(float(folded)), ""
-        except ValueError:
-            pass  # the cell is no bare number
-    return _with_unit(text, folded, decimal_comma)
+    if decimal_comma and POINT_GROUPS.match(folded):
+        return _with_unit(text, folded, decimal_comma)
+    try:
+        return finite(float(folded)), ""
+    except ValueError:
+        return _with_unit(text, folded, decimal_comma)
 
 
 def _with_unit(text: str, folded: str, decimal_comma: bool) -> tuple[float | None, str]:
